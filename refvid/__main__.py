@@ -1,0 +1,30 @@
+"""The program `refvid`, also as `python -m refvid`."""
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+
+from refvid.cli.app import main as run
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        argv: The arguments after the program's name; None takes those of the process.
+
+    Returns:
+        The exit code.
+    """
+    # A plain kill, `timeout` or `docker stop` must take the temporary files along as Ctrl-C does.
+    signal.signal(signal.SIGTERM, _leave)
+    return run(sys.argv[1:] if argv is None else argv)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

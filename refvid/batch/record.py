@@ -1,0 +1,87 @@
+"""What a batch has finished, in a file in its output folder."""
+
+import hashlib
+import json
+import logging
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from refvid.batch.plan import BatchJob
+from refvid.errors import RefvidError
+
+if TYPE_CHECKING:
+    from refvid.segment import SegmentOptions
+
+LOGGER = logging.getLogger(__name__)
+RECORD_NAME = ".refvid-batch.jsonl"
+
+
+class BatchRecord:
+    """The finished jobs of an output folder: one JSON line each, only ever appended."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder.resolve()
+        self._path = folder / RECORD_NAME
+        self._outputs: dict[str, list[Path]] = {}  # key -> where its output was written, the newest last
+        self._latest: dict[Path, str] = {}  # output -> key of what was written there last
+        if self._path.exists():
+            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+                self._read(line)
+
+    def _read(self, line: str) -> None:
+        try:
+            entry = json.loads(line)
+            self._remember(entry["key"], self._folder / entry["output"])
+        except (ValueError, KeyError, TypeError):
+            LOGGER.debug("%s: a line is cut off and left out: %s", self._path, line)
+
+    def _remember(self, key: str, output: Path) -> None:
+        self._outputs.setdefault(key, []).append(output)
+        self._latest[output] = key
+
+    def find(self, key: str, job: BatchJob) -> Path | None:
+        """Gives the place where the work of this key still lies; for a named output, only that place counts."""
+        own = job.output.resolve()
+        for place in reversed(self._outputs.get(key, [])):
+            if self._latest[place] != key or not place.exists():
+                continue  # other work has replaced it since, or it was deleted
+            if place == own:
+                return job.output
+            if not job.named:
+                return place
+        return None
+
+    def knows(self, output: Path) -> bool:
+        """Tells whether an earlier run wrote this output."""
+        return output.resolve() in self._latest
+
+    def add(self, key: str, job: BatchJob) -> None:
+        """Writes down a finished job; the line is on the disk when this returns."""
+        output = job.output.resolve()
+        entry = {
+            "key": key,
+            "input": str(job.input),
+            "expressions": job.expressions,
+            # Relative, so that the output folder can be moved with its record.
+            "output": str(output.relative_to(self._folder)) if output.is_relative_to(self._folder) else str(output),
+        }
+        cut_off = self._path.exists() and not self._path.read_bytes().endswith(b"\n")
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write("\n" * cut_off + json.dumps(entry) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        self._remember(key, output)
+
+
+def make_key(job: BatchJob, options: "SegmentOptions", model: str, revision: str | None) -> str:
+    """Hashes all that the result depends on; an input counts by its path, size and time of change."""
+    try:
+        state = job.input.stat()
+    except OSError as error:
+        raise RefvidError(f"{job.input} cannot be opened ({error.strerror})") from error
+    settings = asdict(options)
+    del settings["overwrite"]
+    parts = [str(job.input.resolve()), state.st_size, state.st_mtime_ns, job.expressions, settings, model, revision]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,114 @@
+"""The Typer application and `main`, which turns every outcome into an exit code and at most one line on stderr."""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from refvid.cli.batch import batch
+from refvid.cli.doctor import doctor
+from refvid.cli.models import models_app
+from refvid.cli.segment import segment
+from refvid.errors import OutOfMemoryError, RefvidError
+
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 something failed while running; 2 usage; 3 a device, codec or weights not to be had; "
+    "4 out of memory; 5 --fail-if-empty and nothing found; 6 the output exists; 7 some of a batch failed; "
+    "130 interrupted. Errors are one line on stderr; REFVID_DEBUG=1 shows the traceback."
+)
+
+app = typer.Typer(
+    name="refvid",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+    pretty_exceptions_enable=False,
+)
+app.command(epilog=EXIT_CODES)(segment)
+app.command(epilog=EXIT_CODES)(batch)
+app.command(epilog=EXIT_CODES)(doctor)
+app.add_typer(models_app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from refvid import __version__
+
+        typer.echo(f"refvid {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def refvid(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """Find the object that a sentence names in a video and cut it out."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Runs the command line and reports its outcome.
+
+    Args:
+        argv: The arguments after the program's name.
+
+    Returns:
+        The exit code, one of those in `EXIT_CODES`.
+    """
+    command = typer.main.get_command(app)
+    try:
+        returned = command.main(args=list(argv), prog_name="refvid", standalone_mode=False)
+        sys.stdout.flush()  # a full disk or a closed pipe behind stdout shows here and not after the exit code is made
+        code = returned if isinstance(returned, int) else 0
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        # Whoever read stdout has gone; without this the interpreter fails once more while it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 1
+    except Exception as error:
+        return _report(error)
+    if code == 130:
+        sys.stderr.write("refvid: interrupted\n")
+    return code
+
+
+def _report(error: Exception) -> int:
+    """Writes one line about the error to stderr and returns the exit code that it stands for."""
+    if os.environ.get("REFVID_DEBUG", "0") not in ("", "0"):
+        traceback.print_exception(error)
+    sentence, code = describe_error(error)
+    sys.stderr.write(f"refvid: error: {' '.join(sentence.split())}\n")
+    return code
+
+
+def describe_error(error: Exception) -> tuple[str, int]:
+    """Finds the sentence for the user and the exit code of any error."""
+    if isinstance(error, RefvidError):
+        return str(error), error.exit_code
+    if _is_out_of_memory(error):
+        remedy = "use a smaller video, --precision bfloat16, another --device, or close other programs"
+        return f"out of memory ({str(error) or 'no more to be had'}); {remedy}", OutOfMemoryError.exit_code
+    if hasattr(error, "format_message"):  # Typer's own usage errors; their class moved between Typer's versions
+        context = getattr(error, "ctx", None)
+        hint = "" if context is None else f" (see `{context.command_path} --help`)"
+        return f"{error.format_message()}{hint}", getattr(error, "exit_code", 2)
+    if isinstance(error, OSError) and error.strerror:
+        place = f": {error.filename}" if error.filename else ""
+        return f"{error.strerror}{place}", 1
+    kind = type(error).__name__
+    return f"unexpected {kind}: {error}; run again with REFVID_DEBUG=1 to see where it comes from", 1
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """Knows Python's, CUDA's, MPS's and the CPU allocator's ways to say it, without importing torch."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    text = str(error).lower()
+    signs = ("out of memory", "can't allocate memory", "not enough memory")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in signs)

@@ -1,0 +1,165 @@
+"""`refvid batch`: many videos, one loaded model."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from refvid.cli import options as opt
+from refvid.cli.console import Terminal
+from refvid.errors import BatchError, RefvidError, UsageError
+
+if TYPE_CHECKING:
+    from refvid.batch.plan import BatchJob
+    from refvid.batch.run import BatchResult
+    from refvid.segment import SegmentOptions, SegmentReport
+    from refvid.weights import LoadedModel
+
+
+def batch(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER|MANIFEST.csv",
+            help="A folder, searched for videos with all below it; or a CSV file: input,expression[,output].",
+        ),
+    ],
+    output_folder: Annotated[
+        Path, typer.Option("-o", "--output", metavar="OUTDIR", rich_help_panel="Output", help="Folder for the outputs.")
+    ],
+    expressions: Annotated[
+        list[str] | None, typer.Argument(metavar="EXPRESSION", help="What to look for in every video of a FOLDER.")
+    ] = None,
+    format: opt.Format = None,
+    start: opt.Start = None,
+    end: opt.End = None,
+    model: opt.Model = opt.DEFAULT_MODEL,
+    revision: opt.Revision = None,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
+    refine: opt.Refine = None,
+    threshold: opt.Threshold = None,
+    quality: opt.Quality = None,
+    codec: opt.Codec = None,
+    background: opt.Background = "#00b140",
+    no_audio: opt.NoAudio = False,
+    overwrite: opt.Overwrite = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a video on stdout.")] = False,
+    reader: opt.Reader = "auto",
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    log_file: opt.LogFile = None,
+) -> None:
+    """Segment many videos with one loaded model; one failure does not stop the rest.
+
+    Finished work is skipped on a second run: by input, expressions, options and model, as recorded in
+    OUTDIR/.refvid-batch.jsonl. Example: refvid batch videos "the dog" -o masks -f png
+    """
+    options = opt.build_options(
+        format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
+        codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader)  # fmt: skip
+    jobs = _plan(source, expressions or [], output_folder, format)
+    with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
+        from refvid.batch.run import run_batch
+        from refvid.weights import load_model
+
+        loaded = load_model(model, device=device, revision=revision)
+        segment = partial(_segment_one, model=loaded, terminal=terminal)
+        results = run_batch(
+            jobs, segment=segment, options=options, model=_identify(model, loaded), revision=loaded.revision,
+            output_folder=output_folder)  # fmt: skip
+        _report(results, len(jobs), terminal, typer.echo if as_json else None)
+
+
+def _plan(source: Path, expressions: Sequence[str], output_folder: Path, format: str | None) -> "list[BatchJob]":
+    """Makes the jobs of a folder or of a manifest.
+
+    Raises:
+        UsageError: The source is neither, a folder comes without expressions, or a manifest with them.
+        RefvidError: The source does not exist, or there is nothing in it.
+    """
+    from refvid.batch.plan import plan_folder, plan_manifest
+
+    if not source.exists():
+        raise RefvidError(f"{source} does not exist; give a folder of videos or a CSV file")
+    if source.is_dir():
+        if not expressions:
+            raise UsageError("a folder needs an expression that says what to look for, such as 'the dog'")
+        return plan_folder(source, opt.check_expressions(expressions), output_folder, format)
+    if source.suffix.lower() != ".csv":
+        raise UsageError(f"{source} is neither a folder nor a .csv file; use `refvid segment` for one video")
+    if expressions:
+        raise UsageError(f"the expressions are read from {source}; leave them out of the command")
+    return plan_manifest(source, output_folder, format)
+
+
+def _identify(asked: str, loaded: "LoadedModel") -> str:
+    """Names the weights so that others under the same name are told apart: trained again, or of another release."""
+    from refvid import __version__
+    from refvid.weights import CONFIG_FILE, WEIGHTS_FILE, embedded_models
+
+    if asked in embedded_models():
+        return f"{asked} of refvid {__version__}"
+    path = Path(asked).expanduser().resolve()
+    if not path.exists():
+        return asked  # from the Hub, where the revision tells them apart
+    folder = path if path.is_dir() else path.parent
+    states = [(folder / name).stat() for name in (CONFIG_FILE, WEIGHTS_FILE)]
+    return f"{folder} {[(state.st_size, state.st_mtime_ns) for state in states]}"
+
+
+def _segment_one(
+    input: Path,
+    expressions: Sequence[str],
+    output: Path,
+    *,
+    options: "SegmentOptions",
+    model: "LoadedModel",
+    terminal: Terminal,
+) -> "SegmentReport":
+    """Segments one video of the batch and shows how far it is; its warnings carry its name."""
+    from refvid.segment import segment_video
+
+    with terminal.progress(input.name) as progress:
+        return segment_video(
+            input,
+            expressions,
+            output,
+            model=model,
+            options=options,
+            progress=progress,
+            warn=lambda sentence: terminal.warn(f"{input}: {sentence}"),
+        )
+
+
+def _report(
+    results: "Iterable[BatchResult]", total: int, terminal: Terminal, print_data: Callable[[str], object] | None
+) -> None:
+    """Tells each result as it comes and shows them all in a table at the end, also when the run is interrupted.
+
+    Raises:
+        BatchError: Some of the videos failed.
+    """
+    told: list[BatchResult] = []
+    try:
+        for result in results:
+            told.append(result)
+            what = f"failed: {result.error}" if result.error else f"{result.status}: {result.output}"
+            terminal.say(f"[{len(told)}/{total}] {result.input} {what}")
+            if print_data is not None:
+                print_data(json.dumps(result.as_json()))
+    finally:
+        if told:
+            terminal.table(
+                ["input", "output", "status", "seconds"],
+                [[str(r.input), str(r.output), r.status, f"{r.seconds:.1f}"] for r in told],
+            )
+    counts = Counter(result.status for result in told)
+    if counts["failed"]:
+        first = next(f"{result.input}: {result.error}" for result in told if result.error)
+        raise BatchError(f"{counts['failed']} of {total} videos failed; the first is {first}")
+    terminal.say(f"{counts['done']} done, {counts['skipped']} skipped, all in {len(told)} videos")

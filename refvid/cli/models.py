@@ -1,0 +1,19 @@
+"""`refvid models`: which models there are."""
+
+import typer
+
+models_app = typer.Typer(name="models", help="Show the models that can be used.")
+
+
+@models_app.callback()
+def models() -> None:
+    """Show the models that can be used."""
+
+
+@models_app.command("list")
+def list_models() -> None:
+    """Print the names of the embedded models, one a line; -m also takes a folder or a Hub id owner/name."""
+    from refvid.weights import embedded_models
+
+    for name in embedded_models():
+        typer.echo(name)

@@ -1,0 +1,171 @@
+"""The options that commands share, each written once, and what is made of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from refvid.errors import UsageError
+
+if TYPE_CHECKING:
+    from refvid.segment import SegmentOptions
+
+DEFAULT_MODEL = "cmsa-tiny"
+# Written out because refvid.video is not imported for --help; a test compares them with OutputFormat.
+FormatName = Literal["overlay", "cutout", "matte", "alpha", "png", "rgba", "rle"]
+PrecisionName = Literal["auto", "float32", "bfloat16", "float16"]
+ReaderName = Literal["auto", "decord", "pyav"]
+
+_MODEL = "Model"
+_RANGE = "Range and reading"
+_OUTPUT = "Output"
+_TALK = "What is said"
+
+Format = Annotated[
+    FormatName | None,
+    typer.Option(
+        "-f",
+        "--format",
+        rich_help_panel=_OUTPUT,
+        help="overlay: tinted object with outline; cutout: object on --background; matte: white on black; "
+        "alpha: true transparency (.webm, .mov); png: folder of palette masks; rgba: folder of RGBA images; "
+        "rle: one JSON of COCO RLE masks (default: from the suffix of the output, else overlay).",
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "-s",
+        "--start",
+        metavar="TIME",
+        rich_help_panel=_RANGE,
+        help="First frame: seconds (2.5), timecode (00:00:02.500) or frame number (75f).",
+    ),
+]
+End = Annotated[
+    str | None,
+    typer.Option(
+        "-e", "--end", metavar="TIME", rich_help_panel=_RANGE, help="Where to stop, written as for --start; exclusive."
+    ),
+]
+Reader = Annotated[ReaderName, typer.Option("--reader", rich_help_panel=_RANGE, help="Which decoder reads the video.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "-m",
+        "--model",
+        metavar="MODEL",
+        rich_help_panel=_MODEL,
+        help="A name (see `refvid models list`), a folder or file, or a Hub id owner/name.",
+    ),
+]
+Revision = Annotated[
+    str | None,
+    typer.Option(
+        "--revision", metavar="REV", rich_help_panel=_MODEL, help="Branch, tag or commit of a model on the Hub."
+    ),
+]
+Device = Annotated[
+    str,
+    typer.Option(
+        "--device", metavar="DEVICE", rich_help_panel=_MODEL, help="auto, cpu, cuda, cuda:N or mps; absent is an error."
+    ),
+]
+Precision = Annotated[
+    PrecisionName, typer.Option("--precision", rich_help_panel=_MODEL, help="Numbers the model computes with.")
+]
+Refine = Annotated[
+    bool | None,
+    typer.Option(
+        "--refine/--no-refine",
+        rich_help_panel=_MODEL,
+        help="Sharpen the masks with DenseCRF (default: as the model says).",
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(
+        "--threshold",
+        metavar="P",
+        rich_help_panel=_MODEL,
+        help="Probability above which a pixel is the object, between 0 and 1 (default: as the model says).",
+    ),
+]
+Quality = Annotated[
+    int | None,
+    typer.Option(
+        "--quality",
+        metavar="N",
+        min=0,
+        rich_help_panel=_OUTPUT,
+        help="The encoder's quality number (CRF; lower is better) (default: visually lossless).",
+    ),
+]
+Codec = Annotated[
+    str | None, typer.Option("--codec", metavar="NAME", rich_help_panel=_OUTPUT, help="The encoder, such as libx264.")
+]
+Background = Annotated[
+    str,
+    typer.Option("--background", metavar="COLOUR", rich_help_panel=_OUTPUT, help="Colour behind a cutout, #rrggbb."),
+]
+NoAudio = Annotated[bool, typer.Option("--no-audio", rich_help_panel=_OUTPUT, help="Drop the sound.")]
+Overwrite = Annotated[
+    bool, typer.Option("-y", "--overwrite", rich_help_panel=_OUTPUT, help="Replace an output that exists.")
+]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=_TALK, help="Say nothing but errors.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=_TALK, help="Say more.")]
+LogFile = Annotated[
+    Path | None,
+    typer.Option("--log-file", metavar="PATH", rich_help_panel=_TALK, help="Append everything said to a file as well."),
+]
+
+
+def check_expressions(expressions: Sequence[str]) -> list[str]:
+    """Strips the expressions and refuses empty ones with a UsageError."""
+    stripped = [expression.strip() for expression in expressions]
+    if not all(stripped):
+        raise UsageError("an expression is empty; say what to look for, such as 'man in yellow shirt'")
+    return stripped
+
+
+def build_options(
+    *,
+    format: str | None,
+    start: str | None,
+    end: str | None,
+    precision: PrecisionName,
+    refine: bool | None,
+    threshold: float | None,
+    quality: int | None,
+    codec: str | None,
+    no_audio: bool,
+    background: str,
+    overwrite: bool,
+    reader: ReaderName,
+) -> "SegmentOptions":
+    """Checks the options as typed and makes them SegmentOptions.
+
+    Raises:
+        UsageError: The threshold is not between 0 and 1, or a position cannot be read.
+    """
+    if threshold is not None and not 0 < threshold < 1:
+        raise UsageError(f"--threshold is {threshold:g}; it is a probability and must lie between 0 and 1")
+    from refvid.segment import SegmentOptions
+    from refvid.video.output_format import OutputFormat
+    from refvid.video.position import parse_position
+
+    return SegmentOptions(
+        format=None if format is None else OutputFormat(format),
+        start=None if start is None else parse_position(start),
+        end=None if end is None else parse_position(end),
+        precision=precision,
+        refine=refine,
+        threshold=threshold,
+        quality=quality,
+        codec=codec,
+        audio=not no_audio,
+        background=background,
+        overwrite=overwrite,
+        reader=reader,
+    )

@@ -1,0 +1,106 @@
+"""`refvid segment`: one video in, one output out."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from refvid.cli import options as opt
+from refvid.cli.console import Terminal
+from refvid.errors import NothingFoundError
+
+if TYPE_CHECKING:
+    from refvid.segment import SegmentReport
+
+
+def segment(
+    input: Annotated[
+        Path, typer.Argument(metavar="INPUT", help="A video, an image, or a folder of frames in natural order.")
+    ],
+    expressions: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="EXPRESSION",
+            help="What to look for; several share one pass. Put -- before one that begins with -.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="PATH",
+            rich_help_panel="Output",
+            help="File or folder (default: <stem>.refvid.<ext> in the working folder).",
+        ),
+    ] = None,
+    format: opt.Format = None,
+    start: opt.Start = None,
+    end: opt.End = None,
+    model: opt.Model = opt.DEFAULT_MODEL,
+    revision: opt.Revision = None,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
+    refine: opt.Refine = None,
+    threshold: opt.Threshold = None,
+    quality: opt.Quality = None,
+    codec: opt.Codec = None,
+    background: opt.Background = "#00b140",
+    no_audio: opt.NoAudio = False,
+    overwrite: opt.Overwrite = False,
+    fail_if_empty: Annotated[
+        bool, typer.Option("--fail-if-empty", help="Exit 5 when no frame holds the object.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object about the run on stdout.")] = False,
+    reader: opt.Reader = "auto",
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    log_file: opt.LogFile = None,
+) -> None:
+    """Find what EXPRESSION names in INPUT and write it out.
+
+    The output has the input's frames, times, size and sound. Example:
+    refvid segment park.mp4 "man in yellow shirt" -o out.mp4
+    """
+    expressions = opt.check_expressions(expressions)
+    options = opt.build_options(
+        format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
+        codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader)  # fmt: skip
+    from refvid.segment import segment_video
+
+    with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
+        with terminal.progress(input.name) as progress:
+            report = segment_video(
+                input, expressions, output, model=model, revision=revision, device=device, options=options,
+                progress=progress, warn=terminal.warn)  # fmt: skip
+        _summarise(report, terminal)
+        if as_json:
+            typer.echo(json.dumps(report.as_json()))
+        if fail_if_empty:
+            _require_something(report)
+
+
+def _summarise(report: "SegmentReport", terminal: Terminal) -> None:
+    """Says where the output is, what was found, and what was noted on the way."""
+    for note in report.notes:
+        if note not in terminal.said:
+            terminal.warn(note)
+    for found in report.expressions:
+        terminal.say(
+            f"'{found.expression}' is in {found.frames_with_object} of {report.frames} frames, "
+            f"mean probability {found.mean_probability:.2f}"
+        )
+    terminal.say(
+        f"wrote {report.output}: {report.frames} frames in {report.seconds:.1f} s "
+        f"({report.frames_per_second:.1f} frames/s, {report.model} on {report.device}, {report.precision})"
+    )
+
+
+def _require_something(report: "SegmentReport") -> None:
+    """Raises NothingFoundError when no frame holds any of the objects."""
+    if not any(found.frames_with_object for found in report.expressions):
+        wanted = " or ".join(f"'{found.expression}'" for found in report.expressions)
+        raise NothingFoundError(
+            f"no frame of {report.input.path} holds {wanted}; try other words or a lower --threshold"
+        )

@@ -1,0 +1,88 @@
+"""Backbones that keep Res3, Res4 and Res5 on one grid of stride 8 (section 4.1.1)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.models import resnet101
+
+Levels = tuple[Tensor, Tensor, Tensor]
+
+
+class ResNetBackbone(nn.Module):
+    """DeepLab's ResNet-101 trunk: torchvision's, with the strides of Res4 and Res5 traded for dilation 2 and 4."""
+
+    channels = (512, 1024, 2048)
+
+    def __init__(self) -> None:
+        super().__init__()
+        trunk = resnet101(weights=None, replace_stride_with_dilation=[False, True, True])
+        self.stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
+        self.res2, self.res3, self.res4, self.res5 = trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4
+
+    def forward(self, images: Tensor) -> Levels:
+        """Map normalised images [B, 3, H, W] to features of Res3, Res4, Res5, each [B, C, H / 8, W / 8]."""
+        c3 = self.res3(self.res2(self.stem(images)))
+        c4 = self.res4(c3)
+        return c3, c4, self.res5(c4)
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions around a shortcut, as in ResNet's basic block."""
+
+    def __init__(self, channels_in: int, channels_out: int, *, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels_in, channels_out, 3, stride, dilation, dilation, bias=False)
+        self.bn1 = nn.BatchNorm2d(channels_out)
+        self.conv2 = nn.Conv2d(channels_out, channels_out, 3, 1, dilation, dilation, bias=False)
+        self.bn2 = nn.BatchNorm2d(channels_out)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or channels_in != channels_out:
+            projection = nn.Conv2d(channels_in, channels_out, 1, stride, bias=False)
+            self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(channels_out))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map [B, C, h, w] to [B, C', h / stride, w / stride]."""
+        inner = F.relu(self.bn1(self.conv1(features)), inplace=True)
+        out: Tensor = self.bn2(self.conv2(inner)) + self.shortcut(features)
+        return F.relu(out, inplace=True)
+
+
+class LightBackbone(nn.Module):
+    """A small residual trunk with the strides and dilations of the full one, for the CPU."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        stem, res2, res3, res4, res5 = widths
+        self.channels = (res3, res4, res5)
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)
+        )
+        self.res2 = ResidualBlock(stem, res2, stride=2)
+        self.res3 = nn.Sequential(ResidualBlock(res2, res3, stride=2), ResidualBlock(res3, res3))
+        self.res4 = nn.Sequential(ResidualBlock(res3, res4, dilation=2), ResidualBlock(res4, res4, dilation=2))
+        self.res5 = nn.Sequential(ResidualBlock(res4, res5, dilation=4), ResidualBlock(res5, res5, dilation=4))
+
+    def forward(self, images: Tensor) -> Levels:
+        """Map normalised images [B, 3, H, W] to features of Res3, Res4, Res5, each [B, C, H / 8, W / 8]."""
+        c3 = self.res3(self.res2(self.stem(images)))
+        c4 = self.res4(c3)
+        return c3, c4, self.res5(c4)
+
+
+def spatial_code(height: int, width: int, *, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the 8-D spatial coordinates s_p of section 3.1, [8, height, width].
+
+    Channels: left, centre and right edge of the cell, then top, centre and bottom, all in [-1, 1], then 1 / width and
+    1 / height of the grid.
+    """
+
+    def edges(count: int) -> Tensor:
+        start = torch.arange(count, dtype=dtype, device=device) * (2.0 / count) - 1.0
+        return torch.stack([start, start + 1.0 / count, start + 2.0 / count])  # [3, count]
+
+    horizontal = edges(width)[:, None, :].expand(3, height, width)
+    vertical = edges(height)[:, :, None].expand(3, height, width)
+    size = torch.tensor([1.0 / width, 1.0 / height], dtype=dtype, device=device)[:, None, None]
+    return torch.cat([horizontal, vertical, size.expand(2, height, width)])

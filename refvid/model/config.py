@@ -1,0 +1,120 @@
+"""Sizes of a network, saved as `config.json` beside its weights."""
+
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+PADDING, UNKNOWN = "<pad>", "<unk>"
+BackboneName = Literal["resnet101", "light"]
+
+
+@dataclass(frozen=True)
+class CrfSettings:
+    """Settings of the DenseCRF refinement (those of the paper's released image model).
+
+    Attributes:
+        longest_side: Pixels of the longer side the refinement runs at; the paper's is its input size, 320.
+    """
+
+    iterations: int = 5
+    gaussian_sxy: float = 3.0
+    gaussian_compat: float = 3.0
+    bilateral_sxy: float = 20.0
+    bilateral_srgb: float = 3.0
+    bilateral_compat: float = 10.0
+    longest_side: int = 320
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything needed to build a network and to feed it.
+
+    Attributes:
+        vocabulary: Words the model has seen; word n has id n + 2, ids 0 and 1 are padding and unknown.
+        backbone_channels: Widths of stem, Res2, Res3, Res4 and Res5 of the light backbone (resnet101 fixes its own).
+        input_size: Side of the square input in pixels; frames are resized and zero-padded to it.
+        attention_channels: Width of queries, keys and values (512 in the paper).
+        fusion_channels: Width of X^i in gated fusion (500 in the paper).
+        frame_radius: tau, frames on either side of the target frame.
+        cross_frame: Whether CFSA is part of the network (off: the image model).
+        threshold: Probability above which a pixel is the object.
+        refine: Whether masks are refined by DenseCRF unless the user says otherwise.
+        training: What the weights were trained on and how; free-form record.
+    """
+
+    name: str
+    vocabulary: tuple[str, ...]
+    backbone: BackboneName = "resnet101"
+    backbone_channels: tuple[int, int, int, int, int] = (64, 256, 512, 1024, 2048)
+    input_size: int = 320
+    embedding_channels: int = 1000
+    attention_channels: int = 512
+    fusion_channels: int = 500
+    frame_radius: int = 5
+    cross_frame: bool = True
+    max_words: int = 20
+    pixel_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    pixel_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    threshold: float = 0.5
+    refine: bool = False
+    crf: CrfSettings = CrfSettings()
+    training: dict[str, Any] = field(default_factory=dict)
+    architecture: Literal["cmsa"] = "cmsa"
+
+    def __post_init__(self) -> None:
+        if self.input_size % 8 or self.input_size <= 0:
+            raise ValueError(f"input_size must be a positive multiple of 8, the backbone's stride, got {self.input_size}")
+        if not 0 < self.threshold < 1:
+            raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
+        if self.backbone not in ("resnet101", "light"):
+            raise ValueError(f"backbone must be 'resnet101' or 'light', got {self.backbone!r}")
+        if self.architecture != "cmsa":
+            raise ValueError(f"architecture must be 'cmsa', got {self.architecture!r}")
+        if len(set(self.vocabulary)) != len(self.vocabulary):
+            raise ValueError("vocabulary names a word twice")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the plain dictionary that `config.json` holds."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "ModelConfig":
+        """Build a config from the contents of `config.json`.
+
+        Raises:
+            ValueError: A key is unknown or missing, or a value is out of range.
+        """
+        known = {f.name for f in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"unknown keys {unknown}; this version knows {sorted(known)}")
+        if missing := [key for key in ("name", "vocabulary") if key not in values]:
+            raise ValueError(f"missing keys {missing}")
+        arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        if "crf" in arguments:
+            arguments["crf"] = CrfSettings(**arguments["crf"])
+        try:
+            return cls(**arguments)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+    def renamed(self, **changes: Any) -> "ModelConfig":
+        """Return a copy with some fields changed."""
+        return replace(self, **changes)
+
+
+def full_config(vocabulary: tuple[str, ...]) -> ModelConfig:
+    """Return `cmsa-deeplab101`, the network of the paper's section 4.1.1."""
+    return ModelConfig(name="cmsa-deeplab101", vocabulary=vocabulary, refine=True)
+
+
+def tiny_config(vocabulary: tuple[str, ...]) -> ModelConfig:
+    """Return `cmsa-tiny`: the same modules, sized for two CPU cores."""
+    return ModelConfig(
+        name="cmsa-tiny",
+        vocabulary=vocabulary,
+        backbone="light",
+        backbone_channels=(16, 32, 64, 96, 128),
+        input_size=160,
+        embedding_channels=64,
+        attention_channels=64,
+        fusion_channels=64,
+    )

@@ -1,0 +1,34 @@
+"""Gated multi-level fusion (section 3.3)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class GatedMultiLevelFusion(nn.Module):
+    """GMLF: Eq. 6 and the 3 x 3 convolution of Eq. 7.
+
+    Each level i is mapped to X^i; a memory gate m^i and a reset gate r^i, one scalar map each, decide what flows in
+    from the other levels and how much of the mixture replaces X^i.
+    """
+
+    def __init__(self, level_channels: Sequence[int], channels: int) -> None:
+        super().__init__()
+        self.project = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in level_channels)
+        self.gates = nn.ModuleList(nn.Conv2d(channels, 2, 1) for _ in level_channels)
+        self.gamma = nn.Parameter(torch.ones(len(level_channels)))
+        self.score = nn.Conv2d(channels, 1, 3, padding=1)
+
+    def forward(self, levels: Sequence[Tensor]) -> Tensor:
+        """Map multimodal features, one [B, D_i, h, w] a level, to mask logits [B, 1, h, w]."""
+        x = [project(level) for project, level in zip(self.project, levels, strict=True)]
+        gates = [torch.sigmoid(gate(level)).split(1, dim=1) for gate, level in zip(self.gates, x, strict=True)]
+        offered = [self.gamma[j] * gates[j][0] * x[j] for j in range(len(x))]  # gamma^j m^j X^j
+        everything = torch.stack(offered).sum(0)
+        total = torch.zeros_like(x[0])
+        for i, (memory, reset) in enumerate(gates):
+            mixture = (1 - memory) * x[i] + everything - offered[i]
+            total = total + reset * torch.tanh(mixture) + (1 - reset) * x[i]
+        logits: Tensor = self.score(total)
+        return logits

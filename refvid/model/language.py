@@ -1,0 +1,62 @@
+"""Words of an expression and their embedding (section 3.1)."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+PADDING_ID, UNKNOWN_ID, FIRST_WORD_ID = 0, 1, 2
+_WORD = re.compile(r"\w+(?:['’]\w+)*")
+
+
+def split_words(expression: str) -> list[str]:
+    """Return the lower-case words of an expression, without punctuation: "The man's dog." -> the, man's, dog."""
+    return [word.replace("’", "'") for word in _WORD.findall(expression.lower())]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The words a model has seen, in the order of their ids."""
+
+    words: tuple[str, ...]
+    max_words: int = 20
+
+    def encode(self, expressions: Sequence[str]) -> Tensor:
+        """Return word ids int64 [E, L], L the longest expression's length, padded with 0 at the end.
+
+        Words beyond `max_words` are cut off, as in section 4.1.1; unseen words get the id 1.
+
+        Raises:
+            ValueError: An expression has no words.
+        """
+        ids = {word: index for index, word in enumerate(self.words, FIRST_WORD_ID)}
+        rows = []
+        for expression in expressions:
+            words = split_words(expression)[: self.max_words]
+            if not words:
+                raise ValueError(f"the expression {expression!r} has no words; name an object, as in 'man in yellow shirt'")
+            rows.append(torch.tensor([ids.get(word, UNKNOWN_ID) for word in words]))
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING_ID)
+
+    def unknown_words(self, expression: str) -> tuple[str, ...]:
+        """Return the expression's words that the model has never seen, each once, in order."""
+        known = set(self.words)
+        return tuple(dict.fromkeys(word for word in split_words(expression) if word not in known))
+
+    def dropped_words(self, expression: str) -> tuple[str, ...]:
+        """Return the words beyond the longest expression the model reads."""
+        return tuple(split_words(expression)[self.max_words :])
+
+
+class WordEmbedding(nn.Module):
+    """Lookup table e_n of section 3.1; words stay separate, no recurrent encoder runs over them."""
+
+    def __init__(self, vocabulary_size: int, channels: int) -> None:
+        super().__init__()
+        self.table = nn.Embedding(FIRST_WORD_ID + vocabulary_size, channels, padding_idx=PADDING_ID)
+
+    def forward(self, word_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Map ids int64 [..., L] to embeddings [..., L, C_l] and the mask of real words bool [..., L]."""
+        return self.table(word_ids), word_ids != PADDING_ID

@@ -1,0 +1,307 @@
+"""One video in, one output out: reading, the network, writing."""
+
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from refvid.errors import OutOfMemoryError, OutputExistsError, UsageError
+from refvid.segmenter import Precision, Segmenter
+from refvid.video.frame import Frame, Pixels, Position, VideoInfo
+from refvid.video.output_format import OutputFormat, resolve_output
+from refvid.video.reader import ReaderName, VideoReader, open_reader
+from refvid.video.writer import MaskWriter, WriterOptions, open_writer
+from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
+
+Progress = Callable[[int, int], None]
+Warn = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class SegmentOptions:
+    """What `refvid segment` may be told besides input, expressions, output and model; None: the default of the model,
+    the format or the encoder.
+    """
+
+    format: OutputFormat | None = None
+    start: Position | None = None
+    end: Position | None = None
+    precision: Precision = "auto"
+    refine: bool | None = None
+    threshold: float | None = None
+    quality: int | None = None
+    codec: str | None = None
+    audio: bool = True
+    background: str = "#00b140"
+    overwrite: bool = False
+    reader: ReaderName = "auto"
+
+
+@dataclass(frozen=True)
+class ExpressionReport:
+    """What became of one expression.
+
+    Attributes:
+        mean_probability: Over the pixels of its masks, each frame with the object counting once; 0 when there is none.
+        unknown_words: Words that the model has never seen.
+    """
+
+    expression: str
+    frames_with_object: int
+    mean_probability: float
+    unknown_words: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SegmentReport:
+    """What was done, with what, and how long it took.
+
+    Attributes:
+        frames: Frames written.
+        timings: Seconds in each stage: load, read, network, refine (waiting for the workers), write.
+        peak_memory_bytes: Of the process, and of the GPU on top where one is used.
+        notes: Sentences for the user, for example that the sound had to be transcoded.
+    """
+
+    input: VideoInfo
+    frames: int
+    output: Path
+    reader: str
+    model: str
+    revision: str | None
+    device: str
+    precision: str
+    expressions: tuple[ExpressionReport, ...]
+    timings: dict[str, float]
+    seconds: float
+    frames_per_second: float
+    peak_memory_bytes: int
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the object that `refvid segment --json` prints."""
+        info = self.input
+        return {
+            "schema": 1,
+            "version": version("refvid"),
+            "model": self.model,
+            "revision": self.revision,
+            "device": self.device,
+            "precision": self.precision,
+            "input": {
+                "path": str(info.path),
+                "width": info.width,
+                "height": info.height,
+                "frames": info.frame_count,
+                "fps": f"{info.frame_rate.numerator}/{info.frame_rate.denominator}",
+                "duration": float(info.duration),
+                "rotation": info.rotation,
+                "vfr": info.variable_frame_rate,
+                "audio": list(info.audio),
+                "reader": self.reader,
+            },
+            "output": str(self.output),
+            "frames": self.frames,
+            "expressions": [
+                {
+                    "expression": each.expression,
+                    "frames_with_object": each.frames_with_object,
+                    "mean_probability": each.mean_probability,
+                    "unknown_words": list(each.unknown_words),
+                }
+                for each in self.expressions
+            ],
+            "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
+            "seconds": round(self.seconds, 4),
+            "frames_per_second": round(self.frames_per_second, 3),
+            "peak_memory_bytes": self.peak_memory_bytes,
+            "notes": list(self.notes),
+        }
+
+
+@dataclass
+class _Tally:
+    """Counts that grow with the frames."""
+
+    expressions: int
+    frames: int = 0
+    timings: dict[str, float] = field(default_factory=lambda: {"load": 0.0, "read": 0.0, "write": 0.0})
+
+    def __post_init__(self) -> None:
+        self.present = np.zeros(self.expressions, dtype=np.int64)
+        self.confidence = np.zeros(self.expressions)
+
+    def add(self, confidence: np.ndarray) -> None:
+        self.frames += 1
+        self.present += ~np.isnan(confidence)
+        self.confidence += np.nan_to_num(confidence)
+
+
+def segment_video(
+    input: Path | str,
+    expressions: Sequence[str],
+    output: Path | str | None = None,
+    *,
+    model: LoadedModel | str | Path = DEFAULT_MODEL,
+    revision: str | None = None,
+    device: str = "auto",
+    options: SegmentOptions | None = None,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+) -> SegmentReport:
+    """Segment what each expression names in a video, an image or a folder of frames, and write the result.
+
+    Args:
+        input: What to read.
+        expressions: One or more; they share one pass over the video.
+        output: File or folder; None: `<stem>.refvid.<ext>` in the working folder.
+        model: A loaded model, or what `load_model` takes.
+        revision: Of a Hub repository.
+        device: As `load_model` takes it; ignored for a loaded model.
+        options: The rest.
+        progress: Called with the frames done and the frames in all.
+        warn: Called with each sentence the user should read.
+
+    Raises:
+        RefvidError: Its children say what went wrong; nothing is left of the output.
+    """
+    started = time.perf_counter()
+    options = options or SegmentOptions()
+    expressions = [expressions] if isinstance(expressions, str) else list(expressions)
+    if not expressions:
+        raise UsageError("no expression given; name at least one object, as in 'man in yellow shirt'")
+    with open_reader(Path(input), reader=options.reader, start=options.start, end=options.end) as reader:
+        path, format = resolve_output(reader.info, None if output is None else Path(output), options.format)
+        if path.exists() and not options.overwrite:
+            raise OutputExistsError(f"the output '{path}' exists already; pass --overwrite to replace it")
+        tally = _Tally(len(expressions))
+        loading = time.perf_counter()
+        loaded = model if isinstance(model, LoadedModel) else load_model(model, device=device, revision=revision)
+        tally.timings["load"] = time.perf_counter() - loading
+        segmenter = Segmenter(
+            loaded, threshold=options.threshold, refine=options.refine, precision=options.precision
+        )
+        say = warn or (lambda sentence: None)
+        _warn_of_words(segmenter, expressions, say)
+        try:
+            notes = _stream(reader, segmenter, expressions, path, format, options, tally, progress)
+        except (torch.OutOfMemoryError, MemoryError) as error:
+            raise OutOfMemoryError(f"out of memory on {loaded.device} after {tally.frames} frames; use a smaller model, "
+                                   "fewer expressions, or --device cpu") from error
+        for note in notes:
+            say(note)
+        return _report(reader, segmenter, expressions, path, tally, notes, time.perf_counter() - started)
+
+
+def _stream(
+    reader: VideoReader,
+    segmenter: Segmenter,
+    expressions: Sequence[str],
+    path: Path,
+    format: OutputFormat,
+    options: SegmentOptions,
+    tally: _Tally,
+    progress: Progress | None,
+) -> tuple[str, ...]:
+    """Carry every frame from the reader to the writer; return what the user should be told afterwards."""
+    with open_output(reader, expressions, path, format, options) as writer:
+        for segmented in segmenter.run(_timed(reader, tally), expressions):
+            began = time.perf_counter()
+            writer.write(segmented.item, segmented.masks)
+            tally.timings["write"] += time.perf_counter() - began
+            tally.add(segmented.confidence)
+            if progress:
+                progress(tally.frames, reader.frame_total)
+        finishing = time.perf_counter()
+    tally.timings["write"] += time.perf_counter() - finishing
+    return (*reader.damage, *writer.notes)
+
+
+def open_output(
+    reader: VideoReader, expressions: Sequence[str], path: Path, format: OutputFormat, options: SegmentOptions
+) -> MaskWriter:
+    """Open the writer that the options ask for; the sound is cut to the range when one was given."""
+    ranged = options.start is not None or options.end is not None
+    first_time, last_time = reader.span if ranged else (None, None)
+    settings = WriterOptions(
+        quality=options.quality,
+        codec=options.codec,
+        audio=options.audio,
+        background=options.background,
+        overwrite=options.overwrite,
+    )
+    return open_writer(
+        path, format, reader.info, expressions, settings, first_time=first_time, last_time=last_time
+    )
+
+
+def _timed(reader: VideoReader, tally: _Tally) -> Iterator[tuple[Frame, Pixels]]:
+    """Yield each frame with its pixels, and count the seconds that reading takes."""
+    frames = iter(reader)
+    while True:
+        began = time.perf_counter()
+        frame = next(frames, None)
+        tally.timings["read"] += time.perf_counter() - began
+        if frame is None:
+            return
+        yield frame, frame.pixels
+
+
+def _warn_of_words(segmenter: Segmenter, expressions: Sequence[str], warn: Warn) -> None:
+    for expression in expressions:
+        if unknown := segmenter.vocabulary.unknown_words(expression):
+            words = ", ".join(f"'{word}'" for word in unknown)
+            warn(f"the model {segmenter.model.name} has never seen {words} of \"{expression}\"; it ignores what they mean")
+        if dropped := segmenter.vocabulary.dropped_words(expression):
+            warn(f"\"{expression}\" is longer than the {segmenter.vocabulary.max_words} words the model reads; "
+                 f"'{' '.join(dropped)}' is left out")
+
+
+def _report(
+    reader: VideoReader,
+    segmenter: Segmenter,
+    expressions: Sequence[str],
+    path: Path,
+    tally: _Tally,
+    notes: tuple[str, ...],
+    seconds: float,
+) -> SegmentReport:
+    means = tally.confidence / np.maximum(tally.present, 1)
+    working = seconds - tally.timings["load"]
+    return SegmentReport(
+        input=reader.info,
+        frames=tally.frames,
+        output=path,
+        reader=reader.name,
+        model=segmenter.model.name,
+        revision=segmenter.model.revision,
+        device=str(segmenter.model.device),
+        precision=str(segmenter.precision).removeprefix("torch."),
+        expressions=tuple(
+            ExpressionReport(expression, int(present), float(mean), segmenter.vocabulary.unknown_words(expression))
+            for expression, present, mean in zip(expressions, tally.present, means, strict=True)
+        ),
+        timings={**tally.timings, **segmenter.timings},
+        seconds=seconds,
+        frames_per_second=tally.frames / working if working > 0 else 0.0,
+        peak_memory_bytes=peak_memory(segmenter.model.device),
+        notes=notes,
+    )
+
+
+def peak_memory(device: torch.device) -> int:
+    """Return the most memory this process has held, in bytes, and the GPU's on top; 0 where nobody counts it."""
+    on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    if sys.platform == "win32":
+        return on_device
+    import resource  # not on Windows
+
+    unit = 1 if platform.system() == "Darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + on_device

@@ -1,0 +1,239 @@
+"""Frames in, masks out: the network as a stream."""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict, dataclass
+from typing import Generic, Literal, TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from refvid.errors import UnavailableError, UsageError
+from refvid.model.letterbox import Letterbox
+from refvid.model.network import LevelStream, build_vocabulary
+from refvid.refine import CrfParameters, Refiner
+from refvid.weights import LoadedModel
+
+Pixels = NDArray[np.uint8]
+Masks = NDArray[np.bool_]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Item = TypeVar("Item")
+QUEUED_FRAMES_PER_WORKER = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Segmented(Generic[Item]):
+    """The masks of one frame.
+
+    Attributes:
+        item: What was fed in with the frame.
+        masks: bool [E, H, W], in the frame's own size.
+        confidence: Mean probability over each mask's pixels [E]; NaN where the mask is empty.
+    """
+
+    item: Item
+    masks: Masks
+    confidence: NDArray[np.float64]
+
+
+class Segmenter:
+    """Segments what expressions name in a stream of frames.
+
+    Masks follow `model.config.frame_radius` frames behind the frames, because cross-frame attention looks that far
+    ahead; memory does not grow with the length of the stream.
+
+    Args:
+        model: From `refvid.load_model`.
+        threshold: Probability above which a pixel is the object; None: the model's own.
+        refine: Whether masks are refined by DenseCRF; None: the model's own default.
+        precision: `auto` takes bfloat16 on CUDA devices that have it, else float32.
+
+    Raises:
+        UnavailableError: The precision, or pydensecrf for refinement, is not to be had.
+        UsageError: The threshold is not between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        threshold: float | None = None,
+        refine: bool | None = None,
+        precision: Precision = "auto",
+    ) -> None:
+        self.model = model
+        self.threshold = model.config.threshold if threshold is None else threshold
+        if not 0 < self.threshold < 1:
+            raise UsageError(f"the threshold is a probability between 0 and 1, got {self.threshold}")
+        self.refine = model.config.refine if refine is None else refine
+        self.precision = pick_precision(precision, model.device)
+        self.vocabulary = build_vocabulary(model.config)
+        self.timings = {"network": 0.0, "refine": 0.0}
+
+    def __call__(self, frames: Iterable[Pixels], expression: str) -> Masks:
+        """Segment one expression in a whole clip: frames uint8 RGB [T, H, W, 3] in, masks bool [T, H, W] out."""
+        return np.stack([masks[0] for masks in self.stream(frames, [expression])])
+
+    def stream(self, frames: Iterable[Pixels], expressions: Sequence[str]) -> Iterator[Masks]:
+        """Yield each frame's masks bool [E, H, W], in order, one for each expression.
+
+        Args:
+            frames: uint8 RGB [H, W, 3] each, all of one size.
+            expressions: What to segment; all share the visual features.
+
+        Raises:
+            UsageError: An expression has no words, or the frames differ in size.
+        """
+        for segmented in self.run(((frame, frame) for frame in frames), expressions):
+            yield segmented.masks
+
+    @torch.inference_mode()
+    def run(self, items: Iterable[tuple[Item, Pixels]], expressions: Sequence[str]) -> Iterator[Segmented[Item]]:
+        """Yield the masks of each frame together with the item that came with it, in order.
+
+        Args:
+            items: Anything, with a frame uint8 RGB [H, W, 3].
+            expressions: What to segment.
+        """
+        try:
+            word_ids = self.vocabulary.encode(expressions).to(self.model.device)[None]
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        with ExitStack() as stack:
+            finish: _PlainFinisher[Item] | _RefinedFinisher[Item]
+            if self.refine:
+                finish = _RefinedFinisher(self, stack.enter_context(Refiner(self._crf())))
+            else:
+                finish = _PlainFinisher(self)
+            for item, pixels, logits in self._logits(items, word_ids):
+                yield from finish.push(item, pixels, logits)
+            yield from finish.flush()
+
+    def _logits(
+        self, items: Iterable[tuple[Item, Pixels]], word_ids: Tensor
+    ) -> Iterator[tuple[Item, Pixels, Tensor]]:
+        """Yield each frame with its logits [E, h', w'] on the resized picture."""
+        network, levels = self.model.network, LevelStream(self.model.network)
+        waiting: deque[tuple[Item, Pixels]] = deque()
+        box: Letterbox | None = None
+        for item, pixels in items:
+            started = time.perf_counter()
+            box = self._letterbox(pixels, box)
+            waiting.append((item, pixels))
+            frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+            with self._autocast():
+                ready = levels.push(network.encode(box.apply(frame).to(self.model.device)))
+                result = None if ready is None else self._segment(ready, word_ids, box)
+            self.timings["network"] += time.perf_counter() - started
+            if result is not None:
+                yield *waiting.popleft(), result
+        if box is None:
+            return
+        for ready in levels.flush():
+            started = time.perf_counter()
+            with self._autocast():
+                result = self._segment(ready, word_ids, box)
+            self.timings["network"] += time.perf_counter() - started
+            yield *waiting.popleft(), result
+
+    def _segment(self, levels: Sequence[Tensor], word_ids: Tensor, box: Letterbox) -> Tensor:
+        logits, _ = self.model.network.segment(levels, word_ids)
+        return box.crop(logits[0].float())
+
+    def _letterbox(self, pixels: Pixels, box: Letterbox | None) -> Letterbox:
+        height, width = pixels.shape[:2]
+        if box is None:
+            return Letterbox(height, width, self.model.config.input_size)
+        if (height, width) != (box.height, box.width):
+            raise UsageError(f"all frames of a stream have one size: the first was {box.width}x{box.height}, "
+                             f"then came {width}x{height}")
+        return box
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.precision == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.model.device.type, dtype=self.precision)
+
+    def _crf(self) -> CrfParameters:
+        settings = asdict(self.model.config.crf)
+        settings.pop("longest_side")
+        return CrfParameters(**settings)
+
+
+class _PlainFinisher(Generic[Item]):
+    """Bilinear logits in the frame's own size, then the threshold."""
+
+    def __init__(self, segmenter: Segmenter) -> None:
+        self.segmenter = segmenter
+
+    def push(self, item: Item, pixels: Pixels, logits: Tensor) -> Iterator[Segmented[Item]]:
+        started = time.perf_counter()
+        threshold = self.segmenter.threshold
+        cut = math.log(threshold / (1 - threshold))
+        restored = Letterbox(*pixels.shape[:2], self.segmenter.model.config.input_size).restore(logits)
+        masks = (restored > cut).cpu().numpy()
+        confidence = mean_confidence(logits.sigmoid().cpu().numpy(), threshold)
+        self.segmenter.timings["network"] += time.perf_counter() - started
+        yield Segmented(item, masks, confidence)
+
+    def flush(self) -> Iterator[Segmented[Item]]:
+        yield from ()  # nothing is held back
+
+
+class _RefinedFinisher(Generic[Item]):
+    """DenseCRF in worker processes, a bounded number of frames ahead of the consumer."""
+
+    def __init__(self, segmenter: Segmenter, refiner: Refiner) -> None:
+        self.segmenter, self.refiner = segmenter, refiner
+        self.queue: deque[tuple[Item, Pixels, Callable[[], NDArray[np.float32]]]] = deque()
+
+    def push(self, item: Item, pixels: Pixels, logits: Tensor) -> Iterator[Segmented[Item]]:
+        box = Letterbox(*pixels.shape[:2], self.segmenter.model.config.crf.longest_side)
+        frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+        small = box.resize(frame)[0].permute(1, 2, 0).contiguous().numpy()
+        probabilities = Letterbox(*box.scaled, box.size).restore(logits).sigmoid().float().cpu().numpy()
+        self.queue.append((item, pixels, self.refiner.submit(small, probabilities)))
+        while len(self.queue) > QUEUED_FRAMES_PER_WORKER * self.refiner.workers:
+            yield self._finish()
+
+    def flush(self) -> Iterator[Segmented[Item]]:
+        while self.queue:
+            yield self._finish()
+
+    def _finish(self) -> Segmented[Item]:
+        item, pixels, result = self.queue.popleft()
+        started = time.perf_counter()
+        refined = result()
+        self.segmenter.timings["refine"] += time.perf_counter() - started
+        box = Letterbox(*pixels.shape[:2], self.segmenter.model.config.crf.longest_side)
+        masks = (box.restore(torch.from_numpy(refined)) > self.segmenter.threshold).numpy()
+        return Segmented(item, masks, mean_confidence(refined, self.segmenter.threshold))
+
+
+def mean_confidence(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.float64]:
+    """Return each map's mean probability over its pixels above the threshold [E]; NaN where there are none."""
+    inside = probabilities > threshold
+    counts = inside.sum((1, 2))
+    sums = np.where(inside, probabilities, 0.0).sum((1, 2), dtype=np.float64)
+    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+
+
+def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
+    """Return the dtype of the network's arithmetic; `auto` is bfloat16 on CUDA devices that have it, else float32.
+
+    Raises:
+        UnavailableError: The device does not compute in this precision.
+    """
+    if name == "auto":
+        half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if half else torch.float32
+    if name == "float16" and device.type == "cpu":
+        raise UnavailableError("float16 needs a GPU; on the CPU use --precision float32 or bfloat16")
+    if name == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise UnavailableError("this CUDA device does not compute in bfloat16; use --precision float16 or float32")
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]

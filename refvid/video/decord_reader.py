@@ -1,0 +1,141 @@
+"""Frames of a video through decord: quick, but it decodes ahead of its consumer and knows no times of its own."""
+
+from collections.abc import Generator, Iterator
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+
+from refvid.errors import UnavailableError, VideoError
+from refvid.video.frame import Frame, Pixels, VideoInfo
+from refvid.video.pyav_reader import PyAVReader
+from refvid.video.timeline import Source
+
+# decord measures times from zero in seconds as float32.
+_TIME_TOLERANCE = 2e-3
+
+
+def decord_installed() -> bool:
+    """Whether decord can be imported on this machine."""
+    try:
+        import decord  # noqa: F401
+    except (ImportError, OSError, RuntimeError):  # it loads a shared library by hand
+        return False
+    return True
+
+
+class DecordReader:
+    """Yields the frames `start <= index < stop` in order; times, rotation and sound are those of the probe.
+
+    Args:
+        source: The probed file.
+        start: First index.
+        stop: Index after the last one.
+        hand_over: Let PyAV take over at a frame that decord cannot deliver, instead of raising.
+
+    Raises:
+        UnavailableError: decord is not installed.
+        VideoError: decord cannot open the file, or sees other frames than the container holds.
+    """
+
+    name = "decord"
+
+    def __init__(self, source: Source, start: int, stop: int, *, hand_over: bool = False) -> None:
+        self.info: VideoInfo = source.info
+        self.frame_total = stop - start
+        self.damage: list[str] = []
+        self._source = source
+        self._start = start
+        self._stop = stop
+        self._hand_over = hand_over
+        self._decoder: Any = _open(source)
+        self._running: Generator[Frame, None, None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Frees the decoder with its threads and the frames it has decoded ahead."""
+        if self._running is not None:
+            self._running.close()
+            self._running = None
+        self._decoder = None  # decord has no close(): the last reference ends it
+
+    def __iter__(self) -> Iterator[Frame]:
+        if self._running is not None:
+            self._running.close()
+        self._running = self._read()
+        return self._running
+
+    def _read(self) -> Generator[Frame, None, None]:
+        decoder = self._decoder if self._decoder is not None else _open(self._source)
+        self._decoder = decoder
+        failures: tuple[type[Exception], ...] = (*_failures(), VideoError)
+        for index in range(self._start, self._stop):
+            try:
+                # Indices in order cost what next() costs; only the first one seeks.
+                pixels = self._checked(decoder[index].asnumpy())
+            except failures as error:
+                if not self._hand_over:
+                    raise self._broken(index, error) from error
+                break
+            yield Frame(index, self._source.time(index), self._source.duration(index), pixels)
+        else:
+            return
+        del decoder
+        self._decoder = None
+        with PyAVReader(self._source, index, self._stop) as successor:
+            try:
+                yield from successor
+            finally:
+                self.damage.extend(successor.damage)
+
+    def _checked(self, pixels: Pixels) -> Pixels:
+        """Refuses what decord 0.6 makes of narrow pictures: it takes the padding of a row for a fourth channel."""
+        expected = (self.info.height, self.info.width, 3)
+        if pixels.shape != expected:
+            raise VideoError(f"decord lays its frames out as {pixels.shape} instead of {expected}")
+        return np.ascontiguousarray(pixels)
+
+    def _broken(self, index: int, error: Exception) -> VideoError:
+        if isinstance(error, VideoError):
+            return VideoError(f"{error}: read {self.info.path} with --reader pyav")
+        return VideoError(
+            f"{self.info.path} breaks off: {self._source.spoken(index)} of {self._source.expected} cannot be decoded"
+        )
+
+
+def _open(source: Source) -> Any:
+    if not decord_installed():
+        raise UnavailableError("decord is not installed on this machine: leave --reader out or use --reader pyav")
+    import decord
+
+    path = source.info.path
+    decord.logging.set_level(decord.logging.QUIET)
+    try:
+        decoder = decord.VideoReader(str(path.absolute()))  # a Path is a TypeError to it
+    except _failures() as error:
+        raise VideoError(f"decord cannot open {path}: read it with --reader pyav") from error
+    if len(decoder) != len(source.pts) or source.expected > len(source.pts):
+        raise VideoError(
+            f"decord counts {len(decoder)} frames in {path}, but the container holds {source.expected}: "
+            "read it with --reader pyav"
+        )
+    starts = decoder.get_frame_timestamp(range(len(decoder)))[:, 0]
+    times = (np.asarray(source.pts, dtype=np.int64) - source.pts[0]) * float(source.info.time_base)
+    if np.abs(starts - times).max() > _TIME_TOLERANCE + 1e-6 * times[-1]:
+        raise VideoError(f"decord shows the frames of {path} at other times than the container: use --reader pyav")
+    return decoder
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """What decord raises: its own error, and a bare RuntimeError while opening."""
+    from decord import DECORDError
+
+    own: type[Exception] = DECORDError
+    return own, RuntimeError, IndexError, StopIteration

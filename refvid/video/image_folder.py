@@ -1,0 +1,175 @@
+"""Single images and folders of frames, read with Pillow."""
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from refvid.errors import VideoError
+from refvid.video.frame import Frame, Pixels, VideoInfo
+from refvid.video.timeline import Source
+
+FRAME_RATE = Fraction(25)  # images carry no times
+# GIF is missing on purpose: it is a video and PyAV reads it.
+# Pillow calls a KeyError what it was built without.
+Image.init()
+_FORMATS = tuple(
+    name for name in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "TGA", "AVIF", "JPEG2000") if name in Image.OPEN
+)
+_SUFFIXES = frozenset(
+    f".{suffix}"
+    for suffix in (
+        *("png", "jpg", "jpeg", "jpe", "jfif", "mpo", "webp", "bmp", "dib", "tif", "tiff"),
+        *("ppm", "pgm", "pbm", "pnm", "tga", "avif", "jp2"),
+    )
+)
+_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 lie on their side
+_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad bytes
+
+
+def is_image(path: Path) -> bool:
+    """Whether `path` is a still image, judged by its suffix and its first bytes."""
+    if path.suffix.lower() not in _SUFFIXES:
+        return False
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            # An animated PNG is a video to FFmpeg; of an animated WebP it cannot read more than Pillow's first frame.
+            return not (image.format == "PNG" and getattr(image, "is_animated", False))
+    except _ERRORS:
+        return False
+
+
+def scan_image(path: Path) -> Source:
+    """Probes one image.
+
+    Raises:
+        VideoError: It is an animated WebP, which neither Pillow's formats nor FFmpeg read as a video.
+    """
+    with Image.open(path, formats=_FORMATS) as image:
+        if image.format == "WEBP" and getattr(image, "is_animated", False):
+            raise VideoError(f"{path} is an animated WebP, which refvid cannot read: convert it to a video first")
+    return _source(path, [path], "image")
+
+
+def scan_folder(folder: Path) -> Source:
+    """Probes a folder of frames: natural order of their names, all of one size.
+
+    Raises:
+        VideoError: There is no image, one cannot be read, or one differs in size.
+    """
+    paths = frame_paths(folder)
+    if not paths:
+        raise VideoError(f"the folder {folder} holds no images: expected frames such as 00001.jpg or 00001.png")
+    return _source(folder, paths, "frames")
+
+
+def frame_paths(folder: Path) -> list[Path]:
+    """The images directly in `folder`, in natural order (`2.png` before `10.png`)."""
+    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
+    return sorted((entry for entry in entries if entry.suffix.lower() in _SUFFIXES and entry.is_file()), key=_natural)
+
+
+class ImageReader:
+    """Yields an image or the frames of a folder, one in memory at a time."""
+
+    name = "images"
+
+    def __init__(self, source: Source, start: int, stop: int) -> None:
+        self.info: VideoInfo = source.info
+        self.frame_total = stop - start
+        self.damage: list[str] = []
+        self._source = source
+        self._range = range(start, stop)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Nothing stays open between frames."""
+
+    def __iter__(self) -> Iterator[Frame]:
+        path = self.info.path
+        paths = [path] if self.info.kind == "image" else frame_paths(path)
+        if len(paths) != self.info.frame_count:
+            raise VideoError(f"the folder {path} changed while it was read: start again")
+        for index in self._range:
+            try:
+                pixels = _load(paths[index])
+            except _ERRORS as error:
+                raise VideoError(
+                    f"{self._source.spoken(index)} cannot be decoded: {paths[index]} is damaged ({error})"
+                ) from error
+            if pixels.shape[:2] != (self.info.height, self.info.width):
+                raise VideoError(f"{paths[index]} changed its size while the folder was read: start again")
+            yield Frame(index, self._source.time(index), self._source.duration(index), pixels, name=paths[index].stem)
+
+
+def _source(path: Path, paths: list[Path], kind: str) -> Source:
+    size, codec, mode = _measure(paths[0])
+    for other in paths[1:]:
+        if (found := _measure(other)[0]) != size:
+            raise VideoError(
+                f"the frames in {path} differ in size: {other.name} is {found[0]}x{found[1]}, "
+                f"but {paths[0].name} is {size[0]}x{size[1]}; all must be the same"
+            )
+    gap = 1 / FRAME_RATE
+    info = VideoInfo(
+        path=path,
+        kind="image" if kind == "image" else "frames",
+        width=size[0],
+        height=size[1],
+        frame_count=len(paths),
+        frame_rate=FRAME_RATE,
+        time_base=gap,
+        start_time=Fraction(0),
+        duration=len(paths) * gap,
+        codec=codec,
+        pixel_format=mode,
+    )
+    return Source(info, pts=range(len(paths)), last_duration=gap, expected=len(paths))
+
+
+def _measure(path: Path) -> tuple[tuple[int, int], str, str]:
+    """Size as shown (width, height), format and pixel mode, from the header alone."""
+    try:
+        with Image.open(path, formats=_FORMATS) as image:
+            width, height = image.size
+            sideways = _orientation(image) in (5, 6, 7, 8)
+            return (height, width) if sideways else (width, height), (image.format or "").lower(), image.mode.lower()
+    except _ERRORS as error:
+        raise VideoError(f"{path} is not an image that can be read ({error})") from error
+
+
+def _load(path: Path) -> Pixels:
+    """Decodes one image upright: uint8 RGB [H, W, 3]."""
+    with Image.open(path, formats=_FORMATS) as image:
+        upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
+        if upright.mode == "I" or upright.mode.startswith("I;16"):
+            # Pillow would clip 16-bit grey at 255 instead of scaling it.
+            grey = (np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
+            return np.repeat(grey[..., None], 3, axis=2)
+        return np.array(upright.convert("RGB"), dtype=np.uint8)
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1 = upright."""
+    # Pillow would decode a whole PNG in search of a tag behind the pixels; nobody writes it there.
+    if image.format == "PNG" and "exif" not in image.info:
+        return 1
+    return int(image.getexif().get(_ORIENTATION, 1))
+
+
+def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
+    pieces = re.split(r"(\d+)", path.name.casefold(), flags=re.ASCII)
+    # Odd pieces are the digits; the name itself settles `1.png` against `01.png`.
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece], path.name

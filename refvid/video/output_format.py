@@ -1,0 +1,136 @@
+"""The seven output formats, and which of them a path and a source ask for."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from refvid.errors import UsageError
+from refvid.video.frame import VideoInfo
+
+
+class OutputFormat(StrEnum):
+    """What `--format` names."""
+
+    OVERLAY = "overlay"
+    CUTOUT = "cutout"
+    MATTE = "matte"
+    ALPHA = "alpha"
+    PNG = "png"
+    RGBA = "rgba"
+    RLE = "rle"
+
+
+# Suffix of a video file -> FFmpeg's name of the container. `ipod`, FFmpeg's own choice for .m4v, refuses most codecs.
+VIDEO_CONTAINERS: Mapping[str, str] = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".gif": "gif",
+}
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+TRANSPARENT_VIDEOS = (".webm", ".mov")
+TRANSPARENT_IMAGES = (".png", ".webp", ".tif", ".tiff")
+
+FOLDER_FORMATS = frozenset({OutputFormat.PNG, OutputFormat.RGBA})
+_FILE_SUFFIXES = frozenset({*VIDEO_CONTAINERS, *IMAGE_SUFFIXES, ".json", ".avi", ".ts", ".wmv", ".flv", ".mpg"})
+
+
+def resolve_output(info: VideoInfo, output: Path | None, format: OutputFormat | None) -> tuple[Path, OutputFormat]:
+    """Settles where the output goes and what it is.
+
+    Without a format the suffix of `output` decides: a video or image is an overlay, `.json` is rle and a name without
+    a suffix is a folder of png masks. Without an output it is `<stem>.refvid.<ext>` in the working folder.
+
+    Raises:
+        UsageError: The format does not fit the suffix, or the suffix is one that refvid does not write.
+    """
+    if output is None:
+        chosen = format or OutputFormat.OVERLAY
+        return Path(f"{_stem(info)}.refvid{_default_suffix(info, chosen)}"), chosen
+    if str(output) == "-":
+        raise UsageError("refvid does not write to standard output; give --output the name of a file or folder")
+    chosen = format or _format_of(info, output)
+    _check_suffix(info, output, chosen)
+    return output, chosen
+
+
+def is_folder_output(output: Path, format: OutputFormat) -> bool:
+    """Whether `output` is a folder of PNGs (True) or a single file."""
+    return format in FOLDER_FORMATS and output.suffix.lower() not in _FILE_SUFFIXES
+
+
+def _stem(info: VideoInfo) -> str:
+    path = info.path.resolve()
+    return path.name if info.kind == "frames" else path.stem
+
+
+def _default_suffix(info: VideoInfo, format: OutputFormat) -> str:
+    source = info.path.suffix.lower() if info.kind != "frames" else ""
+    if format is OutputFormat.RLE:
+        return ".json"
+    if info.kind == "image":
+        fitting = IMAGE_SUFFIXES if format in _OPAQUE else (".png",)
+        return source if source in fitting else ".png"
+    if format in FOLDER_FORMATS:
+        return ""
+    if format is OutputFormat.ALPHA:
+        return ".mov" if source == ".mov" else ".webm"
+    return source if source in VIDEO_CONTAINERS else ".mp4"
+
+
+_OPAQUE = frozenset({OutputFormat.OVERLAY, OutputFormat.CUTOUT, OutputFormat.MATTE})
+
+
+def _format_of(info: VideoInfo, output: Path) -> OutputFormat:
+    suffix = output.suffix.lower()
+    if suffix == ".json":
+        return OutputFormat.RLE
+    if suffix in _FILE_SUFFIXES:
+        return OutputFormat.OVERLAY
+    if suffix == "" and info.kind != "image":
+        return OutputFormat.PNG
+    raise UsageError(
+        f"the name {output} does not say what to write; end it in {_listed(_fitting(info, OutputFormat.OVERLAY))} "
+        "or .json, or give --format"
+    )
+
+
+def _check_suffix(info: VideoInfo, output: Path, format: OutputFormat) -> None:
+    suffix = output.suffix.lower()
+    fitting = _fitting(info, format)
+    if suffix in fitting or is_folder_output(output, format):
+        return
+    if format in FOLDER_FORMATS:
+        raise UsageError(
+            f"the format {format} makes a folder of PNG files, not one {suffix} file; leave the suffix of {output} away"
+        )
+    hint = ""
+    if format is OutputFormat.ALPHA and suffix in VIDEO_CONTAINERS:
+        hint = f"; {suffix} files hold no transparency that players agree on"
+    elif info.kind != "image" and suffix in IMAGE_SUFFIXES:
+        hint = "; for one picture a frame give --format png or rgba and the name of a folder"
+    raise UsageError(
+        f"{output} cannot hold the format {format} of this {_kind(info)}: its name must end in {_listed(fitting)}{hint}"
+    )
+
+
+def _fitting(info: VideoInfo, format: OutputFormat) -> tuple[str, ...]:
+    if format is OutputFormat.RLE:
+        return (".json",)
+    if info.kind == "image":
+        if format is OutputFormat.PNG:
+            return (".png",)
+        return IMAGE_SUFFIXES if format in _OPAQUE else TRANSPARENT_IMAGES
+    if format in FOLDER_FORMATS:
+        return ()
+    return TRANSPARENT_VIDEOS if format is OutputFormat.ALPHA else tuple(VIDEO_CONTAINERS)
+
+
+def _kind(info: VideoInfo) -> str:
+    return "folder of frames" if info.kind == "frames" else info.kind
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"

@@ -1,0 +1,245 @@
+"""What a source is, found out without decoding more than one frame."""
+
+import errno
+import re
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+from av.container import InputContainer
+from av.video.stream import VideoStream
+
+from refvid.errors import VideoError
+from refvid.video.frame import ColourTags, VideoInfo
+from refvid.video.image_folder import is_image, scan_folder, scan_image
+from refvid.video.timeline import Source, average_rate, has_variable_rate
+
+_FALLBACK_RATE = Fraction(25)
+_NOT_VIDEO = frozenset({"tty"})  # FFmpeg paints any *.txt as ANSI art
+_VP8_SHOWN = 0x10  # bit of a VP8 packet's first byte; packets without it are references and never shown
+
+
+def probe(path: Path) -> VideoInfo:
+    """Tells what a video, an image or a folder of frames is.
+
+    Raises:
+        VideoError: It is missing, empty, or holds no picture that can be read.
+    """
+    return scan(path).info
+
+
+def scan(path: Path) -> Source:
+    """Probes `path` and lists the presentation times of its frames; the packets are read, but only one is decoded.
+
+    Raises:
+        VideoError: It is missing, empty, or holds no picture that can be read.
+    """
+    try:
+        if path.is_dir():
+            return scan_folder(path)
+        if not path.exists():
+            raise VideoError(f"no such file or folder: {path}")
+        if not path.is_file():
+            raise VideoError(f"{path} is neither a file nor a folder")
+        if path.stat().st_size == 0:
+            raise VideoError(f"{path} is empty (0 bytes)")
+        if is_image(path):
+            return scan_image(path)
+    except OSError as error:
+        raise VideoError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    with open_container(path) as container:
+        return _scan_container(path, container)
+
+
+@contextmanager
+def open_container(path: Path) -> Iterator[InputContainer]:
+    """Opens a media file and closes it at the end.
+
+    Raises:
+        VideoError: FFmpeg cannot open it.
+    """
+    try:
+        # An absolute path: FFmpeg would take "a:b.mp4" for a protocol. Titles are not always valid UTF-8.
+        container = av.open(str(path.absolute()), metadata_errors="replace")
+    except av.FFmpegError as error:
+        raise VideoError(_opening_failed(path, error)) from error
+    try:
+        yield container
+    finally:
+        container.close()
+
+
+def picture_stream(path: Path, container: InputContainer) -> VideoStream:
+    """The stream that a player would show; cover art of a song does not count.
+
+    Raises:
+        VideoError: There is none, or FFmpeg has no decoder for it.
+    """
+    cover = av.stream.Disposition.attached_pic
+    streams = [stream for stream in container.streams.video if not stream.disposition & cover]
+    if container.format.name in _NOT_VIDEO or not (streams or container.streams.audio):
+        raise VideoError(f"{path} is not a video or image that can be read")
+    if not streams:
+        raise VideoError(f"{path} holds sound but no picture")
+    best = container.streams.best("video")
+    stream = next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
+    if stream.codec_context is None:
+        raise VideoError(f"{path} holds a picture in a format that this FFmpeg has no decoder for")
+    return stream
+
+
+@dataclass
+class _Packets:
+    """What one pass over the packets finds."""
+
+    pts: "array[int]" = field(default_factory=lambda: array("q"))
+    first: av.VideoFrame | None = None
+    counted: int = 0  # with those that an edit list hides
+    exact: bool = True
+    timeless: bool = False
+    damaged: bool = False
+    broken: bool = False  # reading stopped with an error
+    last: tuple[int, int] = (-(2**63), 0)  # pts and duration of the packet shown last
+
+
+def _scan_container(path: Path, container: InputContainer) -> Source:
+    stream = picture_stream(path, container)
+    found = _read_packets(container, stream)
+    if found.first is None or not found.pts:
+        raise VideoError(f"{path} holds a picture, but not one frame of it can be decoded")
+    time_base = Fraction(stream.time_base or Fraction(1, 1000))
+    nominal = [
+        Fraction(rate.numerator, rate.denominator) for rate in (stream.average_rate, stream.guessed_rate) if rate
+    ]
+    pts: array[int] | range
+    if found.timeless:
+        rate = next(iter(reversed(nominal)), _FALLBACK_RATE)
+        time_base, pts, last = 1 / rate, range(len(found.pts)), 1 / rate
+    else:
+        pts = array("q", sorted(found.pts))
+        if found.exact and found.first.pts is not None:
+            # A recording that starts between two key frames: what comes before the first picture is never shown.
+            pts = pts[bisect_left(pts, found.first.pts) :] or pts
+        last = found.last[1] * time_base
+    gap = (pts[-1] - pts[0]) * time_base / (len(pts) - 1) if len(pts) > 1 else Fraction(0)
+    if last <= 0 or (last < gap / 2 and not has_variable_rate(pts)):  # AVI calls the last frame one unit long
+        last = gap or 1 / next(iter(nominal), _FALLBACK_RATE)
+    rate = average_rate(pts, time_base, last, nominal)
+    info = _describe(path, container, stream, found.first, pts, time_base, last, rate)
+    return Source(
+        info,
+        pts=pts,
+        last_duration=last,
+        stream_index=stream.index,
+        exact_times=found.exact and not found.timeless,
+        expected=len(pts) + _missing(container, stream, found, info),
+        damaged=found.damaged,
+        container=container.format.name,
+    )
+
+
+def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
+    """Reads all packets and decodes until one frame has come out; keeps nothing but the times."""
+    found = _Packets()
+    stream.thread_type = "NONE"
+    hides_frames = stream.codec_context.codec.canonical_name == "vp8"
+    try:
+        for packet in container.demux(stream):
+            if found.first is None:
+                found.first = _first_frame(packet)
+            if packet.size == 0:
+                continue
+            found.counted += 1
+            found.damaged |= packet.is_corrupt
+            if packet.is_discard or (hides_frames and not bytes(memoryview(packet)[:1])[0] & _VP8_SHOWN):
+                continue
+            moment = packet.pts if packet.pts is not None else packet.dts
+            found.exact &= packet.pts is not None
+            found.timeless |= moment is None
+            found.pts.append(moment or 0)
+            found.last = max(found.last, (moment or 0, packet.duration or 0))
+    except av.FFmpegError:
+        found.damaged = found.broken = True  # the reader says at which frame
+    return found
+
+
+def _first_frame(packet: "av.Packet[VideoStream]") -> av.VideoFrame | None:
+    try:
+        return next(iter(packet.decode()), None)
+    except av.FFmpegError:
+        return None  # a later one may do
+
+
+def _missing(container: InputContainer, stream: VideoStream, found: _Packets, info: VideoInfo) -> int:
+    """Frames that the container's index or header promises beyond the packets that are there."""
+    least = int(found.broken)
+    if "mov" in container.format.name:
+        return max(least, len(stream.index_entries) - found.counted)
+    promised = None
+    if container.format.name == "avi" and stream.frames:
+        promised = stream.frames * info.time_base - info.start_time
+    elif match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
+        promised = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3]) - info.start_time
+    if promised is None:
+        return least
+    missing = round((promised - info.duration) * info.frame_rate)
+    # Headers round; one frame more or less is no damage.
+    return missing if missing > max(1, info.frame_count // 100) else least
+
+
+def _describe(
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    first: av.VideoFrame,
+    pts: "array[int] | range",
+    time_base: Fraction,
+    last_duration: Fraction,
+    rate: Fraction,
+) -> VideoInfo:
+    context = stream.codec_context
+    rotation = first.rotation // 90 % 4 * 90
+    size = (first.height, first.width) if rotation in (90, 270) else (first.width, first.height)
+    return VideoInfo(
+        path=path,
+        kind="video",
+        width=size[0],
+        height=size[1],
+        frame_count=len(pts),
+        frame_rate=rate,
+        time_base=time_base,
+        start_time=pts[0] * time_base,
+        duration=(pts[-1] - pts[0]) * time_base + last_duration,
+        rotation=rotation,
+        variable_frame_rate=has_variable_rate(pts),
+        codec=context.codec.canonical_name,
+        pixel_format=context.pix_fmt or first.format.name,
+        colour=_colour(context),
+        audio=tuple(
+            sound.codec_context.codec.canonical_name if sound.codec_context else "unknown"
+            for sound in container.streams.audio
+        ),
+    )
+
+
+def _colour(context: Any) -> ColourTags:
+    return ColourTags(
+        primaries=int(context.color_primaries),
+        transfer=int(context.color_trc),
+        matrix=int(context.colorspace),
+        full_range={1: False, 2: True}.get(int(context.color_range)),
+    )
+
+
+def _opening_failed(path: Path, error: av.FFmpegError) -> str:
+    if error.errno == errno.ENOENT:
+        return f"no such file or folder: {path}"
+    if error.errno == errno.EACCES:
+        return f"cannot read {path}: permission denied"
+    return f"{path} is not a video or image that can be read, or it was cut off before its index was written"

@@ -1,0 +1,195 @@
+"""Frames of a video through PyAV: always there, bounded memory, the container's own times."""
+
+from collections.abc import Generator, Iterator
+from contextlib import suppress
+from fractions import Fraction
+from types import TracebackType
+from typing import Self
+
+import av
+import numpy as np
+from av.container import InputContainer
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from refvid.errors import VideoError
+from refvid.video.frame import Frame, Pixels, VideoInfo
+from refvid.video.probe import open_container, picture_stream
+from refvid.video.timeline import Source
+
+# Seconds before the wanted frame at which a key frame is looked for, in turn, before decoding from the beginning.
+_SEEK_BACK = (0, 1, 10)
+
+
+class PyAVReader:
+    """Yields the frames `start <= index < stop` in order; every iteration opens the file anew.
+
+    `damage` fills with sentences about frames that the decoder concealed or left out. A file that breaks off raises
+    `VideoError` after its last good frame.
+    """
+
+    name = "pyav"
+
+    def __init__(self, source: Source, start: int, stop: int) -> None:
+        self.info: VideoInfo = source.info
+        self.frame_total = stop - start
+        self.damage: list[str] = []
+        self._source = source
+        self._start = start
+        self._stop = stop
+        self._reformatter = VideoReformatter()  # one: it keeps its conversion tables between frames
+        self._running: Generator[Frame, None, None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Closes the container of the iteration in progress and stops the decoder's threads."""
+        if self._running is not None:
+            with suppress(ValueError):  # a generator cannot be closed from inside itself
+                self._running.close()
+            self._running = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        self.close()
+        self._running = self._read()
+        return self._running
+
+    def _read(self) -> Generator[Frame, None, None]:
+        source, upcoming, concealed = self._source, self._start, False
+        for index, decoded in self._indexed():
+            if index > upcoming:
+                self._left_out(upcoming, min(index, self._stop))
+                upcoming = min(index, self._stop)
+            if index >= self._stop:
+                return
+            if decoded.is_corrupt and not concealed:
+                concealed = True
+                self.damage.append(f"{source.spoken(index)} is damaged: its picture may be wrong")
+            upcoming = index + 1
+            yield Frame(index, source.time(index), source.duration(index), self._pixels(decoded))
+            if upcoming == self._stop < len(source.pts):
+                return
+        promised = source.expected if self._stop == len(source.pts) else self._stop
+        if upcoming < max(promised, self._stop):
+            raise VideoError(self._breaks_off(upcoming))
+
+    def _indexed(self) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Decodes from the key frame before `start`; yields each frame from `start` on with its index."""
+        if self._start > 0 and self._source.exact_times:
+            with open_container(self.info.path) as container:
+                stream = self._stream(container)
+                packets = self._seek(container, stream)
+                if packets is not None:
+                    yield from self._numbered(self._decoded(packets, stream, sought=True), sought=True)
+                    return
+        with open_container(self.info.path) as container:
+            stream = self._stream(container)
+            yield from self._numbered(self._decoded(container.demux(stream), stream, sought=False), sought=False)
+
+    def _stream(self, container: InputContainer) -> VideoStream:
+        stream = picture_stream(self.info.path, container)
+        # Frame threads would swallow the error of a broken packet, and the good frames around it.
+        stream.thread_type = "SLICE"
+        return stream
+
+    def _numbered(self, frames: Iterator[av.VideoFrame], sought: bool) -> Iterator[tuple[int, av.VideoFrame]]:
+        """Finds each frame's index by its time, and by its order where the time is not in the table."""
+        upcoming = 0
+        landed = not sought  # from the beginning, the first frame that comes out is number 0
+        for decoded in frames:
+            if self._source.exact_times:
+                found = self._source.find(decoded.pts, upcoming)
+                if found is None and not landed:
+                    continue
+                upcoming = upcoming if found is None else found
+            landed = True
+            if upcoming >= self._start:
+                yield upcoming, decoded
+            upcoming += 1
+
+    def _decoded(
+        self, packets: Iterator["av.Packet[VideoStream]"], stream: VideoStream, sought: bool
+    ) -> Iterator[av.VideoFrame]:
+        """Decodes until the packets end or break.
+
+        At a break the decoder still holds good frames back for reordering; those that follow without a gap are
+        yielded before the break is reported by the caller, who sees that frames are missing.
+        """
+        last: int | None = None
+        try:
+            for packet in packets:
+                try:
+                    frames = packet.decode()
+                except av.FFmpegError:
+                    if last is None and not sought:
+                        continue  # a recording that starts between two key frames
+                    yield from self._held_back(stream, last)
+                    return
+                for frame in frames:
+                    last = frame.pts if frame.pts is not None else last or 0
+                    yield frame
+        except av.FFmpegError:
+            yield from self._held_back(stream, last)
+
+    def _held_back(self, stream: VideoStream, last: int | None) -> Iterator[av.VideoFrame]:
+        source = self._source
+        index = source.find(last, 0) if source.exact_times else None
+        if index is None:
+            return
+        with suppress(av.FFmpegError):
+            for frame in stream.codec_context.decode(None):
+                index += 1
+                if index >= len(source.pts) or frame.pts != source.pts[index] or frame.is_corrupt:
+                    return
+                yield frame
+
+    def _seek(self, container: InputContainer, stream: VideoStream) -> Iterator["av.Packet[VideoStream]"] | None:
+        """Packets from the last key frame at or before `start`; None where seeking does not find one."""
+        target = self._source.pts[self._start]
+        for back in _SEEK_BACK:
+            moment = target - round(Fraction(back) / self.info.time_base)
+            with suppress(av.FFmpegError):
+                container.seek(moment, stream=stream)
+                packets = container.demux(stream)
+                key = next((packet for packet in packets if packet.is_keyframe or packet.size == 0), None)
+                if key is not None and key.size and key.pts is not None and key.pts <= target:
+                    return _chain(key, packets)
+        return None
+
+    def _pixels(self, decoded: av.VideoFrame) -> Pixels:
+        """Converts to uint8 RGB [H, W, 3] and turns it upright; a stream that changes its size is scaled."""
+        quarters = self.info.rotation // 90
+        width, height = self.info.width, self.info.height
+        if quarters % 2:
+            width, height = height, width
+        converted = self._reformatter.reformat(decoded, width=width, height=height, format="rgb24")
+        rgb = np.asarray(converted.to_ndarray(), dtype=np.uint8)
+        return np.ascontiguousarray(np.rot90(rgb, k=quarters)) if quarters else rgb
+
+    def _left_out(self, first: int, stop: int) -> None:
+        which = self._source.spoken(first)
+        more = (
+            f" and {stop - first - 1} after it cannot be decoded and are"
+            if stop - first > 1
+            else (" cannot be decoded and is")
+        )
+        self.damage.append(f"{which}{more} left out")
+
+    def _breaks_off(self, index: int) -> str:
+        return (
+            f"{self.info.path} breaks off: {self._source.spoken(index)} of "
+            f"{max(self._source.expected, self.info.frame_count)} cannot be decoded"
+        )
+
+
+def _chain(
+    first: "av.Packet[VideoStream]", rest: Iterator["av.Packet[VideoStream]"]
+) -> Iterator["av.Packet[VideoStream]"]:
+    yield first
+    yield from rest

@@ -1,0 +1,228 @@
+"""Drawing masks: arrays in, arrays out, no files.
+
+Where several expressions mark the same pixel an overlay shows both tints. `cutout`, `matte` and `rgba` take the union
+of all masks. In index masks the expression that was given first keeps the pixel.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageColor, ImageFilter
+
+from refvid.errors import UsageError
+from refvid.video.frame import Masks, Pixels
+from refvid.video.legend import blend_legend
+from refvid.video.output_format import OutputFormat
+
+Colour = tuple[int, int, int]
+
+Painter = Callable[[Pixels, Masks], NDArray[np.uint8]]
+
+# After Okabe and Ito: told apart with every common kind of colour blindness. Brightened for dark footage; the order
+# keeps the first few far apart.
+EXPRESSION_COLOURS: tuple[Colour, ...] = (
+    (48, 178, 255),  # sky blue
+    (255, 150, 20),  # orange
+    (20, 205, 145),  # bluish green
+    (240, 110, 190),  # reddish purple
+    (250, 232, 60),  # yellow
+    (232, 84, 24),  # vermilion
+    (60, 100, 235),  # blue
+)
+TINT = 0.38
+MOST_INDICES = 255  # of a palette image
+EDGE_MARGIN = 8  # pixels of true colour around a transparent video's objects, or black bleeds into their edges
+HALO = 0.45  # darkness of the rim that sets the outline off from a background of its own colour
+
+
+def expression_colour(index: int) -> Colour:
+    """The colour of expression `index` (from 0); they repeat after the seventh."""
+    return EXPRESSION_COLOURS[index % len(EXPRESSION_COLOURS)]
+
+
+def parse_colour(text: str) -> Colour:
+    """Reads a colour name or `#rrggbb`.
+
+    Raises:
+        UsageError: The text is no colour.
+    """
+    try:
+        red, green, blue = ImageColor.getrgb(text)[:3]
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a colour; give a name such as green or a code such as #00b140") from error
+    return red, green, blue
+
+
+def union(masks: Masks) -> NDArray[np.bool_]:
+    """bool [E, H, W] -> bool [H, W]: pixels that any expression marks."""
+    return masks[0] if len(masks) == 1 else masks.any(axis=0)
+
+
+def draw_overlay(pixels: Pixels, masks: Masks, expressions: Sequence[str]) -> Pixels:
+    """Tints and outlines each expression's object; several expressions get a legend.
+
+    Args:
+        pixels: uint8 [H, W, 3]; left as it is.
+        masks: bool [E, H, W].
+        expressions: The E expressions.
+
+    Returns:
+        A new uint8 [H, W, 3].
+    """
+    picture = pixels.copy()
+    edges = []
+    for index, mask in enumerate(masks):
+        found = _bounding_box(mask)
+        if found is not None:
+            box, soft, spread = _soften(mask, found)
+            edges.append((index, box, soft, spread))
+            _apply(picture[box], soft, _tint_table(expression_colour(index), spread))
+    # All outlines come after all tints: where objects overlap, neither hides the other's edge.
+    for index, box, soft, spread in edges:
+        _apply(picture[box], soft, _outline_table(expression_colour(index), spread))
+    if len(expressions) > 1:
+        blend_legend(picture, tuple(expressions), EXPRESSION_COLOURS)
+    return picture
+
+
+def draw_cutout(pixels: Pixels, masks: Masks, background: Colour) -> Pixels:
+    """The objects on a plain colour: uint8 [H, W, 3]."""
+    return np.where(union(masks)[..., None], pixels, np.array(background, np.uint8))
+
+
+def draw_matte(masks: Masks) -> Pixels:
+    """White objects on black: uint8 [H, W, 3]."""
+    grey = union(masks).astype(np.uint8) * np.uint8(255)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def draw_rgba(pixels: Pixels, masks: Masks, *, margin: int = 0) -> NDArray[np.uint8]:
+    """The objects with everything else transparent: uint8 [H, W, 4], alpha 0 or 255.
+
+    Colours further than `margin` pixels outside the objects are black, so that a transparent pixel hides nothing. A
+    lossy codec needs a margin of true colours, or the black bleeds into the edge.
+    """
+    mask = union(masks)
+    alpha = mask.astype(np.uint8) * np.uint8(255)
+    kept = alpha
+    if margin:
+        kept = np.asarray(Image.fromarray(alpha).resize(_eighth(mask), Image.Resampling.BOX))
+        spread = Image.fromarray((kept > 0).astype(np.uint8) * np.uint8(255)).filter(ImageFilter.MaxFilter(3))
+        kept = np.asarray(spread.resize((mask.shape[1], mask.shape[0]), Image.Resampling.NEAREST))
+    return np.dstack([pixels * (kept > 0)[..., None], alpha])
+
+
+def draw_indices(masks: Masks) -> NDArray[np.uint8]:
+    """uint8 [H, W]: 1-based index of the expression, 0 for none; the first of overlapping expressions wins."""
+    indices = np.zeros(masks.shape[1:], np.uint8)
+    for index in reversed(range(len(masks))):
+        indices[masks[index]] = index + 1
+    return indices
+
+
+def davis_palette() -> list[int]:
+    """The 256 colours of DAVIS's and Pascal VOC's index masks, flat: r, g, b, r, g, b, ...
+
+    Bits 0, 1, 2 of the index go to the top bits of red, green, blue; the next three bits to the bits below, and so on.
+    """
+    palette = []
+    for index in range(256):
+        channels = [0, 0, 0]
+        for bit in range(8):
+            channels[bit % 3] |= (index >> bit & 1) << (7 - bit // 3)
+        palette += channels
+    return palette
+
+
+def painter(format: OutputFormat, expressions: tuple[str, ...], background: Colour) -> Painter:
+    """The drawing function of a format: pixels and masks -> uint8 [H, W], [H, W, 3] or [H, W, 4]."""
+    match format:
+        case OutputFormat.OVERLAY:
+            return lambda pixels, masks: draw_overlay(pixels, masks, expressions)
+        case OutputFormat.CUTOUT:
+            return lambda pixels, masks: draw_cutout(pixels, masks, background)
+        case OutputFormat.MATTE:
+            return lambda pixels, masks: draw_matte(masks)
+        case OutputFormat.ALPHA:
+            return lambda pixels, masks: draw_rgba(pixels, masks, margin=EDGE_MARGIN)
+        case OutputFormat.RGBA:
+            return draw_rgba
+        case _:  # RLE stores masks; indices are what a picture of them would be
+            return lambda pixels, masks: draw_indices(masks)
+
+
+def _eighth(mask: NDArray[np.bool_]) -> tuple[int, int]:
+    height, width = mask.shape
+    return -(-width // 8), -(-height // 8)
+
+
+Box = tuple[slice, slice]
+
+
+def _bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
+    """(top, bottom, left, right) of the marked pixels, ends exclusive; None when there are none."""
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not len(rows):
+        return None
+    columns = np.flatnonzero(mask[rows[0] : rows[-1] + 1].any(axis=0))
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _soften(mask: NDArray[np.bool_], found: tuple[int, int, int, int]) -> tuple[Box, NDArray[np.uint8], float]:
+    """Cuts the object out with a margin and blurs its edge into a ramp that tells the distance from the edge.
+
+    Returns:
+        The cut as slices, the blurred mask uint8 [h, w], and the ramp's width in pixels.
+    """
+    top, bottom, left, right = found
+    height, width = mask.shape
+    # 3 pixels at 720 lines; a small object gets a finer line, or the blur would swallow it.
+    radius = min(max(1.0, height / 240), max(0.5, min(bottom - top, right - left) / 4))
+    margin = int(radius) + 2
+    box = (
+        slice(max(0, top - margin), min(height, bottom + margin)),
+        slice(max(0, left - margin), min(width, right + margin)),
+    )
+    hard = Image.fromarray(mask[box].astype(np.uint8) * np.uint8(255))
+    return box, np.asarray(hard.filter(ImageFilter.BoxBlur(radius))), 2 * radius + 1
+
+
+def _apply(picture: Pixels, soft: NDArray[np.uint8], table: NDArray[np.uint8]) -> None:
+    """Replaces each value by table[channel, blurred mask, value], in place: one look-up instead of arithmetic."""
+    base = soft.astype(np.uint16) << 8
+    for channel in range(3):
+        picture[..., channel] = table[channel][base | picture[..., channel]]
+
+
+@lru_cache(maxsize=64)
+def _tint_table(colour: Colour, spread: float) -> NDArray[np.uint8]:
+    inside = np.clip(_distances(spread) + 0.5, 0, 1)
+    return _table([(colour, TINT * inside)])
+
+
+@lru_cache(maxsize=64)
+def _outline_table(colour: Colour, spread: float) -> NDArray[np.uint8]:
+    distance = _distances(spread)
+    half_width = spread / 4.5
+    line = np.clip(half_width + 0.5 - np.abs(distance), 0, 1)
+    rim = HALO * np.clip(1 + (distance + half_width) / (spread / 2 - half_width), 0, 1) * (distance < 0)
+    rim[0] = 0  # away from the object nothing may change
+    return _table([((0, 0, 0), rim), (colour, line)])
+
+
+def _distances(spread: float) -> NDArray[np.float64]:
+    """float [256]: pixels inside the edge (negative: outside) for each value of the blurred mask."""
+    distance = (np.arange(256) / 255 - 0.5) * spread
+    distance[0], distance[255] = -1e6, 1e6
+    return distance
+
+
+def _table(layers: Sequence[tuple[Colour, NDArray[np.float64]]]) -> NDArray[np.uint8]:
+    """Paints layers (colour, opacity float [256]) over every value: uint8 [3, 65536], index = blurred mask << 8 | value."""
+    table = np.tile(np.arange(256, dtype=np.float64), (3, 256, 1))  # [channel, blurred mask, value]
+    for colour, opacity in layers:
+        paint = np.array(colour, np.float64)[:, None, None]
+        table += (paint - table) * opacity[None, :, None]
+    return np.rint(table).astype(np.uint8).reshape(3, 65536)

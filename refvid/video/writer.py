@@ -1,0 +1,209 @@
+"""Writing masks: `open_writer` gives one `MaskWriter` for every output format."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import numpy as np
+
+from refvid.errors import UsageError, VideoError
+from refvid.video.audio_copy import TimeRange
+from refvid.video.folder_writer import FolderSink
+from refvid.video.frame import Frame, Masks, VideoInfo
+from refvid.video.image_writer import ImageSink
+from refvid.video.output_format import OutputFormat, is_folder_output
+from refvid.video.render import MOST_INDICES, Painter, painter, parse_colour
+from refvid.video.rle_writer import RleSink
+from refvid.video.staging import Staging, writing
+from refvid.video.video_writer import VideoSink
+
+
+@dataclass(frozen=True)
+class WriterOptions:
+    """How to write.
+
+    Attributes:
+        quality: The encoder's own quality number; None is visually lossless.
+        codec: FFmpeg's name of the video encoder; None is the usual one of the container.
+        audio: Keep the source's sound.
+        background: Colour of a cutout's background, a name or `#rrggbb`.
+        overwrite: Replace an existing output.
+    """
+
+    quality: int | None = None
+    codec: str | None = None
+    audio: bool = True
+    background: str = "#00b140"
+    overwrite: bool = False
+
+
+class MaskWriter(Protocol):
+    """Takes frames with their masks, in order, inside a `with` block.
+
+    The output appears when the block is left without an exception; otherwise nothing stays behind.
+
+    Attributes:
+        path: The output.
+        notes: Sentences for the user about what could not be done as usual; complete after the block.
+    """
+
+    path: Path
+    notes: list[str]
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def write(self, frame: Frame, masks: Masks) -> None:
+        """Adds one frame; `masks` is bool [E, H, W] in the frame's size."""
+        ...
+
+
+class Sink(Protocol):
+    """One way of storing frames and masks; a `MaskWriter` minus the care for the temporary place."""
+
+    notes: list[str]
+
+    def open(self, temporary: Path) -> None: ...
+
+    def add(self, frame: Frame, masks: Masks) -> None: ...
+
+    def finish(self) -> None:
+        """Completes the output."""
+        ...
+
+    def abandon(self) -> None:
+        """Lets go of all files; never raises."""
+        ...
+
+
+class StagedWriter:
+    """The `MaskWriter` of every format: a sink that writes to a temporary place."""
+
+    def __init__(self, path: Path, sink: Sink, staging: Staging, expression_total: int) -> None:
+        self.path, self.notes = path, sink.notes
+        self._sink, self._staging, self._expression_total = sink, staging, expression_total
+        self._written = 0
+
+    def __enter__(self) -> Self:
+        try:
+            with writing(self.path):
+                self._staging.open()
+                self._sink.open(self._staging.temporary)
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def write(self, frame: Frame, masks: Masks) -> None:
+        """Adds one frame.
+
+        Raises:
+            VideoError: It cannot be written.
+            ValueError: The masks are not bool [E, H, W] in the frame's size.
+        """
+        expected = (self._expression_total, *frame.pixels.shape[:2])
+        if masks.shape != expected or masks.dtype != np.bool_:
+            raise ValueError(f"masks must be bool {expected}, got {masks.dtype} {masks.shape}")
+        with writing(self.path):
+            self._sink.add(frame, masks)
+        self._written += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._discard()
+            return
+        try:
+            if not self._written:
+                raise VideoError(f"there was no frame to write, so {self.path} is not made")
+            with writing(self.path):
+                self._sink.finish()
+                self._staging.commit()
+        except BaseException:  # Ctrl-C too
+            self._discard()
+            raise
+
+    def _discard(self) -> None:
+        # The name goes first: closing an MP4 moves its whole content, but not when the name is gone.
+        self._staging.discard()
+        self._sink.abandon()
+        self._staging.discard()
+
+
+def open_writer(
+    output: Path,
+    format: OutputFormat,
+    info: VideoInfo,
+    expressions: Sequence[str],
+    options: WriterOptions,
+    *,
+    first_time: Fraction | None = None,
+    last_time: Fraction | None = None,
+) -> MaskWriter:
+    """Chooses the writer for a format.
+
+    Args:
+        output: File or folder, as `resolve_output` gives it.
+        format: What to write.
+        info: The source of the frames.
+        expressions: One for each mask.
+        options: How to write.
+        first_time: Start of the range on the source's clock, in seconds; becomes time zero of a video output.
+        last_time: End of the range, exclusive; sound beyond it is left out.
+
+    Raises:
+        OutputExistsError: The output is there and `options.overwrite` is off.
+        UsageError: The options contradict each other or the output.
+        UnavailableError: There is no such encoder.
+    """
+    if not expressions:
+        raise UsageError("give at least one expression")
+    if format is OutputFormat.PNG and len(expressions) > MOST_INDICES:
+        raise UsageError(f"the format png tells {MOST_INDICES} expressions apart, not {len(expressions)}")
+    _check_source_stays(output, info)
+    paint = painter(format, tuple(expressions), parse_colour(options.background))
+    staging = Staging(output, folder=is_folder_output(output, format), overwrite=options.overwrite)
+    sink = _sink(output, format, info, expressions, options, paint, TimeRange(first_time, last_time))
+    return StagedWriter(output, sink, staging, len(expressions))
+
+
+def _sink(
+    output: Path,
+    format: OutputFormat,
+    info: VideoInfo,
+    expressions: Sequence[str],
+    options: WriterOptions,
+    paint: Painter,
+    times: TimeRange,
+) -> Sink:
+    if format is OutputFormat.RLE:
+        return RleSink(info, expressions)
+    if is_folder_output(output, format):
+        return FolderSink(paint)
+    if info.kind == "image":
+        return ImageSink(paint, quality=options.quality)
+    return VideoSink(
+        info,
+        paint,
+        output.suffix.lower(),
+        transparent=format is OutputFormat.ALPHA,
+        codec=options.codec,
+        quality=options.quality,
+        audio=options.audio,
+        times=times,
+    )
+
+
+def _check_source_stays(output: Path, info: VideoInfo) -> None:
+    if not output.exists():
+        return
+    source, target = info.path.resolve(), output.resolve()
+    if source == target or source.is_relative_to(target) or output.samefile(info.path):
+        raise UsageError(f"the output {output} would replace the input {info.path}; give another name")

@@ -1,0 +1,320 @@
+"""One contract for every reader: the same frames, times and ranges, whichever decoder is behind it."""
+
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+import pytest
+from PIL import Image
+
+from refvid.errors import UsageError, VideoError
+from refvid.video.decord_reader import decord_installed
+from refvid.video.frame import Frame, Pixels, Position
+from refvid.video.probe import probe
+from refvid.video.pyav_reader import PyAVReader
+from refvid.video.reader import ReaderName, choose_reader, open_reader
+from tests.clips import frame_pixels, variable_times
+
+Clip = Callable[[str], Path]
+
+BOTH = [
+    "h264.mp4",
+    "b_frames.mp4",
+    "b_frames.mkv",
+    "variable.mp4",
+    "ntsc.mkv",
+    "rotated90.mp4",
+    "rotated180.mp4",
+    "rotated270.mp4",
+    "vp9.webm",
+    "vp8.webm",
+    "odd444.mp4",
+    "sound.mp4",
+    "offset.mp4",
+    "bt709.mp4",
+    "fragments.mp4",
+    "mpeg4.avi",
+]
+# decord 0.6 cannot decode these, or converts them a little differently.
+PYAV_ONLY = ["av1.mp4", "hevc10.mp4", "odd.webm", "narrow.mp4", "raw.h264", "animation.gif", "b_frames.ts"]
+needs_decord = pytest.mark.skipif(not decord_installed(), reason="decord has no wheel for this machine")
+CASES = [(name, "pyav") for name in BOTH + PYAV_ONLY] + [
+    pytest.param(name, "decord", marks=needs_decord) for name in BOTH
+]
+
+
+def reference(path: Path) -> list[tuple[Fraction, Pixels]]:
+    """All frames the plain way: no seeking, no shared reformatter, one conversion for each frame."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        frames = []
+        for index, frame in enumerate(container.decode(stream)):
+            pixels = np.rot90(frame.to_ndarray(format="rgb24"), k=(frame.rotation // 90) % 4)
+            time = Fraction(index, 25) if frame.pts is None else frame.pts * Fraction(frame.time_base or 0)
+            frames.append((time, cast(Pixels, pixels)))
+        return frames
+
+
+def read(path: Path, reader: str, start: Position | None = None, end: Position | None = None) -> list[Frame]:
+    with open_reader(path, reader=cast(ReaderName, reader), start=start, end=end) as opened:
+        frames = list(opened)
+        assert len(frames) == opened.frame_total
+        assert opened.damage == []
+    return frames
+
+
+@pytest.mark.parametrize(("name", "reader"), CASES)
+def test_every_frame_at_its_time(clip: Clip, name: str, reader: str) -> None:
+    expected = reference(clip(name))
+    frames = read(clip(name), reader)
+    assert [frame.index for frame in frames] == list(range(len(expected)))
+    assert [frame.time for frame in frames] == [time for time, _ in expected]
+    for frame, (_, pixels) in zip(frames, expected, strict=True):
+        np.testing.assert_array_equal(frame.pixels, pixels)
+    info = probe(clip(name))
+    assert frames[0].pixels.shape == (info.height, info.width, 3)
+    assert sum(frame.duration for frame in frames) == info.duration
+    for frame, following in pairwise(frames):
+        assert frame.time + frame.duration == following.time
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        (Position(frame=0), Position(frame=1)),
+        (Position(frame=7), Position(frame=12)),
+        (Position(frame=10), None),
+        (Position(frame=29), Position(frame=30)),
+        (Position(seconds=Fraction(1, 2)), Position(seconds=Fraction(1))),
+        (None, Position(seconds=Fraction(1, 5))),
+    ],
+)
+@pytest.mark.parametrize(("name", "reader"), CASES)
+def test_a_range_is_a_part_of_the_whole(
+    clip: Clip, name: str, reader: str, start: Position | None, end: Position | None
+) -> None:
+    whole, part = read(clip(name), reader), read(clip(name), reader, start, end)
+
+    def inside(frame: Frame) -> bool:
+        seconds = frame.time - whole[0].time
+        late = start is not None and (
+            frame.index < start.frame if start.frame is not None else seconds < cast(Fraction, start.seconds)
+        )
+        over = end is not None and (
+            frame.index >= end.frame if end.frame is not None else seconds >= cast(Fraction, end.seconds)
+        )
+        return not late and not over
+
+    expected = [frame for frame in whole if inside(frame)]
+    assert [(frame.index, frame.time, frame.duration) for frame in part] == [
+        (frame.index, frame.time, frame.duration) for frame in expected
+    ]
+    for frame, same in zip(part, expected, strict=True):
+        np.testing.assert_array_equal(frame.pixels, same.pixels)
+
+
+@pytest.mark.parametrize("reader", ["pyav", pytest.param("decord", marks=needs_decord), "auto"])
+def test_the_pictures_are_those_that_were_encoded(clip: Clip, reader: str) -> None:
+    for frame in read(clip("bt709.mp4"), reader):
+        error = np.abs(frame.pixels.astype(int) - frame_pixels(frame.index))
+        assert np.median(error) <= 3
+
+
+def test_variable_times_are_exact(clip: Clip) -> None:
+    assert [frame.time for frame in read(clip("variable.mp4"), "pyav")] == variable_times(30)
+
+
+@pytest.mark.parametrize("reader", ["pyav", pytest.param("decord", marks=needs_decord)])
+def test_a_reader_can_be_read_again_and_left_early(clip: Clip, reader: str) -> None:
+    with open_reader(clip("h264.mp4"), reader=cast(ReaderName, reader)) as opened:
+        first = [next(iterator).index for iterator in [iter(opened)] for _ in range(3)]
+        again = [frame.index for frame in opened]
+    assert first == [0, 1, 2]
+    assert again == list(range(30))
+
+
+def test_a_late_start_does_not_decode_from_the_beginning(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = open_reader(clip("b_frames.mp4"), reader="pyav", start=Position(frame=40))
+    assert isinstance(reader, PyAVReader)
+    decoded: list[int] = []
+    find = type(reader._source).find
+
+    def counting(source: object, pts: int | None, after: int) -> int | None:
+        decoded.append(after)
+        return find(source, pts, after)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(reader._source), "find", counting)
+    with reader:
+        assert [frame.index for frame in reader] == list(range(40, 45))
+    assert len(decoded) <= 16  # one group of pictures and what it holds back, of 45 frames
+
+
+@pytest.mark.parametrize("reader", ["auto", "pyav"])
+def test_a_cut_off_file_yields_its_good_frames_and_names_the_first_missing(cut_off: Path, reader: ReaderName) -> None:
+    good = reference(cut_off.with_name("whole.mp4"))
+    frames: list[Frame] = []
+    with open_reader(cut_off, reader=reader) as opened, pytest.raises(VideoError) as caught:
+        frames.extend(opened)
+    assert 30 <= len(frames) < 40
+    for frame, (time, pixels) in zip(frames, good, strict=False):
+        assert frame.time == time
+        np.testing.assert_array_equal(frame.pixels, pixels)
+    seconds = len(frames) / 25
+    assert f"breaks off: frame {len(frames)} ({seconds:.3f} s) of 60 cannot be decoded" in str(caught.value)
+
+
+def test_a_cut_off_file_is_fine_in_a_range_before_the_break(cut_off: Path) -> None:
+    assert len(read(cut_off, "auto", Position(frame=5), Position(frame=20))) == 15
+
+
+def test_a_cut_off_matroska_file(clip: Clip, tmp_path: Path) -> None:
+    content = clip("whole.mkv").read_bytes()
+    path = tmp_path / "cut_off.mkv"
+    path.write_bytes(content[: len(content) * 6 // 10])
+    frames: list[Frame] = []
+    with open_reader(path) as opened, pytest.raises(VideoError, match=r"breaks off: frame \d+ .* of 60"):
+        frames.extend(opened)
+    assert 30 <= len(frames) < 40
+
+
+@pytest.mark.parametrize("reader", ["auto", "pyav", pytest.param("decord", marks=needs_decord)])
+def test_bytes_broken_in_the_middle_name_the_frame(noisy: Path, reader: ReaderName) -> None:
+    good = reference(noisy.with_name("whole.mp4"))
+    frames: list[Frame] = []
+    with open_reader(noisy, reader=reader) as opened, pytest.raises(VideoError) as caught:
+        frames.extend(opened)
+    assert 20 <= len(frames) < 40
+    assert f"frame {len(frames)} ({len(frames) / 25:.3f} s)" in str(caught.value)
+    for frame, (_, pixels) in zip(frames, good, strict=False):
+        np.testing.assert_array_equal(frame.pixels, pixels)
+
+
+@needs_decord
+@pytest.mark.parametrize("name", ["av1.mp4", "narrow.mp4", "animation.gif"])
+def test_what_decord_cannot_read_names_the_way_out(clip: Clip, name: str) -> None:
+    with pytest.raises(VideoError, match="--reader pyav"), open_reader(clip(name), reader="decord") as opened:
+        list(opened)
+
+
+@pytest.mark.parametrize("name", BOTH + PYAV_ONLY)
+def test_auto_yields_what_pyav_yields(clip: Clip, name: str) -> None:
+    for ours, theirs in zip(read(clip(name), "auto"), read(clip(name), "pyav"), strict=True):
+        assert (ours.index, ours.time) == (theirs.index, theirs.time)
+        np.testing.assert_array_equal(ours.pixels, theirs.pixels)
+
+
+@needs_decord
+def test_auto_takes_decord_only_where_it_costs_nothing(clip: Clip) -> None:
+    info = probe(clip("h264.mp4"))
+    assert choose_reader(info) == "decord"
+    assert choose_reader(probe(clip("variable.mp4"))) == "decord"
+    for name in ("offset.mp4", "variable_sound.mp4", "av1.mp4", "hevc10.mp4", "odd.webm"):
+        assert choose_reader(probe(clip(name))) == "pyav"
+    assert choose_reader(replace(info, width=1920, height=1080, frame_count=80)) == "decord"
+    assert choose_reader(replace(info, width=1920, height=1080, frame_count=100)) == "pyav"
+    # Only so many frames are decoded ahead, however long the video is.
+    assert choose_reader(replace(info, width=320, height=240, frame_count=1_000_000)) == "decord"
+
+
+def test_without_decord_auto_takes_pyav(clip: Clip, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "decord", None)
+    with open_reader(clip("h264.mp4")) as opened:
+        assert opened.name == "pyav"
+        assert len(list(opened)) == 30
+
+
+@pytest.mark.parametrize("reader", ["pyav", pytest.param("decord", marks=needs_decord)])
+def test_nothing_is_written_to_stderr(
+    clip: Clip, noisy: Path, reader: ReaderName, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with open_reader(noisy, reader=reader) as opened, pytest.raises(VideoError):
+        list(opened)
+    with open_reader(clip("h264.mp4"), reader=reader) as opened:
+        list(opened)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_memory_does_not_grow_with_the_length(clip: Clip) -> None:
+    frame_bytes = 128 * 96 * 3
+    with open_reader(clip("whole.mp4"), reader="pyav") as opened:
+        tracemalloc.start()
+        for _ in opened:
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 20 * frame_bytes < 60 * frame_bytes
+
+
+def test_an_empty_range(clip: Clip) -> None:
+    with pytest.raises(UsageError, match="the range is empty"):
+        open_reader(clip("h264.mp4"), start=Position(frame=30))
+
+
+def test_an_image(tmp_path: Path) -> None:
+    pixels = frame_pixels(3)
+    Image.fromarray(pixels).save(tmp_path / "picture.png")
+    with open_reader(tmp_path / "picture.png") as opened:
+        frames = list(opened)
+        assert opened.name == "images"
+    assert len(frames) == 1
+    assert (frames[0].index, frames[0].name) == (0, "picture")
+    assert frames[0].time == 0
+    np.testing.assert_array_equal(frames[0].pixels, pixels)
+
+
+def test_an_image_is_turned_upright(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: show it a quarter clockwise
+    Image.fromarray(frame_pixels(0)).save(tmp_path / "photo.png", exif=exif)
+    with open_reader(tmp_path / "photo.png") as opened:
+        np.testing.assert_array_equal(next(iter(opened)).pixels, np.rot90(frame_pixels(0), k=3))
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGBA", "I;16", "1"])
+def test_images_of_any_mode_become_rgb(tmp_path: Path, mode: str) -> None:
+    grey = np.full((8, 16), 200, np.uint8)
+    if mode == "I;16":
+        picture = Image.fromarray(grey.astype(np.uint16) * 256)
+    else:
+        picture = Image.fromarray(grey).convert(mode, dither=Image.Dither.NONE)
+    picture.save(tmp_path / "picture.png")
+    with open_reader(tmp_path / "picture.png") as opened:
+        pixels = next(iter(opened)).pixels
+    assert pixels.shape == (8, 16, 3)
+    assert (pixels == (255 if mode == "1" else 200)).all()
+
+
+def test_a_folder_is_read_in_natural_order(tmp_path: Path) -> None:
+    names = ["shot 1", "shot 2", "shot 10", "shot 11"]
+    for index, name in reversed(list(enumerate(names))):
+        Image.fromarray(frame_pixels(index)).save(tmp_path / f"{name}.png")
+    (tmp_path / ".hidden.png").write_bytes(b"no frame")
+    frames = read(tmp_path, "auto", Position(frame=1), Position(seconds=Fraction(3, 25)))
+    assert [(frame.index, frame.time, frame.name) for frame in frames] == [
+        (1, Fraction(1, 25), "shot 2"),
+        (2, Fraction(2, 25), "shot 10"),
+    ]
+    np.testing.assert_array_equal(frames[1].pixels, frame_pixels(2))
+
+
+def test_a_damaged_frame_in_a_folder_is_named(tmp_path: Path) -> None:
+    for index in range(3):
+        Image.fromarray(frame_pixels(index)).save(tmp_path / f"{index}.png")
+    content = (tmp_path / "1.png").read_bytes()
+    (tmp_path / "1.png").write_bytes(content[: len(content) // 2])
+    frames: list[Frame] = []
+    with open_reader(tmp_path) as opened, pytest.raises(VideoError, match=r"frame 1 \(0\.040 s\).*1\.png"):
+        frames.extend(opened)
+    assert len(frames) == 1
+
+
+def test_decord_is_not_for_images(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    with pytest.raises(UsageError, match="leave --reader out"):
+        open_reader(tmp_path / "a.png", reader="decord")
