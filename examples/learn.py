@@ -85,14 +85,23 @@ def park_batches(seed: int, size: int, vocabulary: Vocabulary, batch: int, frame
 def sequence_batches(
     frames: np.ndarray, masks: np.ndarray, expressions: Sequence[str], size: int, vocabulary: Vocabulary
 ) -> Iterator[Batch]:
-    """Yield batches of four clips of three frames around random frames of one sequence, for ever."""
+    """Yield batches of four clips of three frames around random frames of one sequence, for ever.
+
+    Args:
+        frames: uint8 [T, H, W, 3].
+        masks: bool [E, T, H, W], one object an expression.
+        expressions: E of them.
+        size: Side of the network's input.
+        vocabulary: Of the network.
+    """
     rng = np.random.default_rng(0)
-    clip_frames, targets = place(frames, masks, size)
+    clip = place(frames, masks[:, 0], size)[0]
+    targets = torch.stack([place(frames[:1], masks[:, index], size)[1] for index in range(len(frames))])
+    word_ids = vocabulary.encode(expressions).expand(4, -1, -1)
     while True:
         centres = rng.integers(0, len(frames), 4)
         around = np.clip(centres[:, None] + np.array([-2, 0, 2]), 0, len(frames) - 1)
-        spoken = [str(rng.choice(expressions)) for _ in centres]
-        yield Batch(clip_frames[around], vocabulary.encode(spoken)[:, None], targets[centres][:, None])
+        yield Batch(clip[around], word_ids, targets[centres])
 
 
 def segmentation_loss(logits: Tensor, masks: Tensor) -> Tensor:
@@ -123,16 +132,21 @@ class Average:
 
 
 def train(
-    network: ReferringNetwork, batches: Iterator[Batch], *, seconds: float, learning_rate: float, report_every: int = 100
+    network: ReferringNetwork,
+    batches: Iterator[Batch],
+    *,
+    learning_rate: float,
+    seconds: float = float("inf"),
+    steps: float = float("inf"),
+    report_every: int = 100,
 ) -> tuple[ReferringNetwork, int]:
-    """Train for a time; return the averaged network and the number of steps."""
+    """Train for a time or a number of steps; return the averaged network and the number of steps."""
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
     average, start, running, step = Average(network, 0.995), time.monotonic(), 0.0, 0
     network.train()
-    while (spent := time.monotonic() - start) < seconds:
+    while (done := max((time.monotonic() - start) / seconds, step / steps)) < 1:
         for group in optimizer.param_groups:
-            warm = min(1.0, (step + 1) / 100)
-            group["lr"] = learning_rate * warm * (1 - spent / seconds) ** 0.9
+            group["lr"] = learning_rate * min(1.0, (step + 1) / 100) * (1 - done) ** 0.9
         batch = next(batches)
         logits = network(batch.clips.float() / 255, batch.word_ids, target=batch.clips.shape[1] // 2)
         loss = segmentation_loss(logits, batch.masks)
@@ -144,17 +158,24 @@ def train(
         running += loss.item()
         step += 1
         if step % report_every == 0:
-            print(f"{spent / 60:6.1f} min  step {step:6d}  loss {running / report_every:.4f}", flush=True)
+            minutes = (time.monotonic() - start) / 60
+            print(f"{minutes:6.1f} min  step {step:6d}  loss {running / report_every:.4f}", flush=True)
             running = 0.0
     network.load_state_dict(average.values)
     return network.eval(), step
 
 
-def read_sequence(frames: Path, masks: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Read frames [T, H, W, 3] and masks bool [T, H, W] of two folders with the same number of pictures."""
+def read_sequence(frames: Path, masks: Path, objects: int) -> tuple[np.ndarray, np.ndarray]:
+    """Read frames [T, H, W, 3] and masks bool [E, T, H, W] of two folders with the same number of pictures.
+
+    Palette masks hold the number of the object, from 1; in grey ones everything that is not black is object 1.
+    """
     pictures = [np.asarray(Image.open(path).convert("RGB")) for path in sorted(frames.iterdir())]
-    truth = [np.asarray(Image.open(path).convert("L")) > 0 for path in sorted(masks.iterdir())]
-    return np.stack(pictures), np.stack(truth)
+    indices = []
+    for path in sorted(masks.iterdir()):
+        with Image.open(path) as picture:
+            indices.append(np.asarray(picture) if picture.mode == "P" else np.asarray(picture.convert("L")) > 0)
+    return np.stack(pictures), np.stack([np.stack(indices) == index for index in range(1, objects + 1)])
 
 
 def learn_sequence(arguments: argparse.Namespace) -> None:
@@ -162,10 +183,10 @@ def learn_sequence(arguments: argparse.Namespace) -> None:
     torch.manual_seed(0)
     words = tuple(sorted({word for expression in arguments.expression for word in split_words(expression)}))
     config = tiny_config(words)
-    frames, masks = read_sequence(arguments.frames, arguments.masks)
+    frames, masks = read_sequence(arguments.frames, arguments.masks, len(arguments.expression))
     vocabulary = Vocabulary(config.vocabulary, config.max_words)
     batches = sequence_batches(frames, masks, arguments.expression, config.input_size, vocabulary)
-    network, steps = train(build_network(config), batches, seconds=arguments.minutes * 60, learning_rate=2e-3)
+    network, steps = train(build_network(config), batches, steps=arguments.steps, learning_rate=2e-3)
     record = {"data": "one sequence", "expressions": list(arguments.expression), "steps": steps, "seed": 0}
     save_checkpoint(network, config.renamed(training=record), arguments.out)
 
@@ -184,8 +205,16 @@ def learn_park(arguments: argparse.Namespace) -> None:
     for frames, batch, minutes, rate in parts:
         batches = park_batches(arguments.seed * 1000 + frames, config.input_size, vocabulary, batch, frames)
         network, steps = train(network, batches, seconds=minutes * 60, learning_rate=rate)
-        history.append({"clip": frames, "batch": batch, "steps": steps, "minutes": minutes, "learning_rate": rate,
-                        "seed": arguments.seed})
+        history.append(
+            {
+                "clip": frames,
+                "batch": batch,
+                "steps": steps,
+                "minutes": minutes,
+                "learning_rate": rate,
+                "seed": arguments.seed,
+            }
+        )
         save_checkpoint(network, _recorded(config, history), arguments.out)
 
 
@@ -204,11 +233,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sequence = commands.add_parser("sequence", help="train on one sequence")
     sequence.add_argument("--frames", type=Path, required=True)
     sequence.add_argument("--masks", type=Path, required=True)
-    sequence.add_argument("--expression", action="append", required=True)
+    sequence.add_argument("--expression", action="append", required=True, help="of object 1, then of object 2, ...")
+    sequence.add_argument("--steps", type=int, default=300)
     sequence.set_defaults(run=learn_sequence)
+    park.add_argument("--minutes", type=float, required=True)
     for command in (park, sequence):
         command.add_argument("--out", type=Path, required=True)
-        command.add_argument("--minutes", type=float, required=True)
     chosen = parser.parse_args(arguments)
     chosen.run(chosen)
 

@@ -94,8 +94,9 @@ class Refiner:
             try:
                 return future.result()
             except BrokenProcessPool as error:
-                raise RefvidError("a refinement worker was killed, most likely for want of memory; go on with "
-                                  "--no-refine") from error
+                raise RefvidError(
+                    "a refinement worker was killed, most likely for want of memory; go on with --no-refine"
+                ) from error
 
         return result
 

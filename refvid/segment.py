@@ -185,16 +185,16 @@ def segment_video(
         loading = time.perf_counter()
         loaded = model if isinstance(model, LoadedModel) else load_model(model, device=device, revision=revision)
         tally.timings["load"] = time.perf_counter() - loading
-        segmenter = Segmenter(
-            loaded, threshold=options.threshold, refine=options.refine, precision=options.precision
-        )
+        segmenter = Segmenter(loaded, threshold=options.threshold, refine=options.refine, precision=options.precision)
         say = warn or (lambda sentence: None)
         _warn_of_words(segmenter, expressions, say)
         try:
             notes = _stream(reader, segmenter, expressions, path, format, options, tally, progress)
         except (torch.OutOfMemoryError, MemoryError) as error:
-            raise OutOfMemoryError(f"out of memory on {loaded.device} after {tally.frames} frames; use a smaller model, "
-                                   "fewer expressions, or --device cpu") from error
+            raise OutOfMemoryError(
+                f"out of memory on {loaded.device} after {tally.frames} frames; use a smaller model, "
+                "fewer expressions, or --device cpu"
+            ) from error
         for note in notes:
             say(note)
         return _report(reader, segmenter, expressions, path, tally, notes, time.perf_counter() - started)
@@ -237,9 +237,7 @@ def open_output(
         background=options.background,
         overwrite=options.overwrite,
     )
-    return open_writer(
-        path, format, reader.info, expressions, settings, first_time=first_time, last_time=last_time
-    )
+    return open_writer(path, format, reader.info, expressions, settings, first_time=first_time, last_time=last_time)
 
 
 def _timed(reader: VideoReader, tally: _Tally) -> Iterator[tuple[Frame, Pixels]]:
@@ -258,10 +256,14 @@ def _warn_of_words(segmenter: Segmenter, expressions: Sequence[str], warn: Warn)
     for expression in expressions:
         if unknown := segmenter.vocabulary.unknown_words(expression):
             words = ", ".join(f"'{word}'" for word in unknown)
-            warn(f"the model {segmenter.model.name} has never seen {words} of \"{expression}\"; it ignores what they mean")
+            warn(
+                f'the model {segmenter.model.name} has never seen {words} of "{expression}"; it ignores what they mean'
+            )
         if dropped := segmenter.vocabulary.dropped_words(expression):
-            warn(f"\"{expression}\" is longer than the {segmenter.vocabulary.max_words} words the model reads; "
-                 f"'{' '.join(dropped)}' is left out")
+            warn(
+                f'"{expression}" is longer than the {segmenter.vocabulary.max_words} words the model reads; '
+                f"'{' '.join(dropped)}' is left out"
+            )
 
 
 def _report(

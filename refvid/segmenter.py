@@ -114,9 +114,7 @@ class Segmenter:
                 yield from finish.push(item, pixels, logits)
             yield from finish.flush()
 
-    def _logits(
-        self, items: Iterable[tuple[Item, Pixels]], word_ids: Tensor
-    ) -> Iterator[tuple[Item, Pixels, Tensor]]:
+    def _logits(self, items: Iterable[tuple[Item, Pixels]], word_ids: Tensor) -> Iterator[tuple[Item, Pixels, Tensor]]:
         """Yield each frame with its logits [E, h', w'] on the resized picture."""
         network, levels = self.model.network, LevelStream(self.model.network)
         waiting: deque[tuple[Item, Pixels]] = deque()
@@ -134,10 +132,11 @@ class Segmenter:
                 yield *waiting.popleft(), result
         if box is None:
             return
-        for ready in levels.flush():
+        rest = levels.flush()
+        while waiting:
             started = time.perf_counter()
             with self._autocast():
-                result = self._segment(ready, word_ids, box)
+                result = self._segment(next(rest), word_ids, box)
             self.timings["network"] += time.perf_counter() - started
             yield *waiting.popleft(), result
 
@@ -150,8 +149,10 @@ class Segmenter:
         if box is None:
             return Letterbox(height, width, self.model.config.input_size)
         if (height, width) != (box.height, box.width):
-            raise UsageError(f"all frames of a stream have one size: the first was {box.width}x{box.height}, "
-                             f"then came {width}x{height}")
+            raise UsageError(
+                f"all frames of a stream have one size: the first was {box.width}x{box.height}, "
+                f"then came {width}x{height}"
+            )
         return box
 
     def _autocast(self) -> AbstractContextManager[object]:
@@ -175,7 +176,7 @@ class _PlainFinisher(Generic[Item]):
         started = time.perf_counter()
         threshold = self.segmenter.threshold
         cut = math.log(threshold / (1 - threshold))
-        restored = Letterbox(*pixels.shape[:2], self.segmenter.model.config.input_size).restore(logits)
+        restored = Letterbox.of(pixels, self.segmenter.model.config.input_size).restore(logits)
         masks = (restored > cut).cpu().numpy()
         confidence = mean_confidence(logits.sigmoid().cpu().numpy(), threshold)
         self.segmenter.timings["network"] += time.perf_counter() - started
@@ -193,7 +194,7 @@ class _RefinedFinisher(Generic[Item]):
         self.queue: deque[tuple[Item, Pixels, Callable[[], NDArray[np.float32]]]] = deque()
 
     def push(self, item: Item, pixels: Pixels, logits: Tensor) -> Iterator[Segmented[Item]]:
-        box = Letterbox(*pixels.shape[:2], self.segmenter.model.config.crf.longest_side)
+        box = Letterbox.of(pixels, self.segmenter.model.config.crf.longest_side)
         frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         small = box.resize(frame)[0].permute(1, 2, 0).contiguous().numpy()
         probabilities = Letterbox(*box.scaled, box.size).restore(logits).sigmoid().float().cpu().numpy()
@@ -210,7 +211,7 @@ class _RefinedFinisher(Generic[Item]):
         started = time.perf_counter()
         refined = result()
         self.segmenter.timings["refine"] += time.perf_counter() - started
-        box = Letterbox(*pixels.shape[:2], self.segmenter.model.config.crf.longest_side)
+        box = Letterbox.of(pixels, self.segmenter.model.config.crf.longest_side)
         masks = (box.restore(torch.from_numpy(refined)) > self.segmenter.threshold).numpy()
         return Segmented(item, masks, mean_confidence(refined, self.segmenter.threshold))
 
@@ -220,7 +221,8 @@ def mean_confidence(probabilities: NDArray[np.float32], threshold: float) -> NDA
     inside = probabilities > threshold
     counts = inside.sum((1, 2))
     sums = np.where(inside, probabilities, 0.0).sum((1, 2), dtype=np.float64)
-    return np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    mean: NDArray[np.float64] = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
+    return mean
 
 
 def pick_precision(name: Precision, device: torch.device) -> torch.dtype:

@@ -47,6 +47,7 @@ def load_model(
     """Load a model by embedded name, folder, weights file, or Hub id `owner/name`.
 
     Args:
+        name_or_path: An embedded name (`refvid models list`), a checkpoint's folder or file, or a Hub id.
         device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
         revision: Branch, tag or commit of a Hub repository.
 
@@ -89,8 +90,10 @@ def read_checkpoint(folder: Path) -> tuple[ReferringNetwork, ModelConfig]:
         raise WeightsError(f"'{path}' is damaged ({error}); fetch it again") from error
     network = build_network(config)
     try:
-        network.load_state_dict({name: value.float() for name, value in weights.items() if value.is_floating_point()} |
-                                {name: value for name, value in weights.items() if not value.is_floating_point()})
+        network.load_state_dict(
+            {name: value.float() for name, value in weights.items() if value.is_floating_point()}
+            | {name: value for name, value in weights.items() if not value.is_floating_point()}
+        )
     except RuntimeError as error:
         reason = " ".join(str(error).split())
         raise WeightsError(f"the weights in '{path}' do not fit its {CONFIG_FILE}: {reason[:400]}") from error
@@ -124,8 +127,10 @@ def pick_device(name: str) -> torch.device:
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
-            raise UnavailableError(f"the device '{name}' is not there: PyTorch {torch.__version__} sees {count} CUDA "
-                                   "devices; use --device cpu, or --device auto for the best there is")
+            raise UnavailableError(
+                f"the device '{name}' is not there: PyTorch {torch.__version__} sees {count} CUDA "
+                "devices; use --device cpu, or --device auto for the best there is"
+            )
     elif device.type == "mps" and not torch.backends.mps.is_available():
         raise UnavailableError("the device 'mps' is not there: it needs an Apple GPU; use --device cpu or auto")
     elif device.type not in ("cpu", "mps"):
@@ -143,14 +148,17 @@ def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
         path = path.parent
     if path.is_dir():
         if not (path / CONFIG_FILE).is_file():
-            raise WeightsError(f"the folder '{path}' holds no {CONFIG_FILE}; expected a checkpoint: "
-                               f"{CONFIG_FILE} and {WEIGHTS_FILE}")
+            raise WeightsError(
+                f"the folder '{path}' holds no {CONFIG_FILE}; expected a checkpoint: {CONFIG_FILE} and {WEIGHTS_FILE}"
+            )
         return path, None
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _download(name, revision)
     known = ", ".join(embedded_models()) or "none"
-    raise UnavailableError(f"no model '{name}': it is neither an embedded model ({known}), nor a folder, nor a Hub id "
-                           "of the form owner/name")
+    raise UnavailableError(
+        f"no model '{name}': it is neither an embedded model ({known}), nor a folder, nor a Hub id "
+        "of the form owner/name"
+    )
 
 
 def _download(repository: str, revision: str | None) -> tuple[Path, str | None]:
@@ -159,18 +167,23 @@ def _download(repository: str, revision: str | None) -> tuple[Path, str | None]:
     try:
         folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE]))
     except errors.GatedRepoError as error:
-        raise UnavailableError(f"the Hub repository {where} is gated: ask for access on its page, then log in with "
-                               "`hf auth login` or set HF_TOKEN") from error
+        raise UnavailableError(
+            f"the Hub repository {where} is gated: ask for access on its page, then log in with "
+            "`hf auth login` or set HF_TOKEN"
+        ) from error
     except errors.RevisionNotFoundError as error:
         raise UnavailableError(f"the Hub repository '{repository}' has no revision '{revision}'") from error
     except errors.RepositoryNotFoundError as error:
-        raise UnavailableError(f"the Hub has no repository {where}, or it is private and you are not logged in") from error
+        raise UnavailableError(
+            f"the Hub has no repository {where}, or it is private and you are not logged in"
+        ) from error
     except errors.HFValidationError as error:
         raise UsageError(f"'{repository}' is not a Hub id: {error}") from error
     except errors.LocalEntryNotFoundError as error:
         offline = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "there is no connection to the Hub"
-        raise UnavailableError(f"the model {where} is not in the cache and {offline}; fetch it once online, or pass a "
-                               "folder that holds it") from error
+        raise UnavailableError(
+            f"the model {where} is not in the cache and {offline}; fetch it once online, or pass a folder that holds it"
+        ) from error
     except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled, OSError) as error:
         raise UnavailableError(f"the model {where} could not be fetched: {str(error).splitlines()[0]}") from error
     if not (folder / CONFIG_FILE).is_file():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refvid.errors import RefvidError, UsageError
-from refvid.video.output_format import FOLDER_FORMATS, VIDEO_CONTAINERS
+from refvid.video.output_format import FOLDER_FORMATS, IMAGE_SUFFIXES, VIDEO_CONTAINERS
 
 VIDEO_SUFFIXES = frozenset(
     (*VIDEO_CONTAINERS, *".3gp .avi .flv .m2ts .mpeg .mpg .mts .mxf .ogv .ts .vob .wmv .y4m".split())  # noqa: SIM905
@@ -95,11 +95,13 @@ def _keep_relative(path: Path) -> Path:
 
 
 def _output_suffix(format: str | None, source: str) -> str:
-    """Chooses as `resolve_output` does for a video, which cannot be asked here: it would open every input."""
-    if format in FOLDER_FORMATS:
-        return ""
+    """Chooses as `resolve_output` does, which cannot be asked here because it would open every input."""
     if format == "rle":
         return ".json"
+    if source in IMAGE_SUFFIXES:
+        return source if format in (None, "overlay", "cutout", "matte") else ".png"
+    if format in FOLDER_FORMATS:
+        return ""
     if format == "alpha":
         return ".mov" if source == ".mov" else ".webm"
     return source if source in VIDEO_CONTAINERS else ".mp4"
@@ -120,7 +122,7 @@ def _name_outputs(wanted: Sequence[Path], format: str | None, taken: Sequence[Pa
     used |= {str(path).casefold() for path in taken}
     names = []
     for path, suffix, key in zip(wanted, suffixes, plain, strict=True):
-        stem = path.stem if asked[key] == 1 else f"{path.stem}_{path.suffix[1:]}"
+        stem = path.stem if asked[key] == 1 else f"{path.stem}_{path.suffix[1:]}".rstrip("_")
         name, number = path.with_name(stem + suffix), 2
         while str(name).casefold() in used:
             name, number = path.with_name(f"{stem}_{number}{suffix}"), number + 1

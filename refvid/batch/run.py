@@ -88,4 +88,4 @@ def _do(job: BatchJob, segment: SegmentFunction, options: "SegmentOptions", *, o
 
 def _as_sentence(error: Exception) -> str:
     text = " ".join(str(error).split())
-    return text if isinstance(error, RefvidError) else f"unexpected {type(error).__name__}: {text}"
+    return text if isinstance(error, RefvidError) else f"unexpected {type(error).__name__}: {text}".rstrip(": ")

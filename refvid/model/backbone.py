@@ -56,9 +56,7 @@ class LightBackbone(nn.Module):
         super().__init__()
         stem, res2, res3, res4, res5 = widths
         self.channels = (res3, res4, res5)
-        self.stem = nn.Sequential(
-            nn.Conv2d(3, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True)
-        )
+        self.stem = nn.Sequential(nn.Conv2d(3, stem, 3, 2, 1, bias=False), nn.BatchNorm2d(stem), nn.ReLU(inplace=True))
         self.res2 = ResidualBlock(stem, res2, stride=2)
         self.res3 = nn.Sequential(ResidualBlock(res2, res3, stride=2), ResidualBlock(res3, res3))
         self.res4 = nn.Sequential(ResidualBlock(res3, res4, dilation=2), ResidualBlock(res4, res4, dilation=2))

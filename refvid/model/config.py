@@ -62,7 +62,9 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         if self.input_size % 8 or self.input_size <= 0:
-            raise ValueError(f"input_size must be a positive multiple of 8, the backbone's stride, got {self.input_size}")
+            raise ValueError(
+                f"input_size must be a positive multiple of 8, the backbone's stride, got {self.input_size}"
+            )
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
         if self.backbone not in ("resnet101", "light"):
@@ -88,7 +90,9 @@ class ModelConfig:
             raise ValueError(f"unknown keys {unknown}; this version knows {sorted(known)}")
         if missing := [key for key in ("name", "vocabulary") if key not in values]:
             raise ValueError(f"missing keys {missing}")
-        arguments = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+        arguments: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
         if "crf" in arguments:
             arguments["crf"] = CrfSettings(**arguments["crf"])
         try:

@@ -56,7 +56,7 @@ class CrossFrameSelfAttention(nn.Module):
 
     def update(self, features: Tensor, pooled: Tensor) -> Tensor:
         """Return V_T + W v^ for features [B, C, h, w] and pooled values v^ [B, P, A]."""
-        change = self.output(pooled.to(features.dtype)).transpose(1, 2).unflatten(2, features.shape[-2:])
+        change: Tensor = self.output(pooled.to(features.dtype)).transpose(1, 2).unflatten(2, features.shape[-2:])
         return features + change
 
     def forward(self, clip: Tensor, target: int, frame_mask: Tensor | None = None) -> Tensor:

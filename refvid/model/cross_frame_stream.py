@@ -28,7 +28,9 @@ def attend_blocks(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor
     """Attend from each block of queries to its block of keys, with logits as they are (no 1 / sqrt(A)).
 
     Args:
-        queries, keys, values: [N, P, A] each; dimension N may be an expanded one.
+        queries: [N, P, A]; dimension N may be an expanded one, here and below.
+        keys: [N, P, A].
+        values: [N, P, A].
 
     Returns:
         softmax(q k^T) v [N, P, A] and log sum exp(q k^T) [N, P].

@@ -99,7 +99,7 @@ class CrossModalSelfAttention(nn.Module):
             [B, P, A] and [B, E, L, A], whose sum over (p, n) is the projection of f_pn.
         """
         sizes = [self.visual_channels, self.embedding_channels, SPATIAL_CHANNELS]
-        visual, word, spatial = projection.weight.split(sizes, dim=1)
+        visual, word, spatial = torch.split(projection.weight, sizes, dim=1)
         return F.linear(positions, torch.cat([visual, spatial], dim=1)), F.linear(words, word)
 
     def forward(self, visual: Tensor, words: Tensor, word_mask: Tensor, spatial: Tensor) -> tuple[Tensor, Tensor]:
@@ -131,7 +131,9 @@ class CrossModalSelfAttention(nn.Module):
         residual = torch.cat(
             [
                 unit_visual[:, None].expand(-1, words.shape[1], -1, -1),
-                (attention.to(words.dtype)[..., None] * unit_words).sum(2, keepdim=True).expand(-1, -1, height * width, -1),
+                (attention.to(words.dtype)[..., None] * unit_words)
+                .sum(2, keepdim=True)
+                .expand(-1, -1, height * width, -1),
                 code[:, None].expand(-1, words.shape[1], -1, -1),
             ],
             dim=-1,

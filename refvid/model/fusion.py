@@ -23,7 +23,7 @@ class GatedMultiLevelFusion(nn.Module):
     def forward(self, levels: Sequence[Tensor]) -> Tensor:
         """Map multimodal features, one [B, D_i, h, w] a level, to mask logits [B, 1, h, w]."""
         x = [project(level) for project, level in zip(self.project, levels, strict=True)]
-        gates = [torch.sigmoid(gate(level)).split(1, dim=1) for gate, level in zip(self.gates, x, strict=True)]
+        gates = [torch.split(torch.sigmoid(gate(level)), 1, dim=1) for gate, level in zip(self.gates, x, strict=True)]
         offered = [self.gamma[j] * gates[j][0] * x[j] for j in range(len(x))]  # gamma^j m^j X^j
         everything = torch.stack(offered).sum(0)
         total = torch.zeros_like(x[0])

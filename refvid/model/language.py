@@ -36,7 +36,9 @@ class Vocabulary:
         for expression in expressions:
             words = split_words(expression)[: self.max_words]
             if not words:
-                raise ValueError(f"the expression {expression!r} has no words; name an object, as in 'man in yellow shirt'")
+                raise ValueError(
+                    f"the expression {expression!r} has no words; name an object, as in 'man in yellow shirt'"
+                )
             rows.append(torch.tensor([ids.get(word, UNKNOWN_ID) for word in words]))
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING_ID)
 

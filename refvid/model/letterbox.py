@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -17,6 +19,11 @@ class Letterbox:
     height: int
     width: int
     size: int
+
+    @classmethod
+    def of(cls, pixels: NDArray[np.uint8], size: int) -> "Letterbox":
+        """Return the letterbox of a frame [H, W, 3]."""
+        return cls(pixels.shape[0], pixels.shape[1], size)
 
     @property
     def scaled(self) -> tuple[int, int]:

@@ -70,9 +70,7 @@ class ReferringNetwork(nn.Module):
         logits: Tensor = self.fusion([fused for fused, _ in results])
         return logits.view(*word_ids.shape[:2], height, width), [attention for _, attention in results]
 
-    def forward(
-        self, clips: Tensor, word_ids: Tensor, *, target: int = 0, frame_mask: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, clips: Tensor, word_ids: Tensor, *, target: int = 0, frame_mask: Tensor | None = None) -> Tensor:
         """Segment the target frame of each clip.
 
         Args:
@@ -85,7 +83,7 @@ class ReferringNetwork(nn.Module):
             Logits [B, E, H, W].
         """
         batch, frames = clips.shape[:2]
-        levels = [level.unflatten(0, (batch, frames)) for level in self.encode(clips.flatten(0, 1))]
+        levels = [level.reshape(batch, frames, *level.shape[1:]) for level in self.encode(clips.flatten(0, 1))]
         if len(self.cross_frame):
             enhanced = [
                 attend(level, target, frame_mask) for attend, level in zip(self.cross_frame, levels, strict=True)
@@ -127,9 +125,7 @@ def build_network(config: ModelConfig) -> ReferringNetwork:
         CrossModalSelfAttention(channels, config.embedding_channels, config.attention_channels)
         for channels in backbone.channels
     ]
-    cross_frame = [
-        CrossFrameSelfAttention(channels, config.attention_channels) for channels in backbone.channels
-    ]
+    cross_frame = [CrossFrameSelfAttention(channels, config.attention_channels) for channels in backbone.channels]
     return ReferringNetwork(
         backbone=backbone,
         embedding=WordEmbedding(len(config.vocabulary), config.embedding_channels),

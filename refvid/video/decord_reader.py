@@ -43,6 +43,7 @@ class DecordReader:
     def __init__(self, source: Source, start: int, stop: int, *, hand_over: bool = False) -> None:
         self.info: VideoInfo = source.info
         self.frame_total = stop - start
+        self.span = source.span(start, stop)
         self.damage: list[str] = []
         self._source = source
         self._start = start

@@ -1,7 +1,11 @@
 """A folder with one PNG a frame: palette masks or pictures with transparency."""
 
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from refvid.video.frame import Frame, Masks
@@ -27,7 +31,7 @@ class FolderSink:
         path = self._folder / f"{f'{frame.index:05d}' if frame.name is None else frame.name}.png"
         if path.exists():  # a.jpg and a.png in one folder
             path = path.with_name(f"{frame.name}_{frame.index:05d}.png")
-        picture.save(path, "PNG")
+        save_picture(picture, path)
 
     def finish(self) -> None:
         """Every PNG is complete already."""
@@ -36,7 +40,17 @@ class FolderSink:
         """No file is open between frames."""
 
 
-def picture_image(pixels: Masks) -> Image.Image:
+def save_picture(image: Image.Image, path: Path, **settings: Any) -> None:
+    """Writes a picture in the format of the path's suffix.
+
+    Pillow hides what the system said about a failed write, so the file's content is made in memory first.
+    """
+    content = BytesIO()
+    image.save(content, Image.registered_extensions()[path.suffix.lower()], **settings)
+    path.write_bytes(content.getbuffer())
+
+
+def picture_image(pixels: NDArray[np.uint8]) -> Image.Image:
     """Makes a picture of what a painter gives; [H, W] becomes a palette image with DAVIS's colours."""
     image = Image.fromarray(pixels)
     if pixels.ndim == 2:

@@ -82,6 +82,7 @@ class ImageReader:
     def __init__(self, source: Source, start: int, stop: int) -> None:
         self.info: VideoInfo = source.info
         self.frame_total = stop - start
+        self.span = source.span(start, stop)
         self.damage: list[str] = []
         self._source = source
         self._range = range(start, stop)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from refvid.errors import VideoError
-from refvid.video.folder_writer import picture_image
+from refvid.video.folder_writer import picture_image, save_picture
 from refvid.video.frame import Frame, Masks
 from refvid.video.render import Painter
 
@@ -33,7 +33,7 @@ class ImageSink:
         """
         if self._written:
             raise VideoError("an image output holds one frame, and there is a second")
-        picture_image(self._paint(frame.pixels, masks)).save(self._path, **self._settings())
+        save_picture(picture_image(self._paint(frame.pixels, masks)), self._path, **self._settings())
         self._written = True
 
     def _settings(self) -> dict[str, Any]:

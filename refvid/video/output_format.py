@@ -102,7 +102,7 @@ def _check_suffix(info: VideoInfo, output: Path, format: OutputFormat) -> None:
     fitting = _fitting(info, format)
     if suffix in fitting or is_folder_output(output, format):
         return
-    if format in FOLDER_FORMATS:
+    if format in FOLDER_FORMATS and info.kind != "image":
         raise UsageError(
             f"the format {format} makes a folder of PNG files, not one {suffix} file; leave the suffix of {output} away"
         )

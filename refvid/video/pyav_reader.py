@@ -1,7 +1,7 @@
 """Frames of a video through PyAV: always there, bounded memory, the container's own times."""
 
 from collections.abc import Generator, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from fractions import Fraction
 from types import TracebackType
 from typing import Self
@@ -33,6 +33,7 @@ class PyAVReader:
     def __init__(self, source: Source, start: int, stop: int) -> None:
         self.info: VideoInfo = source.info
         self.frame_total = stop - start
+        self.span = source.span(start, stop)
         self.damage: list[str] = []
         self._source = source
         self._start = start
@@ -62,24 +63,25 @@ class PyAVReader:
 
     def _read(self) -> Generator[Frame, None, None]:
         source, upcoming, concealed = self._source, self._start, False
-        for index, decoded in self._indexed():
-            if index > upcoming:
-                self._left_out(upcoming, min(index, self._stop))
-                upcoming = min(index, self._stop)
-            if index >= self._stop:
-                return
-            if decoded.is_corrupt and not concealed:
-                concealed = True
-                self.damage.append(f"{source.spoken(index)} is damaged: its picture may be wrong")
-            upcoming = index + 1
-            yield Frame(index, source.time(index), source.duration(index), self._pixels(decoded))
-            if upcoming == self._stop < len(source.pts):
-                return
+        with closing(self._indexed()) as frames:
+            for index, decoded in frames:
+                if index > upcoming:
+                    self._left_out(upcoming, min(index, self._stop))
+                    upcoming = min(index, self._stop)
+                if index >= self._stop:
+                    return
+                if decoded.is_corrupt and not concealed:
+                    concealed = True
+                    self.damage.append(f"{source.spoken(index)} is damaged: its picture may be wrong")
+                upcoming = index + 1
+                yield Frame(index, source.time(index), source.duration(index), self._pixels(decoded))
+                if upcoming == self._stop < len(source.pts):
+                    return
         promised = source.expected if self._stop == len(source.pts) else self._stop
         if upcoming < max(promised, self._stop):
             raise VideoError(self._breaks_off(upcoming))
 
-    def _indexed(self) -> Iterator[tuple[int, av.VideoFrame]]:
+    def _indexed(self) -> Generator[tuple[int, av.VideoFrame], None, None]:
         """Decodes from the key frame before `start`; yields each frame from `start` on with its index."""
         if self._start > 0 and self._source.exact_times:
             with open_container(self.info.path) as container:
@@ -168,7 +170,12 @@ class PyAVReader:
         width, height = self.info.width, self.info.height
         if quarters % 2:
             width, height = height, width
-        converted = self._reformatter.reformat(decoded, width=width, height=height, format="rgb24")
+        try:
+            converted = self._reformatter.reformat(decoded, width=width, height=height, format="rgb24")
+        except av.FFmpegError as error:
+            raise VideoError(
+                f"{self.info.path}: pixels of the format {decoded.format.name} cannot be converted to RGB"
+            ) from error
         rgb = np.asarray(converted.to_ndarray(), dtype=np.uint8)
         return np.ascontiguousarray(np.rot90(rgb, k=quarters)) if quarters else rgb
 

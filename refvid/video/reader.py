@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
@@ -30,12 +31,14 @@ class VideoReader(Protocol):
         info: What the source is.
         name: Who reads: "decord", "pyav" or "images".
         frame_total: Frames that an iteration yields when nothing is damaged.
+        span: When the first of them is shown and when the last one ends, in seconds on the source's own clock.
         damage: Sentences for the user about damaged or missing frames; fills while reading.
     """
 
     info: VideoInfo
     name: str
     frame_total: int
+    span: tuple[Fraction, Fraction]
     damage: list[str]
 
     def __enter__(self) -> Self: ...

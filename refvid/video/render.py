@@ -57,7 +57,7 @@ def parse_colour(text: str) -> Colour:
 
 def union(masks: Masks) -> NDArray[np.bool_]:
     """bool [E, H, W] -> bool [H, W]: pixels that any expression marks."""
-    return masks[0] if len(masks) == 1 else masks.any(axis=0)
+    return np.asarray(masks[0] if len(masks) == 1 else masks.any(axis=0))
 
 
 def draw_overlay(pixels: Pixels, masks: Masks, expressions: Sequence[str]) -> Pixels:
@@ -101,14 +101,14 @@ def draw_matte(masks: Masks) -> Pixels:
 def draw_rgba(pixels: Pixels, masks: Masks, *, margin: int = 0) -> NDArray[np.uint8]:
     """The objects with everything else transparent: uint8 [H, W, 4], alpha 0 or 255.
 
-    Colours further than `margin` pixels outside the objects are black, so that a transparent pixel hides nothing. A
-    lossy codec needs a margin of true colours, or the black bleeds into the edge.
+    The colours outside are black, so that a transparent pixel hides nothing. A lossy codec needs a margin of true
+    colours around the objects, or the black bleeds into their edges: one to two times `margin` pixels, in blocks.
     """
     mask = union(masks)
     alpha = mask.astype(np.uint8) * np.uint8(255)
     kept = alpha
     if margin:
-        kept = np.asarray(Image.fromarray(alpha).resize(_eighth(mask), Image.Resampling.BOX))
+        kept = np.asarray(Image.fromarray(alpha).resize(_reduced(mask, margin), Image.Resampling.BOX))
         spread = Image.fromarray((kept > 0).astype(np.uint8) * np.uint8(255)).filter(ImageFilter.MaxFilter(3))
         kept = np.asarray(spread.resize((mask.shape[1], mask.shape[0]), Image.Resampling.NEAREST))
     return np.dstack([pixels * (kept > 0)[..., None], alpha])
@@ -153,9 +153,9 @@ def painter(format: OutputFormat, expressions: tuple[str, ...], background: Colo
             return lambda pixels, masks: draw_indices(masks)
 
 
-def _eighth(mask: NDArray[np.bool_]) -> tuple[int, int]:
+def _reduced(mask: NDArray[np.bool_], factor: int) -> tuple[int, int]:
     height, width = mask.shape
-    return -(-width // 8), -(-height // 8)
+    return -(-width // factor), -(-height // factor)
 
 
 Box = tuple[slice, slice]
@@ -179,7 +179,7 @@ def _soften(mask: NDArray[np.bool_], found: tuple[int, int, int, int]) -> tuple[
     top, bottom, left, right = found
     height, width = mask.shape
     # 3 pixels at 720 lines; a small object gets a finer line, or the blur would swallow it.
-    radius = min(max(1.0, height / 240), max(0.5, min(bottom - top, right - left) / 4))
+    radius = min(max(1.5, height / 240), max(0.5, min(bottom - top, right - left) / 4))
     margin = int(radius) + 2
     box = (
         slice(max(0, top - margin), min(height, bottom + margin)),
@@ -205,7 +205,7 @@ def _tint_table(colour: Colour, spread: float) -> NDArray[np.uint8]:
 @lru_cache(maxsize=64)
 def _outline_table(colour: Colour, spread: float) -> NDArray[np.uint8]:
     distance = _distances(spread)
-    half_width = spread / 4.5
+    half_width = min(max(1.0, spread / 4.5), spread / 2 - 0.5)
     line = np.clip(half_width + 0.5 - np.abs(distance), 0, 1)
     rim = HALO * np.clip(1 + (distance + half_width) / (spread / 2 - half_width), 0, 1) * (distance < 0)
     rim[0] = 0  # away from the object nothing may change
@@ -220,7 +220,11 @@ def _distances(spread: float) -> NDArray[np.float64]:
 
 
 def _table(layers: Sequence[tuple[Colour, NDArray[np.float64]]]) -> NDArray[np.uint8]:
-    """Paints layers (colour, opacity float [256]) over every value: uint8 [3, 65536], index = blurred mask << 8 | value."""
+    """Paints layers (colour, opacity float [256]) over every value.
+
+    Returns:
+        uint8 [3, 65536] for each channel and `blurred mask << 8 | value`.
+    """
     table = np.tile(np.arange(256, dtype=np.float64), (3, 256, 1))  # [channel, blurred mask, value]
     for colour, opacity in layers:
         paint = np.array(colour, np.float64)[:, None, None]

@@ -44,6 +44,10 @@ class Source:
             return (self.pts[index + 1] - self.pts[index]) * self.info.time_base
         return self.last_duration
 
+    def span(self, start: int, stop: int) -> tuple[Fraction, Fraction]:
+        """When frame `start` is first shown and frame `stop - 1` last, in seconds on the source's own clock."""
+        return self.time(start), self.time(stop - 1) + self.duration(stop - 1)
+
     def find(self, pts: int | None, after: int) -> int | None:
         """Index of the frame shown at `pts`, not before `after`; None when no frame is."""
         if pts is None:

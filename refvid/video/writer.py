@@ -10,7 +10,6 @@ from typing import Protocol, Self
 import numpy as np
 
 from refvid.errors import UsageError, VideoError
-from refvid.video.audio_copy import TimeRange
 from refvid.video.folder_writer import FolderSink
 from refvid.video.frame import Frame, Masks, VideoInfo
 from refvid.video.image_writer import ImageSink
@@ -18,6 +17,7 @@ from refvid.video.output_format import OutputFormat, is_folder_output
 from refvid.video.render import MOST_INDICES, Painter, painter, parse_colour
 from refvid.video.rle_writer import RleSink
 from refvid.video.staging import Staging, writing
+from refvid.video.time_range import TimeRange
 from refvid.video.video_writer import VideoSink
 
 
@@ -168,7 +168,9 @@ def open_writer(
     if format is OutputFormat.PNG and len(expressions) > MOST_INDICES:
         raise UsageError(f"the format png tells {MOST_INDICES} expressions apart, not {len(expressions)}")
     _check_source_stays(output, info)
-    paint = painter(format, tuple(expressions), parse_colour(options.background))
+    # Files of one picture are lossless or opaque: no margin of true colours around the object is needed.
+    drawn = OutputFormat.RGBA if info.kind == "image" and format is OutputFormat.ALPHA else format
+    paint = painter(drawn, tuple(expressions), parse_colour(options.background))
     staging = Staging(output, folder=is_folder_output(output, format), overwrite=options.overwrite)
     sink = _sink(output, format, info, expressions, options, paint, TimeRange(first_time, last_time))
     return StagedWriter(output, sink, staging, len(expressions))
@@ -205,5 +207,5 @@ def _check_source_stays(output: Path, info: VideoInfo) -> None:
     if not output.exists():
         return
     source, target = info.path.resolve(), output.resolve()
-    if source == target or source.is_relative_to(target) or output.samefile(info.path):
+    if source == target or source.is_relative_to(target) or (source.exists() and output.samefile(source)):
         raise UsageError(f"the output {output} would replace the input {info.path}; give another name")

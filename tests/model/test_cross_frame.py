@@ -44,9 +44,7 @@ def test_clip_equals_the_literal_formula(module: CrossFrameSelfAttention, target
 def test_missing_frames_change_nothing(module: CrossFrameSelfAttention) -> None:
     clip = video(5)
     mask = torch.tensor([[False, True, True, True, False]])
-    torch.testing.assert_close(
-        module(clip[None], 2, mask)[0], literal(module, clip[1:4], 1), rtol=1e-11, atol=1e-11
-    )
+    torch.testing.assert_close(module(clip[None], 2, mask)[0], literal(module, clip[1:4], 1), rtol=1e-11, atol=1e-11)
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3, 5, 6, 7, 12])

@@ -1,0 +1,159 @@
+"""Pictures to packets: colour conversion and the encoder's life."""
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, TypeAlias
+
+import av
+import numpy as np
+from av.container import OutputContainer
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+from numpy.typing import NDArray
+
+from refvid.errors import UnavailableError
+from refvid.video.encoder_choice import EncoderSettings
+from refvid.video.frame import ColourTags, VideoInfo
+
+PicturePacket: TypeAlias = "av.Packet[VideoStream]"
+
+# H.273's matrices -> swscale's; everything else is converted as BT.601, as the readers do.
+_SWSCALE_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
+_BT601 = 5
+_BT709 = ColourTags(primaries=1, transfer=1, matrix=1, full_range=False)
+_RGB_PIXELS = ("rgb", "bgr", "gbr", "argb", "abgr", "pal8")
+
+
+class FrameEncoder:
+    """Encodes pictures with exact presentation times into a stream of `container`."""
+
+    def __init__(
+        self, container: OutputContainer, settings: EncoderSettings, info: VideoInfo, pixel_aspect: Fraction | None
+    ) -> None:
+        """Opens the encoder.
+
+        Raises:
+            UnavailableError: It does not work on this machine or with this size.
+        """
+        rate = info.frame_rate.limit_denominator(1_000_000)
+        stream = container.add_stream(settings.codec, rate=rate, options=settings.options)
+        assert isinstance(stream, VideoStream)
+        self._stream, self._time_base = stream, info.time_base
+        self._durations: dict[int, int] = {}
+        context: Any = stream.codec_context  # PyAV's stubs miss the colour attributes' setters
+        context.width, context.height, context.pix_fmt = info.width, info.height, settings.pixel_format
+        context.time_base = info.time_base
+        if pixel_aspect is not None:
+            context.sample_aspect_ratio = pixel_aspect
+        if settings.codec == "libx265" and container.format.name in ("mp4", "mov"):
+            context.codec_tag = "hvc1"  # Apple's players refuse the default tag
+        tags = output_colour(info, settings.pixel_format)
+        context.colorspace, context.color_primaries = tags.matrix, tags.primaries
+        context.color_trc, context.color_range = tags.transfer, _range_tag(tags)
+        try:
+            context.open()
+        except (av.FFmpegError, OSError) as error:
+            log = getattr(error, "log", None)
+            raise UnavailableError(
+                f"the encoder {settings.codec} does not work here for {info.width}x{info.height} pixels "
+                f"({log[2] if log else (error.strerror or str(error)).lower()}); try another --codec"
+            ) from error
+        self._palette = _PaletteGraph(info) if settings.pixel_format == "pal8" else None
+        self._conversion = _Conversion(settings.pixel_format, tags)
+
+    def encode(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> Iterator[PicturePacket]:
+        """Takes one picture, uint8 RGB [H, W, 3] or RGBA [H, W, 4], and gives the packets that are ready."""
+        self._durations[pts] = duration
+        frame = av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(pixels), format="rgba" if pixels.shape[2] == 4 else "rgb24"
+        )
+        frame.pts, frame.time_base = pts, self._time_base
+        frames = [self._conversion.convert(frame)] if self._palette is None else self._palette.convert(frame)
+        for converted in frames:
+            yield from self._timed(self._stream.encode(converted))
+
+    def flush(self) -> Iterator[PicturePacket]:
+        """Gives the packets that the encoder still held."""
+        for frame in self._palette.convert(None) if self._palette else []:
+            yield from self._timed(self._stream.encode(frame))
+        yield from self._timed(self._stream.encode(None))
+
+    def _timed(self, packets: list[PicturePacket]) -> Iterator[PicturePacket]:
+        # Encoders forget durations; containers need the last frame's.
+        for packet in packets:
+            duration = self._durations.pop(packet.pts, None) if packet.pts is not None else None
+            if duration is not None:
+                packet.duration = duration
+            yield packet
+
+
+def output_colour(info: VideoInfo, pixel_format: str) -> ColourTags:
+    """The colour description to write: the source's own, so that a player treats both alike.
+
+    Pictures that are no video have none: they become BT.709, which players assume.
+    """
+    if pixel_format.startswith(_RGB_PIXELS):
+        return ColourTags()
+    tags = info.colour if info.kind == "video" else _BT709
+    if tags.matrix == 0:  # RGB video has no matrix, but what is written needs one
+        tags = ColourTags(tags.primaries, tags.transfer, _BT709.matrix, False)
+    if pixel_format.startswith("yuvj"):
+        tags = ColourTags(tags.primaries, tags.transfer, tags.matrix, True)
+    return tags
+
+
+def _range_tag(tags: ColourTags) -> int:
+    return {None: 0, False: 1, True: 2}[tags.full_range]
+
+
+class _Conversion:
+    """RGB to the encoder's pixel format with the matrix and range that the tags promise."""
+
+    def __init__(self, pixel_format: str, tags: ColourTags) -> None:
+        self._reformatter = VideoReformatter()  # one for all frames: making it costs more than using it
+        self._arguments: dict[str, Any] = {"format": pixel_format}
+        if not pixel_format.startswith(_RGB_PIXELS):
+            self._arguments |= {
+                "dst_colorspace": _SWSCALE_MATRICES.get(tags.matrix, _BT601),
+                "dst_color_range": 2 if tags.full_range else 1,
+                # ProRes takes these from the frame, not from the encoder.
+                "dst_color_trc": tags.transfer,
+                "dst_color_primaries": tags.primaries,
+            }
+
+    def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
+        converted = self._reformatter.reformat(frame, **self._arguments)
+        converted.pts, converted.time_base = frame.pts, frame.time_base
+        return converted
+
+
+class _PaletteGraph:
+    """RGB to GIF's 256 colours, chosen anew for each frame: one palette for all would hold the whole video."""
+
+    def __init__(self, info: VideoInfo) -> None:
+        graph = av.filter.Graph()
+        source = graph.add(
+            "buffer",
+            f"video_size={info.width}x{info.height}:pix_fmt=rgb24:time_base={info.time_base}:pixel_aspect=1/1",
+        )
+        split = graph.add("split")
+        choose = graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
+        use = graph.add("paletteuse", "new=1")
+        source.link_to(split)
+        split.link_to(use, 0, 0)
+        split.link_to(choose, 1, 0)
+        choose.link_to(use, 0, 1)
+        use.link_to(graph.add("buffersink"))
+        graph.configure()
+        self._graph = graph
+
+    def convert(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
+        """Takes a frame, or None at the end, and gives those that are ready."""
+        self._graph.push(frame)
+        while True:
+            try:
+                ready = self._graph.pull()
+            except (av.BlockingIOError, av.EOFError):
+                return
+            assert isinstance(ready, av.VideoFrame)
+            yield ready

@@ -1,0 +1,137 @@
+"""A video file with the source's times, colours, pixel shape and sound."""
+
+from contextlib import suppress
+from fractions import Fraction
+from pathlib import Path
+
+import av
+from av.container import OutputContainer
+
+from refvid.errors import VideoError
+from refvid.video.audio_copy import SoundTracks
+from refvid.video.encoder import FrameEncoder
+from refvid.video.encoder_choice import choose_encoder
+from refvid.video.frame import Frame, Masks, VideoInfo
+from refvid.video.output_format import VIDEO_CONTAINERS
+from refvid.video.probe import open_container, picture_stream
+from refvid.video.render import Painter
+from refvid.video.time_range import TimeRange, ticks
+
+# What a container says about itself, not about its content.
+_TECHNICAL_METADATA = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
+
+
+class VideoSink:
+    """Encodes what a painter draws; presentation times are the source's, to the tick."""
+
+    def __init__(
+        self,
+        info: VideoInfo,
+        paint: Painter,
+        suffix: str,
+        *,
+        transparent: bool,
+        codec: str | None,
+        quality: int | None,
+        audio: bool,
+        times: TimeRange,
+    ) -> None:
+        """Chooses the encoder; opens nothing.
+
+        Raises:
+            UnavailableError: There is no such encoder.
+            UsageError: Codec, quality and container contradict each other.
+        """
+        self.notes: list[str] = []
+        self._info, self._paint, self._suffix, self._times = info, paint, suffix, times
+        self._settings = choose_encoder(info, suffix, codec=codec, quality=quality, transparent=transparent)
+        self._wants_sound = audio and info.kind == "video" and bool(info.audio)
+        self._container: OutputContainer | None = None
+        self._sound: SoundTracks | None = None
+        self._shift = ticks(times.shift(info), info.time_base)
+        self._last_pts: int | None = None
+
+    def open(self, temporary: Path) -> None:
+        """Opens the container, the encoder and the source's sound."""
+        info, container_name = self._info, VIDEO_CONTAINERS[self._suffix]
+        options = {"avoid_negative_ts": "disabled"}  # else sound that starts early would shift the picture
+        if container_name in ("mp4", "mov"):
+            # Start times are stored in the movie's own unit; a thousandth, the default, is too coarse for them.
+            options |= {"movflags": "faststart", "movie_timescale": str(_timescale(info.time_base))}
+        # An absolute path: FFmpeg would take "a:b.mp4" for a protocol.
+        container = av.open(str(temporary.absolute()), "w", format=container_name, options=options)
+        self._container = container
+        pixel_aspect = None
+        if info.kind == "video":
+            pixel_aspect = self._inherit(container)
+        self._encoder = FrameEncoder(container, self._settings, info, pixel_aspect)
+        if self._wants_sound:
+            self._sound = SoundTracks(info, container, self._suffix, self._times, self.notes)
+        if info.start_time < 0 and self._times.first is None:
+            self.notes.append(f"the output starts at 0 s instead of {float(info.start_time):.3f} s")
+
+    def _inherit(self, container: OutputContainer) -> Fraction | None:
+        """Takes over title and the like; returns the shape of the source's pixels where they are not square."""
+        info = self._info
+        with open_container(info.path) as source:
+            texts = {key: text for key, text in source.metadata.items() if key.lower() not in _TECHNICAL_METADATA}
+            container.metadata.update(texts)
+            stream = picture_stream(info.path, source)
+            aspect = stream.sample_aspect_ratio
+            coded = stream.codec_context.width, stream.codec_context.height
+        if not aspect or aspect == 1:
+            return None
+        turned = info.rotation in (90, 270)
+        if (info.width, info.height) != (coded[::-1] if turned else coded):
+            return None  # the reader has scaled it to square pixels
+        exact = Fraction(aspect.numerator, aspect.denominator)
+        return 1 / exact if turned else exact
+
+    def add(self, frame: Frame, masks: Masks) -> None:
+        """Encodes one frame and the sound up to it.
+
+        Raises:
+            VideoError: Its size is not the first one's.
+        """
+        assert self._container is not None
+        height, width = frame.pixels.shape[:2]
+        if (width, height) != (self._info.width, self._info.height):
+            raise VideoError(
+                f"frame {frame.name or frame.index} is {width}x{height} pixels, but the video is "
+                f"{self._info.width}x{self._info.height}; a video has one size, --format png or rle takes any"
+            )
+        if self._sound is not None:
+            self._sound.mux_until(frame.time)
+        time_base = self._info.time_base
+        pts = ticks(frame.time, time_base) - self._shift
+        if self._last_pts is not None:
+            pts = max(pts, self._last_pts + 1)  # encoders need growing times, damaged sources do not give them
+        self._last_pts = pts
+        for packet in self._encoder.encode(self._paint(frame.pixels, masks), pts, ticks(frame.duration, time_base)):
+            self._container.mux(packet)
+
+    def finish(self) -> None:
+        """Writes what the encoder holds, the rest of the sound and the index."""
+        assert self._container is not None
+        for packet in self._encoder.flush():
+            self._container.mux(packet)
+        if self._sound is not None:
+            self._sound.finish()
+            self._sound.close()
+        self._container.close()
+
+    def abandon(self) -> None:
+        """Closes everything; the container's attempt to complete its file may fail again."""
+        if self._sound is not None:
+            self._sound.close()
+        if self._container is not None:
+            with suppress(OSError, ValueError, av.FFmpegError):
+                self._container.close()
+
+
+def _timescale(time_base: Fraction) -> int:
+    """The unit that FFmpeg's MP4 writer gives the track: at least a ten-thousandth of a second."""
+    scale = time_base.denominator
+    while scale < 10_000:
+        scale *= 2
+    return scale

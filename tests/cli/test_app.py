@@ -1,0 +1,235 @@
+"""The program as a whole: help without torch, and every outcome as an exit code and one line."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from refvid import errors
+from refvid.cli.app import describe_error
+
+ROOT = Path(__file__).parents[2]
+
+
+def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["segment", "--help"], ["batch", "-h"], ["models", "--help"]]
+)
+def test_help_loads_no_heavy_library(arguments: list[str]) -> None:
+    script = (
+        "import sys; from refvid.__main__ import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'torchvision', 'av', 'decord', 'numpy', 'huggingface_hub'} & set(sys.modules);"
+        "sys.exit(f'loaded {heavy}' if heavy else code)"
+    )
+    done = _python("-c", script, *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "refvid" in done.stdout
+    assert done.stderr == ""
+
+
+def test_python_m_refvid_answers_fast() -> None:
+    done, seconds = None, []
+    for _ in range(3):  # the fastest of three: the first may compile, and the machine is shared
+        began = time.monotonic()
+        done = _python("-m", "refvid", "--version")
+        seconds.append(time.monotonic() - began)
+    assert done is not None
+    assert re.fullmatch(r"refvid \d\S*\n", done.stdout)
+    assert min(seconds) < 0.5
+
+
+def test_importing_refvid_is_light_and_names_are_found() -> None:
+    script = (
+        "import sys, refvid; assert 'torch' not in sys.modules; "
+        "assert set(refvid.__all__) <= set(dir(refvid)); print(refvid.__version__)"
+    )
+    done = _python("-W", "error", "-c", script)
+    assert done.returncode == 0, done.stderr
+
+
+def test_unknown_name_is_an_attribute_error() -> None:
+    import refvid
+
+    with pytest.raises(AttributeError, match="module 'refvid' has no attribute 'nonsense'"):
+        refvid.nonsense  # noqa: B018
+
+
+def test_help_documents_every_exit_code(refvid) -> None:
+    text = " ".join(refvid("segment", "--help").stdout.split())
+    for code in (
+        "0 done",
+        "1 something",
+        "2 usage",
+        "3 a device",
+        "4 out of memory",
+        "5 --fail-if-empty",
+        "6 the output",
+    ):
+        assert code in text
+    assert "7 some of a batch failed" in text
+    assert "130 interrupted" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        ([], "refvid: error: Missing command. (see `refvid --help`)\n"),
+        (["sgment"], "refvid: error: No such command 'sgment'. Did you mean 'segment'? (see `refvid --help`)\n"),
+        (["segment"], "refvid: error: Missing argument 'INPUT'. (see `refvid segment --help`)\n"),
+        (["segment", "a.mp4"], "refvid: error: Missing argument 'EXPRESSION'. (see `refvid segment --help`)\n"),
+        (["models"], "refvid: error: Missing command. (see `refvid models --help`)\n"),
+    ],
+)
+def test_usage_errors_are_one_line_and_exit_2(refvid, arguments: list[str], line: str) -> None:
+    outcome = refvid(*arguments)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert outcome.stderr == line
+
+
+def test_unknown_option_and_choice_are_named(refvid) -> None:
+    outcome = refvid("segment", "a.mp4", "dog", "--nonsense")
+    assert outcome.code == 2
+    assert outcome.stderr.startswith("refvid: error: No such option: --nonsense")
+    outcome = refvid("segment", "a.mp4", "dog", "-f", "oil")
+    assert outcome.code == 2
+    assert outcome.stderr.count("\n") == 1
+    assert "'oil' is not one of 'overlay'" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.VideoError("x"), 1),
+        (errors.WeightsError("x"), 1),
+        (errors.UsageError("x"), 2),
+        (errors.UnavailableError("x"), 3),
+        (errors.OutOfMemoryError("x"), 4),
+        (errors.NothingFoundError("x"), 5),
+        (errors.OutputExistsError("x"), 6),
+        (errors.BatchError("x"), 7),
+    ],
+)
+def test_every_refvid_error_keeps_its_sentence_and_code(error: errors.RefvidError, code: int) -> None:
+    assert describe_error(error) == ("x", code)
+
+
+class OutOfMemoryError(RuntimeError):
+    """Called as torch's own, which is known by its name because torch is not imported to look at it."""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OutOfMemoryError("CUDA: tried to allocate 20 GiB"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory"),
+        RuntimeError("MPS backend out of memory"),
+    ],
+)
+def test_running_out_of_memory_is_4(error: Exception) -> None:
+    sentence, code = describe_error(error)
+    assert code == 4
+    assert sentence.startswith("out of memory (")
+
+
+def test_other_runtime_errors_are_unexpected() -> None:
+    sentence, code = describe_error(RuntimeError("shapes differ"))
+    assert code == 1
+    assert sentence == (
+        "unexpected RuntimeError: shapes differ; run again with REFVID_DEBUG=1 to see where it comes from"
+    )
+
+
+def test_operating_system_errors_say_which_file() -> None:
+    assert describe_error(OSError(28, "No space left on device", "out.mp4")) == ("No space left on device: out.mp4", 1)
+
+
+def test_unexpected_errors_are_one_line(refvid, segmenting) -> None:
+    def fail(call: object) -> None:
+        raise ValueError("two\nlines")
+
+    segmenting.act = fail
+    outcome = refvid("segment", "a.mp4", "dog")
+    assert outcome.code == 1
+    assert outcome.stderr == (
+        "refvid: error: unexpected ValueError: two lines; run again with REFVID_DEBUG=1 to see where it comes from\n"
+    )
+
+
+def test_debug_shows_the_traceback(refvid, segmenting, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(call: object) -> None:
+        raise errors.VideoError("a.mp4 is no video")
+
+    segmenting.act = fail
+    monkeypatch.setenv("REFVID_DEBUG", "1")
+    outcome = refvid("segment", "a.mp4", "dog")
+    assert outcome.code == 1
+    assert outcome.stderr.startswith("Traceback (most recent call last)")
+    assert outcome.stderr.endswith("refvid: error: a.mp4 is no video\n")
+    monkeypatch.setenv("REFVID_DEBUG", "0")
+    assert refvid("segment", "a.mp4", "dog").stderr == "refvid: error: a.mp4 is no video\n"
+
+
+def test_interrupt_is_130(refvid, segmenting) -> None:
+    def interrupt(call: object) -> None:
+        raise KeyboardInterrupt
+
+    segmenting.act = interrupt
+    outcome = refvid("segment", "a.mp4", "dog")
+    assert (outcome.code, outcome.stdout, outcome.stderr) == (130, "", "refvid: interrupted\n")
+
+
+SLEEPER = """
+import sys, time
+from types import ModuleType
+from refvid.__main__ import main
+stub = ModuleType("refvid.segment")
+def segment_video(*arguments, **settings):
+    try:
+        print("ready", file=sys.stderr, flush=True)
+        time.sleep(30)
+    finally:
+        print("cleaned", file=sys.stderr, flush=True)
+stub.segment_video, stub.SegmentOptions = segment_video, dict
+sys.modules["refvid.segment"] = stub
+sys.exit(main(["segment", "a.mp4", "dog"]))
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_unwind_so_that_temporary_files_go(number: signal.Signals, code: int) -> None:
+    process = subprocess.Popen([sys.executable, "-c", SLEEPER], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    with process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.send_signal(number)
+        said = process.stderr.read()
+    assert process.returncode == code
+    assert said.startswith("cleaned\n")
+    assert "Traceback" not in said
+
+
+def test_closed_stdout_is_quiet() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    process = subprocess.run(
+        [sys.executable, "-m", "refvid", "--version"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    os.close(writing)
+    assert process.returncode == 1
+    assert process.stderr == ""

@@ -1,0 +1,136 @@
+"""`refvid batch`: the exit code, the lines on stdout, the table on stderr, and one load of the model."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from refvid.errors import VideoError
+from refvid.video.output_format import OutputFormat
+
+
+@pytest.fixture
+def videos(segmenting, tmp_path: Path) -> Path:
+    """A folder `videos` with two of them in the working folder."""
+    folder = Path("videos")
+    folder.mkdir()
+    (folder / "a.mp4").write_text("a")
+    (folder / "b.mp4").write_text("b")
+    return folder
+
+
+def _fail_on_a(call: dict[str, object]) -> None:
+    if call["input"] == Path("videos/a.mp4"):
+        raise VideoError("a.mp4 breaks off")
+
+
+def test_folder(refvid, segmenting, videos: Path) -> None:
+    outcome = refvid("batch", videos, "dog", "cat", "-o", "out", "-f", "matte", "--threshold", "0.4", "--no-audio")
+    assert (outcome.code, outcome.stdout) == (0, "")
+    assert [call["input"].name for call in segmenting.calls] == ["a.mp4", "b.mp4"]
+    assert segmenting.calls[0]["expressions"] == ["dog", "cat"]
+    assert segmenting.options.format is OutputFormat.MATTE
+    assert segmenting.options.threshold == 0.4
+    assert segmenting.options.audio is False
+    assert Path("out/a.mp4").exists()
+    assert "[1/2] videos/a.mp4 done: out/a.mp4" in outcome.stderr
+    assert "2 done, 0 skipped" in outcome.stderr
+
+
+def test_model_is_loaded_once_and_handed_on(refvid, segmenting, videos: Path) -> None:
+    assert refvid("batch", videos, "dog", "-o", "out", "-m", "owner/name", "--revision", "v1").code == 0
+    assert sys.modules["refvid.weights"].__dict__["loads"] == ["owner/name"]
+    assert {call["model"].revision for call in segmenting.calls} == {"v1"}
+
+
+def test_second_run_skips(refvid, segmenting, videos: Path) -> None:
+    refvid("batch", videos, "dog", "-o", "out")
+    outcome = refvid("batch", videos, "dog", "-o", "out", "--json")
+    assert outcome.code == 0
+    lines = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert [(line["input"], line["output"], line["status"], line["error"]) for line in lines] == [
+        ("videos/a.mp4", "out/a.mp4", "skipped", None),
+        ("videos/b.mp4", "out/b.mp4", "skipped", None),
+    ]
+    assert len(segmenting.calls) == 2
+
+
+def test_weights_trained_again_in_the_same_folder_do_it_again(refvid, segmenting, videos: Path) -> None:
+    Path("run").mkdir()
+    Path("run/config.json").write_text("{}")
+    Path("run/model.safetensors").write_text("one")
+    arguments = ["batch", videos, "dog", "-o", "out", "-m", "run"]
+    refvid(*arguments)
+    assert refvid(*arguments).code == 0
+    assert len(segmenting.calls) == 2
+    Path("run/model.safetensors").write_text("other")
+    assert refvid(*arguments).code == 0
+    assert len(segmenting.calls) == 4
+
+
+def test_failure_is_7_and_the_rest_is_done(refvid, segmenting, videos: Path) -> None:
+    segmenting.act = _fail_on_a
+    outcome = refvid("batch", videos, "dog", "-o", "out", "--json")
+    assert outcome.code == 7
+    lines = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert [(line["status"], line["error"]) for line in lines] == [("failed", "a.mp4 breaks off"), ("done", None)]
+    assert Path("out/b.mp4").exists()
+    assert not Path("out/a.mp4").exists()
+    told = outcome.stderr.splitlines()
+    assert told[-1] == "refvid: error: 1 of 2 videos failed; the first is videos/a.mp4: a.mp4 breaks off"
+    assert any("videos/a.mp4" in line and "failed" in line and "│" in line for line in told)
+    assert refvid("batch", videos, "dog", "-o", "out", "-q").stderr == told[-1] + "\n"
+
+
+def test_interrupt_shows_what_was_finished(refvid, segmenting, videos: Path) -> None:
+    def interrupt(call: dict[str, object]) -> None:
+        if call["input"] == Path("videos/b.mp4"):
+            raise KeyboardInterrupt
+
+    segmenting.act = interrupt
+    outcome = refvid("batch", videos, "dog", "-o", "out", "--json")
+    assert outcome.code == 130
+    assert [json.loads(line)["status"] for line in outcome.stdout.splitlines()] == ["done"]
+    assert outcome.stderr.endswith("refvid: interrupted\n")
+    assert "│ done" in outcome.stderr
+    segmenting.act = lambda call: None
+    assert refvid("batch", videos, "dog", "-o", "out").code == 0
+    assert [call["input"].name for call in segmenting.calls] == ["a.mp4", "b.mp4", "b.mp4"]
+
+
+def test_manifest(refvid, segmenting, videos: Path) -> None:
+    Path("jobs.csv").write_text("input,expression,output\nvideos/a.mp4,dog,\nvideos/a.mp4,cat,cat.mp4\n")
+    assert refvid("batch", "jobs.csv", "-o", "out").code == 0
+    assert [call["expressions"] for call in segmenting.calls] == [["dog"], ["cat"]]
+    assert Path("out/videos/a.mp4").exists()
+    assert Path("out/cat.mp4").exists()
+
+
+def test_warnings_carry_the_name_of_the_video(refvid, segmenting, videos: Path) -> None:
+    segmenting.act = lambda call: call["warn"]("it breaks off")
+    assert "refvid: warning: videos/a.mp4: it breaks off" in refvid("batch", videos, "dog", "-o", "out").stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "line"),
+    [
+        (["videos", "-o", "out"], 2, "a folder needs an expression that says what to look for, such as 'the dog'"),
+        (["videos/a.mp4", "dog", "-o", "out"], 2, "videos/a.mp4 is neither a folder nor a .csv file; use"),
+        (["jobs.csv", "dog", "-o", "out"], 2, "the expressions are read from jobs.csv; leave them out"),
+        (["videos", "dog"], 2, "Missing option '-o' / '--output'."),
+        (["videos", "dog", "-o", "videos"], 2, "the output folder videos is the input folder"),
+        (["videos", " ", "-o", "out"], 2, "an expression is empty"),
+        (["gone", "dog", "-o", "out"], 1, "gone does not exist; give a folder of videos or a CSV file"),
+        (["empty", "dog", "-o", "out"], 1, "there is no video under empty; looked for .3gp"),
+    ],
+)
+def test_what_cannot_be_planned(refvid, segmenting, videos: Path, arguments: list[str], code: int, line: str) -> None:
+    Path("jobs.csv").write_text("input,expression\nvideos/a.mp4,dog\n")
+    Path("empty").mkdir()
+    outcome = refvid("batch", *arguments)
+    assert (outcome.code, outcome.stdout) == (code, "")
+    assert outcome.stderr.startswith(f"refvid: error: {line}")
+    assert outcome.stderr.count("\n") == 1
+    assert segmenting.calls == []
+    assert not Path("out").exists()

@@ -1,0 +1,47 @@
+"""Fixtures that the whole suite shares: a small random model on disk."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from refvid.model.config import ModelConfig, tiny_config
+from refvid.model.letterbox import Letterbox
+from refvid.model.network import build_network
+from refvid.weights import LoadedModel, load_model, save_checkpoint
+from tests.clips import frame_pixels
+
+WORDS = ("dog", "in", "man", "red", "shirt", "the", "yellow")
+
+
+def small_config() -> ModelConfig:
+    """cmsa-tiny in miniature: every module, no training."""
+    return tiny_config(WORDS).renamed(
+        name="small",
+        backbone_channels=(4, 4, 8, 8, 8),
+        input_size=64,
+        embedding_channels=8,
+        attention_channels=8,
+        fusion_channels=8,
+        frame_radius=2,
+    )
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random small model whose masks are neither empty nor full."""
+    torch.manual_seed(3)
+    network = build_network(small_config()).eval()
+    picture = Letterbox(46, 80, 64).apply(torch.from_numpy(frame_pixels(0, (80, 46))).permute(2, 0, 1)[None])
+    with torch.no_grad():
+        logits = network(picture[None], torch.tensor([[[2, 3]]]))
+        network.fusion.score.weight.div_(logits.std())
+        network.fusion.score.bias.sub_(logits.median()).div_(logits.std())
+    folder = tmp_path_factory.mktemp("model") / "small"
+    save_checkpoint(network, small_config(), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model(checkpoint: Path) -> LoadedModel:
+    return load_model(checkpoint, device="cpu")

@@ -1,0 +1,342 @@
+"""What every writer promises: whole or not at all, nothing left behind, no work lost by a wrong name."""
+
+import errno
+import os
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from refvid.errors import OutputExistsError, UnavailableError, UsageError, VideoError
+from refvid.video import folder_writer, video_writer
+from refvid.video.encoder import FrameEncoder
+from refvid.video.encoder_choice import EncoderSettings
+from refvid.video.frame import Frame, Masks, SourceKind, VideoInfo
+from refvid.video.output_format import OutputFormat
+from refvid.video.render import davis_palette
+from refvid.video.rle_writer import RleSink
+from refvid.video.writer import MaskWriter, WriterOptions, open_writer
+
+FILES = [("out.mp4", "overlay"), ("out.webm", "alpha"), ("out.json", "rle"), ("out", "png"), ("out", "rgba")]
+WIDTH, HEIGHT = 64, 48
+
+
+def describe(path: Path, kind: SourceKind = "frames", **changes: Any) -> VideoInfo:
+    values: dict[str, Any] = {
+        "path": path,
+        "kind": kind,
+        "width": WIDTH,
+        "height": HEIGHT,
+        "frame_count": 4,
+        "frame_rate": Fraction(25),
+        "time_base": Fraction(1, 25),
+        "start_time": Fraction(0),
+        "duration": Fraction(4, 25),
+    }
+    return VideoInfo(**(values | changes))
+
+
+def frame(index: int, name: str | None = None, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Frame:
+    pixels = np.full((size[1], size[0], 3), 40 * (index % 6), np.uint8)
+    return Frame(index, Fraction(index, 25), Fraction(1, 25), pixels, name)
+
+
+def masks(expressions: int = 1, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Masks:
+    found = np.zeros((expressions, size[1], size[0]), bool)
+    found[:, 10:30, 10:40] = True
+    return found
+
+
+def write(output: Path, format: str, info: VideoInfo, total: int = 4, **options: Any) -> list[str]:
+    with open_writer(output, OutputFormat(format), info, ["a dog"], WriterOptions(**options)) as writer:
+        for index in range(total):
+            writer.write(frame(index), masks())
+    return writer.notes
+
+
+@pytest.mark.parametrize(("name", "format"), FILES)
+def test_the_output_appears_only_when_the_block_is_left(tmp_path: Path, name: str, format: str) -> None:
+    output = tmp_path / name
+    with open_writer(output, OutputFormat(format), describe(tmp_path / "in"), ["a dog"], WriterOptions()) as writer:
+        writer.write(frame(0), masks())
+        assert not output.exists()
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+    assert writer.path == output
+
+
+def write_and_raise(writer: MaskWriter, error: type[BaseException]) -> None:
+    writer.write(frame(0), masks())
+    raise error
+
+
+@pytest.mark.parametrize(("name", "format"), FILES)
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_an_exception_in_the_block_leaves_nothing(
+    tmp_path: Path, name: str, format: str, error: type[BaseException]
+) -> None:
+    with (
+        pytest.raises(error),
+        open_writer(tmp_path / name, OutputFormat(format), describe(tmp_path / "in"), ["a"], WriterOptions()) as writer,
+    ):
+        write_and_raise(writer, error)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "format"), FILES)
+def test_no_frame_at_all_is_an_error(tmp_path: Path, name: str, format: str) -> None:
+    with pytest.raises(VideoError, match="there was no frame to write"):
+        write(tmp_path / name, format, describe(tmp_path / "in"), total=0)
+    assert list(tmp_path.iterdir()) == []
+
+
+def raise_full(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+FAULTS: list[tuple[str, str, Any, str]] = [
+    ("out.mp4", "overlay", FrameEncoder, "encode"),
+    ("out.mp4", "overlay", FrameEncoder, "flush"),
+    ("out.json", "rle", RleSink, "add"),
+    ("out.json", "rle", RleSink, "finish"),
+    ("out", "png", folder_writer, "save_picture"),
+    ("out", "png", os, "replace"),
+    ("out.mp4", "overlay", os, "replace"),
+    ("out.mp4", "overlay", video_writer, "FrameEncoder"),
+]
+
+
+@pytest.mark.parametrize(("name", "format", "owner", "function"), FAULTS)
+def test_a_full_disk_is_a_sentence_and_leaves_the_old_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, format: str, owner: object, function: str
+) -> None:
+    output = tmp_path / name
+    write(output, format, describe(tmp_path / "in"))
+    before = sorted(path.stat().st_mtime_ns for path in tmp_path.rglob("*"))
+    monkeypatch.setattr(owner, function, raise_full)
+    with pytest.raises(VideoError, match=f"cannot write .*{name}: no space left on the disk"):
+        write(output, format, describe(tmp_path / "in"), overwrite=True)
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+    assert sorted(path.stat().st_mtime_ns for path in tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(("name", "format", "owner", "function"), FAULTS)
+def test_ctrl_c_anywhere_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, format: str, owner: object, function: str
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(owner, function, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write(tmp_path / name, format, describe(tmp_path / "in"))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device that is always full is Linux's")
+@pytest.mark.parametrize(("name", "format"), [("out.mp4", "matte"), ("out.mkv", "matte"), ("out.json", "rle")])
+def test_the_systems_own_error_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, format: str
+) -> None:
+    # FFmpeg and Python write to the device that is always full, and learn it from the system.
+    make = video_writer.VideoSink.open if format != "rle" else RleSink.open
+    owner = video_writer.VideoSink if format != "rle" else RleSink
+    monkeypatch.setattr(owner, "open", lambda sink, temporary: make(sink, Path("/dev/full")))
+    with pytest.raises(VideoError, match="no space left on the disk"):
+        write(tmp_path / name, format, describe(tmp_path / "in"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_existing_output_is_refused_at_once_and_replaced_on_demand(tmp_path: Path) -> None:
+    output = tmp_path / "out.json"
+    output.write_text("old")
+    with pytest.raises(OutputExistsError, match="give --overwrite"):
+        open_writer(output, OutputFormat.RLE, describe(tmp_path / "in"), ["a"], WriterOptions())
+    assert output.read_text() == "old"
+    write(output, "rle", describe(tmp_path / "in"), overwrite=True)
+    assert output.read_text().startswith('{"schema"')
+
+
+def test_a_folder_of_pngs_is_replaced_whole(tmp_path: Path) -> None:
+    output = tmp_path / "masks"
+    write(output, "png", describe(tmp_path / "in"))
+    with pytest.raises(OutputExistsError):
+        write(output, "png", describe(tmp_path / "in"))
+    write(output, "png", describe(tmp_path / "in"), total=2, overwrite=True)
+    assert sorted(path.name for path in output.iterdir()) == ["00000.png", "00001.png"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["masks"]
+
+
+def test_an_empty_folder_needs_no_overwrite(tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    write(tmp_path / "masks", "png", describe(tmp_path / "in"))
+    assert len(list((tmp_path / "masks").iterdir())) == 4
+
+
+def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputExistsError, match=r"holds more than PNG files \(thesis\.tex\)"):
+        write(tmp_path / "home", "png", describe(tmp_path / "in"), overwrite=True)
+    assert (tmp_path / "home" / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize(("output", "format"), [("in.json", "rle"), ("frames", "png"), ("", "png")])
+def test_the_input_is_never_replaced(tmp_path: Path, output: str, format: str) -> None:
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "in.json").write_text("x")
+    source = tmp_path / ("in.json" if format == "rle" else "frames")
+    with pytest.raises(UsageError, match="would replace the input"):
+        write(tmp_path / output, format, describe(source), overwrite=True)
+
+
+def test_wrong_places_are_refused_with_a_sentence(tmp_path: Path) -> None:
+    info = describe(tmp_path / "in")
+    with pytest.raises(UsageError, match=r"there is no folder .*missing to write out\.mp4 into"):
+        write(tmp_path / "missing" / "out.mp4", "matte", info)
+    (tmp_path / "dir.mp4").mkdir()
+    with pytest.raises(UsageError, match="is there already and is not a file"):
+        write(tmp_path / "dir.mp4", "matte", info, overwrite=True)
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UsageError, match="is there already and is not a folder"):
+        write(tmp_path / "file", "png", info, overwrite=True)
+
+
+def test_a_link_is_followed(tmp_path: Path) -> None:
+    (tmp_path / "real.json").write_text("old")
+    (tmp_path / "link.json").symlink_to(tmp_path / "real.json")
+    write(tmp_path / "link.json", "rle", describe(tmp_path / "in"), overwrite=True)
+    assert (tmp_path / "link.json").is_symlink()
+    assert (tmp_path / "real.json").read_text().startswith("{")
+
+
+def test_a_name_with_a_colon_is_no_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(Path("take 1: dog.mp4"), "matte", describe(tmp_path / "in"))
+    assert (tmp_path / "take 1: dog.mp4").stat().st_size > 500
+
+
+def test_masks_of_the_wrong_shape_are_the_callers_mistake(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match=r"masks must be bool \(1, 48, 64\), got bool \(2, 48, 64\)"),
+        open_writer(
+            tmp_path / "a.mp4", OutputFormat.MATTE, describe(tmp_path / "in"), ["a"], WriterOptions()
+        ) as writer,
+    ):
+        writer.write(frame(0), masks(2))
+
+
+def test_palette_masks_and_their_names(tmp_path: Path) -> None:
+    output = tmp_path / "masks"
+    found = masks(2)
+    found[1, 25:45] = True
+    info = describe(tmp_path / "in")
+    with open_writer(output, OutputFormat.PNG, info, ["a", "b"], WriterOptions()) as writer:
+        writer.write(frame(0, "left"), found)
+        writer.write(frame(1, "left"), found)  # left.jpg and left.png
+        writer.write(frame(17), found)
+    assert sorted(path.name for path in output.iterdir()) == ["00017.png", "left.png", "left_00001.png"]
+    with Image.open(output / "left.png") as image:
+        assert image.mode == "P"
+        assert image.getpalette() == davis_palette()
+        values = np.asarray(image)
+    assert values[20, 20] == 1
+    assert values[28, 20] == 1, "the first expression keeps what both mark"
+    assert values[40, 5] == 2
+    assert values[0, 0] == 0
+
+
+def test_rgba_sequence_of_frames_of_any_size(tmp_path: Path) -> None:
+    info = describe(tmp_path / "in")
+    with open_writer(tmp_path / "cut", OutputFormat.RGBA, info, ["a"], WriterOptions()) as writer:
+        writer.write(frame(1), masks())
+        writer.write(frame(2, size=(80, 60)), masks(size=(80, 60)))
+    with Image.open(tmp_path / "cut" / "00002.png") as image:
+        assert (image.mode, image.size) == ("RGBA", (80, 60))
+        assert image.getpixel((20, 20)) == (80, 80, 80, 255)
+        assert image.getpixel((0, 0)) == (0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "mode", "exact"),
+    [
+        ("a.png", "overlay", "RGB", True),
+        ("a.jpg", "cutout", "RGB", False),
+        ("a.webp", "matte", "RGB", True),
+        ("a.tif", "rgba", "RGBA", True),
+        ("a.png", "alpha", "RGBA", True),
+        ("a.png", "png", "P", True),
+        ("a.bmp", "matte", "RGB", True),
+    ],
+)
+def test_an_image_gives_an_image(tmp_path: Path, name: str, format: str, mode: str, exact: bool) -> None:
+    output = tmp_path / name
+    with open_writer(
+        output, OutputFormat(format), describe(tmp_path / "in.png", "image"), ["a"], WriterOptions(background="blue")
+    ) as writer:
+        writer.write(frame(3, "in"), masks())
+    with Image.open(output) as image:
+        assert (image.mode, image.size) == (mode, (WIDTH, HEIGHT))
+        inside, outside = (np.asarray(image)[at].tolist() for at in ((20, 20), (0, 0)))
+    expected: dict[str, tuple[object, object]] = {
+        "cutout": ([120] * 3, [0, 0, 255]),
+        "matte": ([255] * 3, [0] * 3),
+        "rgba": ([120, 120, 120, 255], [0] * 4),
+        "alpha": ([120, 120, 120, 255], [0] * 4),
+        "png": (1, 0),
+        "overlay": ([93, 142, 171], [120] * 3),
+    }
+    tolerance = 1 if exact else 6
+    assert inside == pytest.approx(expected[format][0], abs=tolerance)
+    assert outside == pytest.approx(expected[format][1], abs=tolerance)
+
+
+def test_a_second_frame_does_not_fit_an_image(tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match="holds one frame, and there is a second"):
+        write(tmp_path / "a.png", "matte", describe(tmp_path / "in.png", "image"))
+
+
+def test_frames_of_two_sizes_do_not_fit_a_video(tmp_path: Path) -> None:
+    with (
+        pytest.raises(VideoError, match=r"frame big is 80x60 pixels, but the video is 64x48"),
+        open_writer(
+            tmp_path / "a.mp4", OutputFormat.MATTE, describe(tmp_path / "in"), ["a"], WriterOptions()
+        ) as writer,
+    ):
+        writer.write(frame(1, "big", (80, 60)), masks(size=(80, 60)))
+
+
+@pytest.mark.parametrize(
+    ("name", "format", "options", "error", "message"),
+    [
+        ("a.mp4", "overlay", {"codec": "nonesuch"}, UnavailableError, r"no video encoder 'nonesuch'.*libx264, libx265"),
+        ("a.mp4", "overlay", {"codec": "aac"}, UsageError, "aac does not encode video"),
+        ("a.webm", "overlay", {"codec": "libx264"}, UsageError, r"\.webm files do not hold what the encoder libx264"),
+        ("a.mp4", "overlay", {"codec": "prores_ks"}, UsageError, r"name the output \.mov"),
+        ("a.webm", "alpha", {"codec": "libsvtav1"}, UsageError, "libsvtav1 keeps no transparency"),
+        (
+            "a.mp4",
+            "overlay",
+            {"quality": 52},
+            UsageError,
+            r"--quality 52 is out of range: libx264 takes 0 \(best\) to 51",
+        ),
+        ("a.mkv", "overlay", {"codec": "ffv1", "quality": 3}, UsageError, "ffv1 has no quality number"),
+        ("a.mp4", "cutout", {"background": "no"}, UsageError, "'no' is not a colour"),
+    ],
+)
+def test_impossible_options(
+    tmp_path: Path, name: str, format: str, options: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        write(tmp_path / name, format, describe(tmp_path / "in"), **options)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_encoder_that_does_not_open_is_unavailable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(video_writer, "choose_encoder", lambda *_, **__: EncoderSettings("libx264", "yuv420p", {}))
+    with pytest.raises(UnavailableError, match=r"libx264 does not work here for 63x48 pixels .*try another --codec"):
+        write(tmp_path / "a.mp4", "matte", describe(tmp_path / "in", width=63))
+    assert list(tmp_path.iterdir()) == []
