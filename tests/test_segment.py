@@ -151,9 +151,7 @@ def test_a_file_that_breaks_in_the_middle_says_where(model: LoadedModel, tmp_pat
     assert left_in(tmp_path) == ["broken.mp4", "whole.mp4"]
 
 
-def test_out_of_memory_is_said(
-    clip: Path, model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_out_of_memory_is_said(clip: Path, model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise MemoryError
 

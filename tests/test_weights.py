@@ -151,9 +151,7 @@ def test_what_the_hub_may_answer(
         load_model("owner/name", revision="v1")
 
 
-def test_a_hub_id_gives_model_and_commit(
-    monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_hub_id_gives_model_and_commit(monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tmp_path: Path) -> None:
     commit = "0123456789abcdef0123456789abcdef01234567"
     folder = Path(shutil.copytree(checkpoint, tmp_path / "snapshots" / commit))
     asked: list[tuple[object, object]] = []

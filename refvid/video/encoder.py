@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import av
 import numpy as np
 from av.container import OutputContainer
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
@@ -111,7 +111,9 @@ class _Conversion:
 
     def __init__(self, pixel_format: str, tags: ColourTags) -> None:
         self._reformatter = VideoReformatter()  # one for all frames: making it costs more than using it
-        self._arguments: dict[str, Any] = {"format": pixel_format}
+        # swscale's quick way rounds down: the picture would darken by a level.
+        rounding = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
+        self._arguments: dict[str, Any] = {"format": pixel_format, "interpolation": rounding}
         if not pixel_format.startswith(_RGB_PIXELS):
             self._arguments |= {
                 "dst_colorspace": _SWSCALE_MATRICES.get(tags.matrix, _BT601),

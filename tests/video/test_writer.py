@@ -2,59 +2,21 @@
 
 import errno
 import os
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from refvid.errors import OutputExistsError, UnavailableError, UsageError, VideoError
 from refvid.video import folder_writer, video_writer
 from refvid.video.encoder import FrameEncoder
 from refvid.video.encoder_choice import EncoderSettings
-from refvid.video.frame import Frame, Masks, SourceKind, VideoInfo
 from refvid.video.output_format import OutputFormat
-from refvid.video.render import davis_palette
 from refvid.video.rle_writer import RleSink
 from refvid.video.writer import MaskWriter, WriterOptions, open_writer
+from tests.video.written import describe, frame, masks, write
 
 FILES = [("out.mp4", "overlay"), ("out.webm", "alpha"), ("out.json", "rle"), ("out", "png"), ("out", "rgba")]
-WIDTH, HEIGHT = 64, 48
-
-
-def describe(path: Path, kind: SourceKind = "frames", **changes: Any) -> VideoInfo:
-    values: dict[str, Any] = {
-        "path": path,
-        "kind": kind,
-        "width": WIDTH,
-        "height": HEIGHT,
-        "frame_count": 4,
-        "frame_rate": Fraction(25),
-        "time_base": Fraction(1, 25),
-        "start_time": Fraction(0),
-        "duration": Fraction(4, 25),
-    }
-    return VideoInfo(**(values | changes))
-
-
-def frame(index: int, name: str | None = None, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Frame:
-    pixels = np.full((size[1], size[0], 3), 40 * (index % 6), np.uint8)
-    return Frame(index, Fraction(index, 25), Fraction(1, 25), pixels, name)
-
-
-def masks(expressions: int = 1, size: tuple[int, int] = (WIDTH, HEIGHT)) -> Masks:
-    found = np.zeros((expressions, size[1], size[0]), bool)
-    found[:, 10:30, 10:40] = True
-    return found
-
-
-def write(output: Path, format: str, info: VideoInfo, total: int = 4, **options: Any) -> list[str]:
-    with open_writer(output, OutputFormat(format), info, ["a dog"], WriterOptions(**options)) as writer:
-        for index in range(total):
-            writer.write(frame(index), masks())
-    return writer.notes
 
 
 @pytest.mark.parametrize(("name", "format"), FILES)
@@ -226,76 +188,6 @@ def test_masks_of_the_wrong_shape_are_the_callers_mistake(tmp_path: Path) -> Non
         ) as writer,
     ):
         writer.write(frame(0), masks(2))
-
-
-def test_palette_masks_and_their_names(tmp_path: Path) -> None:
-    output = tmp_path / "masks"
-    found = masks(2)
-    found[1, 25:45] = True
-    info = describe(tmp_path / "in")
-    with open_writer(output, OutputFormat.PNG, info, ["a", "b"], WriterOptions()) as writer:
-        writer.write(frame(0, "left"), found)
-        writer.write(frame(1, "left"), found)  # left.jpg and left.png
-        writer.write(frame(17), found)
-    assert sorted(path.name for path in output.iterdir()) == ["00017.png", "left.png", "left_00001.png"]
-    with Image.open(output / "left.png") as image:
-        assert image.mode == "P"
-        assert image.getpalette() == davis_palette()
-        values = np.asarray(image)
-    assert values[20, 20] == 1
-    assert values[28, 20] == 1, "the first expression keeps what both mark"
-    assert values[40, 5] == 2
-    assert values[0, 0] == 0
-
-
-def test_rgba_sequence_of_frames_of_any_size(tmp_path: Path) -> None:
-    info = describe(tmp_path / "in")
-    with open_writer(tmp_path / "cut", OutputFormat.RGBA, info, ["a"], WriterOptions()) as writer:
-        writer.write(frame(1), masks())
-        writer.write(frame(2, size=(80, 60)), masks(size=(80, 60)))
-    with Image.open(tmp_path / "cut" / "00002.png") as image:
-        assert (image.mode, image.size) == ("RGBA", (80, 60))
-        assert image.getpixel((20, 20)) == (80, 80, 80, 255)
-        assert image.getpixel((0, 0)) == (0, 0, 0, 0)
-
-
-@pytest.mark.parametrize(
-    ("name", "format", "mode", "exact"),
-    [
-        ("a.png", "overlay", "RGB", True),
-        ("a.jpg", "cutout", "RGB", False),
-        ("a.webp", "matte", "RGB", True),
-        ("a.tif", "rgba", "RGBA", True),
-        ("a.png", "alpha", "RGBA", True),
-        ("a.png", "png", "P", True),
-        ("a.bmp", "matte", "RGB", True),
-    ],
-)
-def test_an_image_gives_an_image(tmp_path: Path, name: str, format: str, mode: str, exact: bool) -> None:
-    output = tmp_path / name
-    with open_writer(
-        output, OutputFormat(format), describe(tmp_path / "in.png", "image"), ["a"], WriterOptions(background="blue")
-    ) as writer:
-        writer.write(frame(3, "in"), masks())
-    with Image.open(output) as image:
-        assert (image.mode, image.size) == (mode, (WIDTH, HEIGHT))
-        inside, outside = (np.asarray(image)[at].tolist() for at in ((20, 20), (0, 0)))
-    expected: dict[str, tuple[object, object]] = {
-        "cutout": ([120] * 3, [0, 0, 255]),
-        "matte": ([255] * 3, [0] * 3),
-        "rgba": ([120, 120, 120, 255], [0] * 4),
-        "alpha": ([120, 120, 120, 255], [0] * 4),
-        "png": (1, 0),
-        "overlay": ([93, 142, 171], [120] * 3),
-    }
-    tolerance = 1 if exact else 6
-    assert inside == pytest.approx(expected[format][0], abs=tolerance)
-    assert outside == pytest.approx(expected[format][1], abs=tolerance)
-
-
-def test_a_second_frame_does_not_fit_an_image(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="holds one frame, and there is a second"):
-        write(tmp_path / "a.png", "matte", describe(tmp_path / "in.png", "image"))
 
 
 def test_frames_of_two_sizes_do_not_fit_a_video(tmp_path: Path) -> None:

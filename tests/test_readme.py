@@ -1,0 +1,57 @@
+"""Every command and snippet of the README runs as it stands there."""
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from refvid.cli.app import main
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS = list(dict.fromkeys(re.findall(r"^    (refvid .*)$", README, re.MULTILINE)))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the examples, as a checkout has them."""
+    (tmp_path / "examples").mkdir()
+    shutil.copy(ROOT / "examples" / "park.mp4", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_readme_has_commands() -> None:
+    assert len(COMMANDS) >= 9
+    assert COMMANDS[0] == 'refvid segment examples/park.mp4 "man in yellow shirt" -o out.mp4'
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_command(checkout: Path, command: str) -> None:
+    arguments = shlex.split(command)[1:]
+    assert main(arguments) == 0
+    if "-o" in arguments:
+        output = checkout / arguments[arguments.index("-o") + 1]
+        assert output.exists(), f"{output.name} was promised"
+        assert output.stat().st_size > 0
+
+
+def test_python_snippet(checkout: Path) -> None:
+    (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(snippet, "README.md", "exec"), names)
+    assert getattr(names["masks"], "shape", None) == (3, 90, 160)
+    assert (checkout / "python.mp4").stat().st_size > 0
+
+
+def test_make_targets_do_what_the_readme_says() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert 'refvid segment examples/park.mp4 "man in yellow shirt" -o out.mp4' in makefile
+    assert re.search(r"^test:.*\n\t\$\(BIN\)/pytest$", makefile, re.MULTILINE)
+
+
+def test_every_link_leads_somewhere() -> None:
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
