@@ -10,6 +10,7 @@ being ignored. Still pictures first, then clips, so that cross-frame attention l
 
 import argparse
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,11 +25,12 @@ from torch.nn import functional as F
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from examples.park import VOCABULARY, draw_scene
+from examples.park import VOCABULARY, draw_scene, write_example
 from refvid.model.config import ModelConfig, tiny_config
 from refvid.model.language import Vocabulary, split_words
 from refvid.model.letterbox import Letterbox
 from refvid.model.network import ReferringNetwork, build_network
+from refvid.video.reader import open_reader
 from refvid.weights import read_checkpoint, save_checkpoint
 
 EXPRESSIONS_PER_SCENE = 4
@@ -80,6 +82,27 @@ def park_batches(seed: int, size: int, vocabulary: Vocabulary, batch: int, frame
             targets.append(target)
         ids = vocabulary.encode(expressions).view(batch, EXPRESSIONS_PER_SCENE, -1)
         yield Batch(torch.stack(clips), ids, torch.stack(targets))
+
+
+def example_batches(seed: int, size: int, vocabulary: Vocabulary) -> Iterator[Batch]:
+    """Yield, in turn, batches of random scenes and of clips of examples/park.mp4 itself, for ever."""
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "park.mp4"
+        scene = write_example(path, audio=False)
+        with open_reader(path) as reader:
+            frames = np.stack([frame.pixels for frame in reader])
+    clip = place(frames, scene.masks[:1, 0], size)[0]
+    targets = torch.stack([place(frames[:1], scene.masks[:, index], size)[1] for index in range(len(frames))])
+    scenes = park_batches(seed, size, vocabulary, 6, 1)
+    while True:
+        yield next(scenes)
+        centres = rng.integers(1, len(frames) - 1, 4)
+        actors = rng.integers(0, len(scene.masks), (4, EXPRESSIONS_PER_SCENE))
+        spoken = [str(rng.choice(scene.expressions[actor])) for actor in actors.flat]
+        around = centres[:, None] + np.array([-1, 0, 1])
+        ids = vocabulary.encode(spoken).view(4, EXPRESSIONS_PER_SCENE, -1)
+        yield Batch(clip[around], ids, torch.stack([targets[c][a] for c, a in zip(centres, actors, strict=True)]))
 
 
 def sequence_batches(
@@ -218,6 +241,18 @@ def learn_park(arguments: argparse.Namespace) -> None:
         save_checkpoint(network, _recorded(config, history), arguments.out)
 
 
+def learn_example(arguments: argparse.Namespace) -> None:
+    """Go on from a checkpoint, half on random scenes and half on the example clip, and write a checkpoint."""
+    torch.manual_seed(arguments.seed)
+    network, config = read_checkpoint(arguments.start)
+    vocabulary = Vocabulary(config.vocabulary, config.max_words)
+    batches = example_batches(arguments.seed, config.input_size, vocabulary)
+    network, steps = train(network, batches, seconds=arguments.minutes * 60, learning_rate=1e-3)
+    part = {"data": "half drawn scenes, half examples/park.mp4 itself", "steps": steps, "minutes": arguments.minutes,
+            "learning_rate": 1e-3, "seed": arguments.seed}  # fmt: skip
+    save_checkpoint(network, _recorded(config, [*config.training["parts"], part]), arguments.out)
+
+
 def _recorded(config: ModelConfig, history: list[dict[str, object]]) -> ModelConfig:
     return config.renamed(training={"data": "drawn park scenes, examples/park.py", "parts": history})
 
@@ -230,6 +265,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     park.add_argument("--seed", type=int, default=1)
     park.add_argument("--start", type=Path, help="checkpoint to go on from")
     park.set_defaults(run=learn_park)
+    example = commands.add_parser("example", help="go on with drawn scenes and the example clip itself")
+    example.add_argument("--seed", type=int, default=2)
+    example.add_argument("--start", type=Path, required=True, help="checkpoint to go on from")
+    example.add_argument("--minutes", type=float, required=True)
+    example.set_defaults(run=learn_example)
     sequence = commands.add_parser("sequence", help="train on one sequence")
     sequence.add_argument("--frames", type=Path, required=True)
     sequence.add_argument("--masks", type=Path, required=True)
@@ -237,7 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sequence.add_argument("--steps", type=int, default=300)
     sequence.set_defaults(run=learn_sequence)
     park.add_argument("--minutes", type=float, required=True)
-    for command in (park, sequence):
+    for command in (park, example, sequence):
         command.add_argument("--out", type=Path, required=True)
     chosen = parser.parse_args(arguments)
     chosen.run(chosen)

@@ -114,7 +114,7 @@ class SoundTracks:
         for track in self._tracks.values():
             self._container.mux(track.flush())
         if self._damaged:
-            self._notes.append(f"{self._damaged} damaged packets of sound were left out")
+            self._notes.append(f"damaged packets of sound that were left out: {self._damaged}")
 
     def close(self) -> None:
         """Closes the source."""

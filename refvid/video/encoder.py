@@ -118,14 +118,14 @@ class _Conversion:
             self._arguments |= {
                 "dst_colorspace": _SWSCALE_MATRICES.get(tags.matrix, _BT601),
                 "dst_color_range": 2 if tags.full_range else 1,
-                # ProRes takes these from the frame, not from the encoder.
-                "dst_color_trc": tags.transfer,
-                "dst_color_primaries": tags.primaries,
             }
+        self._tags = tags
 
     def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
         converted = self._reformatter.reformat(frame, **self._arguments)
         converted.pts, converted.time_base = frame.pts, frame.time_base
+        # ProRes takes these from the frame, not from the encoder. As arguments they would change the pixels.
+        converted.color_trc, converted.color_primaries = self._tags.transfer, self._tags.primaries
         return converted
 
 
