@@ -44,8 +44,11 @@ def score_scenes(segmenter: Segmenter, scenes: int, seed: int) -> None:
         masks = np.stack(list(segmenter.stream(scene.frames, spoken + absent)), axis=1)  # [E, T, H, W]
         values += [iou(masks[row], scene.masks[actor]) for row, actor in enumerate(named)]
         quiet += [masks[row].mean() < 0.005 for row in range(len(named), len(masks))]
-    print(f"{scenes} scenes from seed {seed}: mean IoU {np.mean(values):.3f}, P@0.5 {np.mean(np.array(values) > 0.5):.3f} "
-          f"({len(values)} expressions); empty where nothing is meant {np.mean(quiet):.3f} ({len(quiet)})")  # fmt: skip
+    over_half = np.mean(np.array(values) > 0.5)
+    print(
+        f"{scenes} scenes from seed {seed}, {len(values)} expressions: mean IoU {np.mean(values):.3f}, P@0.5 {over_half:.3f}"
+    )
+    print(f"empty where nothing is meant: {np.mean(quiet):.3f} of {len(quiet)} expressions")
 
 
 def score_example(segmenter: Segmenter) -> None:

@@ -1,6 +1,6 @@
 """Write `cmsa-deeplab101` with random weights, to time the full network and to try its whole path.
 
-    python benchmarks/random_checkpoint.py /tmp/full && refvid segment in.mp4 "the dog" -m /tmp/full -e 5f -o out.mp4
+python benchmarks/random_checkpoint.py /tmp/full && refvid segment in.mp4 "the dog" -m /tmp/full -e 5f -o out.mp4
 """
 
 import argparse
