@@ -45,9 +45,8 @@ def score_scenes(segmenter: Segmenter, scenes: int, seed: int) -> None:
         values += [iou(masks[row], scene.masks[actor]) for row, actor in enumerate(named)]
         quiet += [masks[row].mean() < 0.005 for row in range(len(named), len(masks))]
     over_half = np.mean(np.array(values) > 0.5)
-    print(
-        f"{scenes} scenes from seed {seed}, {len(values)} expressions: mean IoU {np.mean(values):.3f}, P@0.5 {over_half:.3f}"
-    )
+    print(f"{scenes} scenes from seed {seed}, {len(values)} expressions")
+    print(f"mean IoU {np.mean(values):.3f}, P@0.5 {over_half:.3f}")
     print(f"empty where nothing is meant: {np.mean(quiet):.3f} of {len(quiet)} expressions")
 
 
