@@ -1,6 +1,6 @@
 """Peak memory of `refvid segment` against the length of the video.
 
-    python benchmarks/memory.py [--frames 500 10000] [--size 320x180]
+    python benchmarks/memory.py [--frames 500 10000] [--size 320x180] [--reader pyav] [--model cmsa-tiny]
 
 Makes a clip of each length, segments it with the command line in a process of its own, and prints the peaks.
 """
@@ -39,6 +39,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, nargs="+", default=[500, 10_000])
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--reader", default="auto")
+    parser.add_argument("--model", default="cmsa-tiny")
     arguments = parser.parse_args()
     width, height = (int(side) for side in arguments.size.split("x"))
     print("| frames | peak MiB | frames a second | reader |\n|---|---|---|---|")
@@ -46,8 +47,9 @@ def main() -> None:
         for frames in arguments.frames:
             clip = Path(folder) / f"{frames}.mp4"
             write_clip(clip, frames, width, height)
-            command = [sys.executable, "-m", "refvid", "segment", str(clip), "man in yellow shirt", "--json", "-q",
-                       "--reader", arguments.reader, "-o", str(Path(folder) / f"out{frames}.mp4")]  # fmt: skip
+            command = [sys.executable, "-m", "refvid", "segment", str(clip), "man", "--json", "-q",
+                       "--reader", arguments.reader, "-m", arguments.model,
+                       "-o", str(Path(folder) / f"out{frames}.mp4")]  # fmt: skip
             report = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
             peak = report["peak_memory_bytes"] / 2**20
             speed = report["frames_per_second"]

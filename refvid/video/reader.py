@@ -18,8 +18,7 @@ from refvid.video.timeline import Source
 
 ReaderName = Literal["auto", "decord", "pyav"]
 
-# decord decodes ahead of a slow consumer, about 1,800 frames at most while it reads from the beginning.
-DECORD_AHEAD_FRAMES = 1_800
+# decord decodes ahead of a slow consumer, after a seek to the end of the file: all of its frames must fit.
 DECORD_AHEAD_BYTES = 512 * 2**20
 _DEEP_COLOUR = re.compile(r"(9|10|12|14|16)(le|be)$|^p0(10|12|16)")
 
@@ -84,7 +83,7 @@ def open_reader(
         return ImageReader(source, first, stop)
     if reader == "decord":
         return DecordReader(source, first, stop)
-    if reader == "auto" and choose_reader(source.info) == "decord" and _decord_is_safe(source, first):
+    if reader == "auto" and choose_reader(source.info) == "decord" and _decord_is_safe(source):
         try:
             return DecordReader(source, first, stop, hand_over=True)
         except VideoError:
@@ -98,7 +97,8 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
     decord needs memory for the frames it decodes ahead, counts times from zero, has no AV1 decoder, and converts
     more than 8 bits a channel, and odd sizes, unlike PyAV.
     """
-    ahead = min(info.frame_count, DECORD_AHEAD_FRAMES) * info.width * info.height * 3
+    # The whole file counts, so that a long video never needs more memory than a short one.
+    ahead = info.frame_count * info.width * info.height * 3
     suits = (
         info.kind == "video"
         and ahead <= DECORD_AHEAD_BYTES
@@ -111,12 +111,11 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
     return "decord" if suits and decord_installed() else "pyav"
 
 
-def _decord_is_safe(source: Source, first: int) -> bool:
-    """What `VideoInfo` does not tell: damage, the container, and where the range starts.
+def _decord_is_safe(source: Source) -> bool:
+    """What `VideoInfo` does not tell: damage and the container.
 
-    In MPEG-TS decord repeats neighbours for frames it cannot place; after a seek its read-ahead has no bound but the
-    end of the file.
+    In MPEG-TS decord repeats neighbours for frames it cannot place.
     """
     undamaged = source.exact_times and not source.damaged and source.expected == len(source.pts)
     contained = any(name in source.container for name in ("mp4", "matroska", "avi"))
-    return undamaged and contained and (first == 0 or len(source.pts) <= DECORD_AHEAD_FRAMES)
+    return undamaged and contained
