@@ -53,6 +53,12 @@ def place(frames: np.ndarray, masks: np.ndarray, size: int) -> tuple[Tensor, Ten
     return clip, box.pad(targets)
 
 
+def place_sequence(frames: np.ndarray, masks: np.ndarray, size: int) -> tuple[Tensor, Tensor]:
+    """Letterbox a whole sequence with masks [E, T, H, W]: frames [T, 3, S, S] and targets [T, E, S, S]."""
+    targets = [place(frames[:1], masks[:, index], size)[1] for index in range(len(frames))]
+    return place(frames, masks[:, 0], size)[0], torch.stack(targets)
+
+
 def park_batches(seed: int, size: int, vocabulary: Vocabulary, batch: int, frames: int) -> Iterator[Batch]:
     """Yield batches of drawn scenes for ever; one expression in eight means nothing in its scene."""
     rng = np.random.default_rng(seed)
@@ -92,8 +98,7 @@ def example_batches(seed: int, size: int, vocabulary: Vocabulary) -> Iterator[Ba
         scene = write_example(path, audio=False)
         with open_reader(path) as reader:
             frames = np.stack([frame.pixels for frame in reader])
-    clip = place(frames, scene.masks[:1, 0], size)[0]
-    targets = torch.stack([place(frames[:1], scene.masks[:, index], size)[1] for index in range(len(frames))])
+    clip, targets = place_sequence(frames, scene.masks, size)
     scenes = park_batches(seed, size, vocabulary, 6, 1)
     while True:
         yield next(scenes)
@@ -118,8 +123,7 @@ def sequence_batches(
         vocabulary: Of the network.
     """
     rng = np.random.default_rng(0)
-    clip = place(frames, masks[:, 0], size)[0]
-    targets = torch.stack([place(frames[:1], masks[:, index], size)[1] for index in range(len(frames))])
+    clip, targets = place_sequence(frames, masks, size)
     word_ids = vocabulary.encode(expressions).expand(4, -1, -1)
     while True:
         centres = rng.integers(0, len(frames), 4)
