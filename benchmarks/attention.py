@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from refvid.model.backbone import spatial_code
 from refvid.model.cross_frame import CrossFrameSelfAttention
 from refvid.model.cross_frame_stream import CrossFrameStream
 from refvid.model.cross_modal import CrossModalSelfAttention
+from refvid.model.spatial import spatial_code
 
 LITERAL_BYTES = 256 * 2**20  # rows of the literal attention matrix that are held at a time
 

@@ -47,7 +47,7 @@ class Batch:
 
 def place(frames: np.ndarray, masks: np.ndarray, size: int) -> tuple[Tensor, Tensor]:
     """Letterbox frames [T, H, W, 3] and masks [E, H, W] to the network's input: [T, 3, S, S] and [E, S, S]."""
-    box = Letterbox(*frames.shape[1:3], size)
+    box = Letterbox.square(frames[0], size)
     clip = box.pad(box.resize(torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous()))
     targets = F.interpolate(torch.from_numpy(masks).float()[None], box.scaled, mode="area")[0]
     return clip, box.pad(targets)

@@ -121,7 +121,7 @@ class Segmenter:
         box: Letterbox | None = None
         for item, pixels in items:
             started = time.perf_counter()
-            box = self._letterbox(pixels, box)
+            box = self._same_size(pixels, box)
             waiting.append((item, pixels))
             frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
             with self._autocast():
@@ -144,16 +144,19 @@ class Segmenter:
         logits, _ = self.model.network.segment(levels, word_ids)
         return box.crop(logits[0].float())
 
-    def _letterbox(self, pixels: Pixels, box: Letterbox | None) -> Letterbox:
+    def letterbox(self, pixels: Pixels) -> Letterbox:
+        """Return where frames of this size [H, W, 3] lie in the network's input."""
         height, width = pixels.shape[:2]
-        if box is None:
-            return Letterbox(height, width, self.model.config.input_size)
-        if (height, width) != (box.height, box.width):
+        return Letterbox(height, width, self.model.config.canvas(height, width))
+
+    def _same_size(self, pixels: Pixels, box: Letterbox | None) -> Letterbox:
+        height, width = pixels.shape[:2]
+        if box is not None and (height, width) != (box.height, box.width):
             raise UsageError(
                 f"all frames of a stream have one size: the first was {box.width}x{box.height}, "
                 f"then came {width}x{height}"
             )
-        return box
+        return box or self.letterbox(pixels)
 
     def _autocast(self) -> AbstractContextManager[object]:
         if self.precision == torch.float32:
@@ -176,7 +179,7 @@ class _PlainFinisher(Generic[Item]):
         started = time.perf_counter()
         threshold = self.segmenter.threshold
         cut = math.log(threshold / (1 - threshold))
-        restored = Letterbox.of(pixels, self.segmenter.model.config.input_size).restore(logits)
+        restored = self.segmenter.letterbox(pixels).restore(logits)
         masks = (restored > cut).cpu().numpy()
         confidence = mean_confidence(logits.sigmoid().cpu().numpy(), threshold)
         self.segmenter.timings["network"] += time.perf_counter() - started
@@ -194,10 +197,10 @@ class _RefinedFinisher(Generic[Item]):
         self.queue: deque[tuple[Item, Pixels, Callable[[], NDArray[np.float32]]]] = deque()
 
     def push(self, item: Item, pixels: Pixels, logits: Tensor) -> Iterator[Segmented[Item]]:
-        box = Letterbox.of(pixels, self.segmenter.model.config.crf.longest_side)
+        box = Letterbox.square(pixels, self.segmenter.model.config.crf.longest_side)
         frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         small = box.resize(frame)[0].permute(1, 2, 0).contiguous().numpy()
-        probabilities = Letterbox(*box.scaled, box.size).restore(logits).sigmoid().float().cpu().numpy()
+        probabilities = Letterbox(*box.scaled, box.canvas).restore(logits).sigmoid().float().cpu().numpy()
         self.queue.append((item, pixels, self.refiner.submit(small, probabilities)))
         while len(self.queue) > QUEUED_FRAMES_PER_WORKER * self.refiner.workers:
             yield self._finish()
@@ -211,7 +214,7 @@ class _RefinedFinisher(Generic[Item]):
         started = time.perf_counter()
         refined = result()
         self.segmenter.timings["refine"] += time.perf_counter() - started
-        box = Letterbox.of(pixels, self.segmenter.model.config.crf.longest_side)
+        box = Letterbox.square(pixels, self.segmenter.model.config.crf.longest_side)
         masks = (box.restore(torch.from_numpy(refined)) > self.segmenter.threshold).numpy()
         return Segmented(item, masks, mean_confidence(refined, self.segmenter.threshold))
 

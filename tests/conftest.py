@@ -30,9 +30,10 @@ def small_config() -> ModelConfig:
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a random small model whose masks are neither empty nor full."""
-    torch.manual_seed(3)
+    torch.manual_seed(8)
     network = build_network(small_config()).eval()
-    picture = Letterbox(46, 80, 64).apply(torch.from_numpy(frame_pixels(0, (80, 46))).permute(2, 0, 1)[None])
+    box = Letterbox(46, 80, small_config().canvas(46, 80))
+    picture = box.apply(torch.from_numpy(frame_pixels(0, (80, 46))).permute(2, 0, 1)[None])
     with torch.no_grad():
         logits = network(picture[None], torch.tensor([[[2, 3]]]))
         network.fusion.score.weight.div_(logits.std())

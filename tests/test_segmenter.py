@@ -24,7 +24,7 @@ def video(frames: int) -> NDArray[np.uint8]:
 @torch.inference_mode()
 def clip_by_clip(model: LoadedModel, frames: NDArray[np.uint8], expression: str) -> NDArray[np.float32]:
     """Logits [T, H, W]: the network's own forward on every frame's clip, truncated at the ends."""
-    radius, box = model.config.frame_radius, Letterbox.of(frames[0], model.config.input_size)
+    radius, box = model.config.frame_radius, Letterbox(*frames[0].shape[:2], model.config.canvas(*frames[0].shape[:2]))
     images = box.apply(torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous())
     words = Segmenter(model).vocabulary.encode([expression])[None]
     results = []
@@ -118,7 +118,7 @@ def test_confidence_is_the_mean_inside_the_mask() -> None:
 
 @pytest.mark.parametrize(("height", "width"), [(1080, 1920), (1920, 1080), (7, 500), (64, 64), (33, 47)])
 def test_letterbox_round_trip_keeps_a_large_object(height: int, width: int) -> None:
-    box = Letterbox(height, width, 320)
+    box = Letterbox(height, width, (320, 320))
     (scaled_height, scaled_width), (top, left) = box.scaled, box.offset
     assert max(scaled_height, scaled_width) == 320
     assert 0 <= 320 - scaled_height - 2 * top <= 1

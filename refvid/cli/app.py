@@ -12,6 +12,8 @@ from refvid.cli.batch import batch
 from refvid.cli.doctor import doctor
 from refvid.cli.models import models_app
 from refvid.cli.segment import segment
+from refvid.cli.train import train
+from refvid.cli.world import world_app
 from refvid.errors import OutOfMemoryError, RefvidError
 
 EXIT_CODES = (
@@ -28,8 +30,10 @@ app = typer.Typer(
 )
 app.command(epilog=EXIT_CODES)(segment)
 app.command(epilog=EXIT_CODES)(batch)
+app.command(epilog=EXIT_CODES)(train)
 app.command(epilog=EXIT_CODES)(doctor)
 app.add_typer(models_app)
+app.add_typer(world_app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet101
@@ -67,20 +66,3 @@ class LightBackbone(nn.Module):
         c3 = self.res3(self.res2(self.stem(images)))
         c4 = self.res4(c3)
         return c3, c4, self.res5(c4)
-
-
-def spatial_code(height: int, width: int, *, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the 8-D spatial coordinates s_p of section 3.1, [8, height, width].
-
-    Channels: left, centre and right edge of the cell, then top, centre and bottom, all in [-1, 1], then 1 / width and
-    1 / height of the grid.
-    """
-
-    def edges(count: int) -> Tensor:
-        start = torch.arange(count, dtype=dtype, device=device) * (2.0 / count) - 1.0
-        return torch.stack([start, start + 1.0 / count, start + 2.0 / count])  # [3, count]
-
-    horizontal = edges(width)[:, None, :].expand(3, height, width)
-    vertical = edges(height)[:, :, None].expand(3, height, width)
-    size = torch.tensor([1.0 / width, 1.0 / height], dtype=dtype, device=device)[:, None, None]
-    return torch.cat([horizontal, vertical, size.expand(2, height, width)])

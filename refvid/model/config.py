@@ -1,10 +1,12 @@
 """Sizes of a network, saved as `config.json` beside its weights."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
 BackboneName = Literal["resnet101", "light"]
+PoolingName = Literal["word-attention", "mean", "max"]
+FusionName = Literal["gmlf", "self-gated", "none"]
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,20 @@ class ModelConfig:
         vocabulary: Words the model has seen; word n has id n + 2, ids 0 and 1 are padding and unknown.
         backbone_channels: Widths of stem, Res2, Res3, Res4 and Res5 of the light backbone (resnet101 fixes its own).
         input_size: Side of the square input in pixels; frames are resized and zero-padded to it.
+        input_shape: "square", as the paper has it, or "area": the input has the frame's own proportions and the area
+            of the square, so that a wide video wastes no positions on padding.
         attention_channels: Width of queries, keys and values (512 in the paper).
         fusion_channels: Width of X^i in gated fusion (500 in the paper).
+        pooling: How the features of an expression's words become one map: "word-attention", the paper's Eq. 4 and 5,
+            or the "mean" or the "max" that its Table 1 compares it with.
+        fusion: How the three levels become one map: "gmlf", the paper's Eq. 6, or the "self-gated" of its Table 2, or
+            "none", their sum.
         frame_radius: tau, frames on either side of the target frame.
         cross_frame: Whether CFSA is part of the network (off: the image model).
+        cross_frame_levels: Which of the levels Res3, Res4 and Res5, as 3, 4 and 5, CFSA is applied to; the paper does
+            not say, by default all.
+        cross_frame_code: "none": CFSA as printed. "space-time": its tokens know where and when they were seen, a
+            variant of our own (see `CrossFrameSelfAttention`).
         threshold: Probability above which a pixel is the object.
         refine: Whether masks are refined by DenseCRF unless the user says otherwise.
         training: What the weights were trained on and how; free-form record.
@@ -46,11 +58,16 @@ class ModelConfig:
     backbone: BackboneName = "resnet101"
     backbone_channels: tuple[int, int, int, int, int] = (64, 256, 512, 1024, 2048)
     input_size: int = 320
+    input_shape: Literal["square", "area"] = "square"
     embedding_channels: int = 1000
     attention_channels: int = 512
     fusion_channels: int = 500
+    pooling: PoolingName = "word-attention"
+    fusion: FusionName = "gmlf"
     frame_radius: int = 5
     cross_frame: bool = True
+    cross_frame_levels: tuple[int, ...] = (3, 4, 5)
+    cross_frame_code: Literal["none", "space-time"] = "none"
     max_words: int = 20
     pixel_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     pixel_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -69,10 +86,27 @@ class ModelConfig:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
         if self.backbone not in ("resnet101", "light"):
             raise ValueError(f"backbone must be 'resnet101' or 'light', got {self.backbone!r}")
+        if self.input_shape not in ("square", "area"):
+            raise ValueError(f"input_shape must be 'square' or 'area', got {self.input_shape!r}")
+        if self.pooling not in get_args(PoolingName):
+            raise ValueError(f"pooling must be one of {', '.join(get_args(PoolingName))}, got {self.pooling!r}")
+        if self.fusion not in get_args(FusionName):
+            raise ValueError(f"fusion must be one of {', '.join(get_args(FusionName))}, got {self.fusion!r}")
+        if not self.cross_frame_levels or set(self.cross_frame_levels) - {3, 4, 5}:
+            raise ValueError(f"cross_frame_levels names levels out of 3, 4 and 5, got {self.cross_frame_levels}")
+        if self.cross_frame_code not in ("none", "space-time"):
+            raise ValueError(f"cross_frame_code must be 'none' or 'space-time', got {self.cross_frame_code!r}")
         if self.architecture != "cmsa":
             raise ValueError(f"architecture must be 'cmsa', got {self.architecture!r}")
         if len(set(self.vocabulary)) != len(self.vocabulary):
             raise ValueError("vocabulary names a word twice")
+
+    def canvas(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the network's input for frames of this size, multiples of the stride 8."""
+        if self.input_shape == "square":
+            return self.input_size, self.input_size
+        scale = self.input_size / (height * width) ** 0.5
+        return max(8, round(height * scale / 8) * 8), max(8, round(width * scale / 8) * 8)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain dictionary that `config.json` holds."""
@@ -116,9 +150,12 @@ def tiny_config(vocabulary: tuple[str, ...]) -> ModelConfig:
         name="cmsa-tiny",
         vocabulary=vocabulary,
         backbone="light",
-        backbone_channels=(16, 32, 64, 96, 128),
-        input_size=160,
+        backbone_channels=(24, 48, 96, 128, 160),
+        input_size=192,
+        input_shape="area",
         embedding_channels=64,
         attention_channels=64,
         fusion_channels=64,
+        cross_frame_levels=(5,),
+        cross_frame_code="space-time",
     )

@@ -91,14 +91,21 @@ class CrossFrameStream:
         self._ring["lse"] = queries.new_zeros(window, window, positions)  # [T, T', P]
 
     def _attend(self, slot: int) -> None:
-        """Compute the blocks of the newest frame: its queries on every frame, every frame's queries on its keys.
-
-        Slots never filled are computed along (they hold zeros); no clip looks at them.
-        """
-        ring = self._ring
-        new = {name: ring[name][slot].expand(self.window, -1, -1) for name in "qkv"}
-        ring["out"][slot], ring["lse"][slot] = attend_blocks(new["q"], ring["k"], ring["v"])
-        ring["out"][:, slot], ring["lse"][:, slot] = attend_blocks(ring["q"], new["k"], new["v"])
+        """Compute the blocks of the newest frame: its queries on every frame, every frame's queries on its keys."""
+        ring, filled = self._ring, min(self.pushed, self.window)
+        held = {name: ring[name][:filled] for name in "qkv"}
+        new = {name: ring[name][slot].expand(filled, -1, -1) for name in "qkv"}
+        asked_out, asked_lse = attend_blocks(new["q"], held["k"], held["v"])
+        asking_out, asking_lse = attend_blocks(held["q"], new["k"], new["v"])
+        age = (slot - torch.arange(filled, device=ring["q"].device)) % self.window  # frames since each slot's
+        earlier, later = self.attention.time_terms(-age), self.attention.time_terms(age)
+        if earlier is not None and later is not None:
+            # r(delta) is the same for all keys of a block: it moves the block's log-sum-exp, and u(delta) its mean.
+            asked_lse = asked_lse + torch.einsum("tpa,ta->tp", new["q"], earlier[0])
+            asking_lse = asking_lse + torch.einsum("tpa,ta->tp", held["q"], later[0])
+            asked_out, asking_out = asked_out + earlier[1][:, None], asking_out + later[1][:, None]
+        ring["out"][slot, :filled], ring["lse"][slot, :filled] = asked_out, asked_lse
+        ring["out"][:filled, slot], ring["lse"][:filled, slot] = asking_out, asking_lse
 
     def _deliver(self) -> Tensor:
         ring, target = self._ring, self.delivered

@@ -13,13 +13,23 @@ expression, whatever its number of words:
 
 with w_n the word attention of Eq. 4. Where A X^T underflows (strongly opposed logits) the softmax over positions is
 taken query by query instead.
+
+Training asks many expressions of one picture, and they share most of their words. There the order of the products is
+turned round: for each different word u of a picture
+
+    pooled_u = A (X_u * g) / Z_u  [P, A]
+
+is one slice of a single product with A, and an expression is a weighted sum of its words' slices.
 """
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-SPATIAL_CHANNELS = 8
+from refvid.model.spatial import SPATIAL_CHANNELS
+
 # 1 / Z^2 appears in the gradient, so Z has to stay far from the smallest float32.
 SMALLEST_NORMALISER = 1e-12
 
@@ -48,6 +58,62 @@ def pool_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, word_weights: Ten
     return (mixed * position_terms[:, None]) @ g[:, None]
 
 
+def pool_positions_word_by_word(
+    a: Tensor, b: Tensor, c: Tensor, g: Tensor, word_weights: Tensor, dtype: torch.dtype
+) -> Tensor | None:
+    """Return what `pool_positions` returns, for expressions that share their words.
+
+    Args:
+        a: Visual part of the queries [B, P, A].
+        b: Word part of the queries of the U different words of a picture [B, U, A].
+        c: Visual part of the keys [B, P, A].
+        g: Visual part of the values [B, P, A].
+        word_weights: Weight of each of the U words in each expression [B, E, U].
+        dtype: Numbers of the two large products; what is small, Z among it, keeps that of `a`.
+
+    Returns:
+        [B, E, P, A], or None where a normaliser underflows.
+    """
+    products = _sum_positions(a, b, c, g, dtype)
+    if products is None:
+        return None
+    summed, normaliser = products
+    shares = (word_weights[:, None] / normaliser[:, :, None]).to(dtype)  # [B, P, E, U]
+    return (shares @ summed).transpose(1, 2).to(g.dtype)
+
+
+def attend_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor) -> Tensor | None:
+    """Return sum_p' softmax_p'((a_p + b_u) . c_p') g_p' of every word u, [B, U, P, A].
+
+    Args:
+        a: Visual part of the queries [B, P, A].
+        b: Word part of the queries of U words of a picture [B, U, A].
+        c: Visual part of the keys [B, P, A].
+        g: Visual part of the values [B, P, A].
+
+    Returns:
+        [B, U, P, A], or None where a normaliser underflows.
+    """
+    products = _sum_positions(a, b, c, g, g.dtype)
+    if products is None:
+        return None
+    summed, normaliser = products
+    return (summed / normaliser[..., None]).transpose(1, 2)
+
+
+def _sum_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+    """Return A (X_u * g) of every position and word [B, P, U, A], in `dtype`, and Z [B, P, U]; None if Z underflows."""
+    position_logits = a @ c.transpose(1, 2)  # [B, P, P]
+    word_logits = b @ c.transpose(1, 2)  # [B, U, P]
+    position_terms = torch.exp(position_logits - position_logits.detach().amax(-1, keepdim=True))
+    word_terms = torch.exp(word_logits - word_logits.detach().amax(-1, keepdim=True)).transpose(1, 2)  # [B, P, U]
+    normaliser = position_terms @ word_terms
+    if bool(normaliser.detach().amin() < SMALLEST_NORMALISER):
+        return None
+    weighted = word_terms.to(dtype)[..., None] * g.to(dtype)[:, :, None]
+    return (position_terms.to(dtype) @ weighted.flatten(2)).view(weighted.shape), normaliser
+
+
 def pool_positions_query_by_query(
     position_logits: Tensor, word_logits: Tensor, g: Tensor, word_weights: Tensor
 ) -> Tensor:
@@ -64,6 +130,76 @@ def pool_positions_query_by_query(
         logits = position_logits[:, None] + word_logits[:, :, word, None]
         pooled = pooled + word_weights[:, :, word, None, None] * logits.softmax(-1)
     return pooled @ g[:, None]
+
+
+@dataclass(frozen=True)
+class Multimodal:
+    """The features F^ of Eq. 5 of E expressions on one level, in the parts they are the sum of.
+
+    F^_p = W pooled_p + [v_p / |v_p|, sum_n a_n e_n / |e_n|, s_p] has D channels a position and expression, but only the
+    first term depends on both. Fusion maps F^ linearly, so it maps the parts, and F^ is never built.
+
+    Attributes:
+        pooled: Attended values [B, E, P, A].
+        output: W [D, A].
+        visual: v / |v| [B, P, C].
+        words: sum_n a_n e_n / |e_n| [B, E, C_l].
+        code: Spatial coordinates [B, P, 8].
+        size: h and w, whose product is P.
+    """
+
+    pooled: Tensor
+    output: Tensor
+    visual: Tensor
+    words: Tensor
+    code: Tensor
+    size: tuple[int, int]
+
+    def project(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return weight F^ + bias for a weight [X, D] and a bias [X]: [B * E, X, h, w], channels last."""
+        sizes = [self.visual.shape[-1], self.words.shape[-1], self.code.shape[-1]]
+        visual, word, spatial = torch.split(weight, sizes, dim=1)
+        seen = F.linear(self.visual, visual) + F.linear(self.code, spatial)  # [B, P, X]
+        told = F.linear(self.words, word, bias)  # [B, E, X]
+        mapped = F.linear(self.pooled, weight @ self.output) + seen[:, None] + told[:, :, None]
+        return mapped.reshape(-1, *self.size, len(weight)).permute(0, 3, 1, 2)
+
+    def dense(self) -> Tensor:
+        """Return F^ itself, [B * E, D, h, w]."""
+        channels = self.output.shape[0]
+        identity = torch.eye(channels, dtype=self.pooled.dtype, device=self.pooled.device)
+        return self.project(identity, identity.new_zeros(channels))
+
+
+def unit_features(visual: Tensor, words: Tensor, spatial: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the three parts of f_pn: v / |v| [B, P, C], s [B, P, 8] and e / |e| [B, E, L, C_l].
+
+    Args:
+        visual: [B, C, h, w].
+        words: Word embeddings [B, E, L, C_l].
+        spatial: [8, h, w].
+    """
+    code = spatial.to(visual.dtype).flatten(1).T.expand(len(visual), -1, -1)  # 8 h w -> B P 8
+    unit_visual = F.normalize(visual.flatten(2).transpose(1, 2), dim=-1)  # B C h w -> B P C
+    return unit_visual, code, F.normalize(words, dim=-1)
+
+
+def different_words(values: Tensor, shared: Tensor) -> Tensor:
+    """Return what belongs to the different words of a picture, once each.
+
+    Args:
+        values: Of each word [B, E, L, A], equal for equal words.
+        shared: Which of the U different words each is, int64 [B, E, L].
+
+    Returns:
+        [B, U, A]; the gradient reaches one place of each word.
+    """
+    count = int(shared.max()) + 1
+    flat = shared.flatten(1)  # B E L -> B (E L)
+    order = torch.arange(flat.shape[1], device=flat.device).expand_as(flat)
+    # Where each different word stands first; one of its places, or its gradient would count once a place.
+    first = torch.zeros_like(flat[:, :count]).scatter_reduce(1, flat, order, "amin", include_self=False)
+    return values.flatten(1, 2).gather(1, first[..., None].expand(-1, -1, values.shape[-1]))
 
 
 class CrossModalSelfAttention(nn.Module):
@@ -102,7 +238,9 @@ class CrossModalSelfAttention(nn.Module):
         visual, word, spatial = torch.split(projection.weight, sizes, dim=1)
         return F.linear(positions, torch.cat([visual, spatial], dim=1)), F.linear(words, word)
 
-    def forward(self, visual: Tensor, words: Tensor, word_mask: Tensor, spatial: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, visual: Tensor, words: Tensor, word_mask: Tensor, spatial: Tensor, shared: Tensor | None = None
+    ) -> tuple["Multimodal", Tensor]:
         """Fuse visual features with the words of each expression.
 
         Args:
@@ -110,46 +248,89 @@ class CrossModalSelfAttention(nn.Module):
             words: Word embeddings [B, E, L, C_l].
             word_mask: True for real words, bool [B, E, L].
             spatial: [8, h, w].
+            shared: Which of the different words of a picture each word is, 0 to U - 1, int64 [B, E, L]; given where
+                expressions share words, so that each is attended to once.
 
         Returns:
-            Multimodal features [B * E, D, h, w] (Eq. 5) and word attention [B, E, L] (Eq. 4; 0 for padding).
+            Multimodal features (Eq. 5) and word attention [B, E, L] (Eq. 4; 0 for padding).
         """
-        batch, _, height, width = visual.shape
-        code = spatial.to(visual.dtype).flatten(1).T.expand(batch, -1, -1)  # 8 h w -> B P 8
-        unit_visual = F.normalize(visual.flatten(2).transpose(1, 2), dim=-1)  # B C h w -> B P C
-        unit_words = F.normalize(words, dim=-1)
-        positions = torch.cat([unit_visual, code], dim=-1)
-        a, b = self.split(self.query, positions, unit_words)
-        c, d = self.split(self.key, positions, unit_words)
-        g, h = self.split(self.value, positions, unit_words)
-        with torch.autocast(visual.device.type, enabled=False):
-            a, b, c, d, g, h = (x if x.dtype == torch.float64 else x.float() for x in (a, b, c, d, g, h))
-            word_softmax = self.attend_words(a, b, d, word_mask)  # [B, E, P, L, L']
-            attention = self.word_attention(word_softmax, word_mask)
-            word_weights = torch.einsum("bepnm,ben->bepm", word_softmax, attention)
-            pooled = pool_positions(a, b, c, g, attention) + word_weights @ h  # [B, E, P, A]
-        residual = torch.cat(
-            [
-                unit_visual[:, None].expand(-1, words.shape[1], -1, -1),
-                (attention.to(words.dtype)[..., None] * unit_words)
-                .sum(2, keepdim=True)
-                .expand(-1, -1, height * width, -1),
-                code[:, None].expand(-1, words.shape[1], -1, -1),
-            ],
-            dim=-1,
+        height, width = visual.shape[2:]
+        unit_visual, code, unit_words = unit_features(visual, words, spatial)
+        a, b, c, d, g, h = self.queries_keys_values(torch.cat([unit_visual, code], dim=-1), unit_words)
+        device = visual.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else g.dtype
+        with torch.autocast(device, enabled=False):
+            attention, word_weights = self.attend_words(a, b, d, word_mask)
+            pooled = None if shared is None else self._pool_shared(a, b, c, g, attention, shared, dtype)
+            if pooled is None:
+                pooled = pool_positions(a, b, c, g, attention)
+            pooled = pooled + word_weights @ h  # [B, E, P, A]
+        summed = (attention.to(words.dtype)[..., None] * unit_words).sum(2)
+        return Multimodal(pooled.to(visual.dtype), self.output.weight, unit_visual, summed, code, (height, width)), (
+            attention
         )
-        fused = self.output(pooled.to(visual.dtype)) + residual  # [B, E, P, D]
-        return fused.flatten(0, 1).transpose(1, 2).unflatten(2, (height, width)), attention
+
+    def queries_keys_values(self, positions: Tensor, words: Tensor) -> tuple[Tensor, ...]:
+        """Return both parts of the queries, of the keys and of the values, a b c d g h, in float32 or wider.
+
+        Args:
+            positions: [v / |v|, s], [B, P, C + 8].
+            words: e / |e|, [B, E, L, C_l].
+        """
+        projections = (self.query, self.key, self.value)
+        parts = [part for projection in projections for part in self.split(projection, positions, words)]
+        return tuple(part if part.dtype == torch.float64 else part.float() for part in parts)
 
     @staticmethod
-    def attend_words(a: Tensor, b: Tensor, d: Tensor, word_mask: Tensor) -> Tensor:
-        """Return the word factor of Eq. 3: softmax over words n' of (a_p + b_n) . d_n', [B, E, P, L, L']."""
-        logits = (a[:, None] @ d.transpose(2, 3))[:, :, :, None] + (b @ d.transpose(2, 3))[:, :, None]
-        return logits.masked_fill(~word_mask[:, :, None, None], float("-inf")).softmax(-1)
+    def _pool_shared(
+        a: Tensor, b: Tensor, c: Tensor, g: Tensor, attention: Tensor, shared: Tensor, dtype: torch.dtype
+    ) -> Tensor | None:
+        different = different_words(b, shared)
+        weights = attention.new_zeros(*attention.shape[:2], different.shape[1]).scatter_add(2, shared, attention)
+        return pool_positions_word_by_word(a, different, c, g, weights, dtype)
 
-    def word_attention(self, word_softmax: Tensor, word_mask: Tensor) -> Tensor:
-        """Return a_n of Eq. 4 from the word factor [B, E, P, L, L']: [B, E, L]."""
-        count = word_mask.sum(-1, keepdim=True).to(word_softmax.dtype)  # [B, E, 1]
-        received = (word_softmax.mean(2) * word_mask[..., None]).sum(2) / count  # mean over the real queries
-        logits = (self.temperature * count * received).masked_fill(~word_mask, float("-inf"))
-        return logits.softmax(-1)
+    def word_logits(self, visual: Tensor, words: Tensor, spatial: Tensor) -> Tensor:
+        """Return b_n . c_p, how strongly each word looks at each position: [B, E, L, P].
+
+        Args:
+            visual: [B, C, h, w].
+            words: Word embeddings [B, E, L, C_l].
+            spatial: [8, h, w].
+        """
+        code = spatial.to(visual.dtype).flatten(1).T.expand(len(visual), -1, -1)
+        positions = torch.cat([F.normalize(visual.flatten(2).transpose(1, 2), dim=-1), code], dim=-1)
+        unit_words = F.normalize(words, dim=-1)
+        b, c = self.split(self.query, positions, unit_words)[1], self.split(self.key, positions, unit_words)[0]
+        return b @ c.transpose(1, 2)[:, None]
+
+    def attend_words(self, a: Tensor, b: Tensor, d: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the word attention a_n of Eq. 4 [B, E, L] and sum_n a_n T_pn [B, E, P, L].
+
+        T, the word factor of Eq. 3, is a softmax over words n' of (a_p + b_n) . d_n', and like the one over positions
+        it is never built:
+
+            alpha = exp(a d^T) [P, L'],   beta = exp(b d^T) [L, L'],   Z = alpha beta^T [P, L]
+            sum_n w_n T_pn = alpha_p * ((w / Z_p) beta)
+        """
+        padding = ~word_mask[:, :, None]
+        visual = (a[:, None] @ d.transpose(2, 3)).masked_fill(padding, float("-inf"))  # [B, E, P, L']
+        word = (b @ d.transpose(2, 3)).masked_fill(padding, float("-inf"))  # [B, E, L, L']
+        alpha = torch.exp(visual - visual.detach().amax(-1, keepdim=True))
+        beta = torch.exp(word - word.detach().amax(-1, keepdim=True))
+        normaliser = alpha @ beta.transpose(2, 3)  # [B, E, P, L]
+        if bool(normaliser.detach().amin() < SMALLEST_NORMALISER):
+            return self._attend_words_query_by_query(visual, word, word_mask)
+        inverse = word_mask[:, :, None] / normaliser
+        received = (alpha * (inverse @ beta)).mean(2)  # what each word gets from the queries of all words
+        attention = self.word_attention(received, word_mask)
+        return attention, alpha * ((attention[:, :, None] * inverse) @ beta)
+
+    def _attend_words_query_by_query(self, visual: Tensor, word: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
+        softmax = (visual[:, :, :, None] + word[:, :, None]).softmax(-1)  # [B, E, P, L, L']
+        attention = self.word_attention((softmax.mean(2) * word_mask[..., None]).sum(2), word_mask)
+        return attention, torch.einsum("bepnm,ben->bepm", softmax, attention)
+
+    def word_attention(self, received: Tensor, word_mask: Tensor) -> Tensor:
+        """Return a_n of Eq. 4 [B, E, L] from what each word receives, summed over words, mean over positions."""
+        # The mean over the L real queries is received / L, and the logits are temperature * L * mean.
+        return (self.temperature * received).masked_fill(~word_mask, float("-inf")).softmax(-1)

@@ -1,9 +1,27 @@
 """Gated multi-level fusion (section 3.3)."""
 
 from collections.abc import Sequence
+from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
+
+
+class Projectable(Protocol):
+    """Features of one level that can be mapped linearly."""
+
+    def project(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return the features [B * E, D, h, w] mapped by a weight [X, D] and a bias [X]: [B * E, X, h, w]."""
+        ...
+
+
+def project_levels(maps: nn.ModuleList, levels: Sequence[Projectable]) -> list[Tensor]:
+    """Return X^i [B * E, X, h, w] of every level: its features mapped by its own 1 x 1 convolution."""
+    convolutions = [cast(nn.Conv2d, convolution) for convolution in maps]
+    return [
+        level.project(torch.flatten(convolution.weight, 1), cast(Tensor, convolution.bias))
+        for convolution, level in zip(convolutions, levels, strict=True)
+    ]
 
 
 class GatedMultiLevelFusion(nn.Module):
@@ -20,9 +38,9 @@ class GatedMultiLevelFusion(nn.Module):
         self.gamma = nn.Parameter(torch.ones(len(level_channels)))
         self.score = nn.Conv2d(channels, 1, 3, padding=1)
 
-    def forward(self, levels: Sequence[Tensor]) -> Tensor:
-        """Map multimodal features, one [B, D_i, h, w] a level, to mask logits [B, 1, h, w]."""
-        x = [project(level) for project, level in zip(self.project, levels, strict=True)]
+    def forward(self, levels: Sequence[Projectable]) -> Tensor:
+        """Map the multimodal features of each level, D_i channels, to mask logits [B * E, 1, h, w]."""
+        x = project_levels(self.project, levels)
         gates = [torch.split(torch.sigmoid(gate(level)), 1, dim=1) for gate, level in zip(self.gates, x, strict=True)]
         offered = [self.gamma[j] * gates[j][0] * x[j] for j in range(len(x))]  # gamma^j m^j X^j
         everything = torch.stack(offered).sum(0)

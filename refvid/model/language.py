@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,11 @@ class Vocabulary:
     words: tuple[str, ...]
     max_words: int = 20
 
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """The id of each word."""
+        return {word: index for index, word in enumerate(self.words, FIRST_WORD_ID)}
+
     def encode(self, expressions: Sequence[str]) -> Tensor:
         """Return word ids int64 [E, L], L the longest expression's length, padded with 0 at the end.
 
@@ -31,7 +37,7 @@ class Vocabulary:
         Raises:
             ValueError: An expression has no words.
         """
-        ids = {word: index for index, word in enumerate(self.words, FIRST_WORD_ID)}
+        ids = self.ids
         rows = []
         for expression in expressions:
             words = split_words(expression)[: self.max_words]

@@ -1,4 +1,4 @@
-"""Resize-and-pad of frames to the network's square input, and the way back for its logits (section 4.1.1)."""
+"""Resize-and-pad of frames to the network's input, and the way back for its logits (section 4.1.1)."""
 
 from dataclasses import dataclass
 
@@ -11,31 +11,34 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where a frame of `height` x `width` pixels lies in the network's `size` x `size` input.
+    """Where a frame of `height` x `width` pixels lies in the network's input, the canvas.
 
-    The longer side is resized to `size`, the rest is zero-padded, half of it before the picture (rounded down).
+    The frame is resized to fit the canvas; the rest is zero-padded, half of it before the picture (rounded down).
+
+    Attributes:
+        canvas: Height and width of the network's input, pixels.
     """
 
     height: int
     width: int
-    size: int
+    canvas: tuple[int, int]
 
     @classmethod
-    def of(cls, pixels: NDArray[np.uint8], size: int) -> "Letterbox":
-        """Return the letterbox of a frame [H, W, 3]."""
-        return cls(pixels.shape[0], pixels.shape[1], size)
+    def square(cls, pixels: NDArray[np.uint8], size: int) -> "Letterbox":
+        """Return the place of a frame [H, W, 3] in a square of `size` pixels."""
+        return cls(pixels.shape[0], pixels.shape[1], (size, size))
 
     @property
     def scaled(self) -> tuple[int, int]:
         """Height and width of the resized picture."""
-        scale = self.size / max(self.height, self.width)
-        return max(1, round(self.height * scale)), max(1, round(self.width * scale))
+        height, width = self.canvas
+        scale = min(height / self.height, width / self.width)
+        return min(height, max(1, round(self.height * scale))), min(width, max(1, round(self.width * scale)))
 
     @property
     def offset(self) -> tuple[int, int]:
         """Rows above and columns left of the picture."""
-        height, width = self.scaled
-        return (self.size - height) // 2, (self.size - width) // 2
+        return (self.canvas[0] - self.scaled[0]) // 2, (self.canvas[1] - self.scaled[1]) // 2
 
     def resize(self, frames: Tensor) -> Tensor:
         """Resize frames uint8 [B, 3, H, W] to uint8 [B, 3, h', w'], antialiased."""
@@ -44,18 +47,18 @@ class Letterbox:
         return F.interpolate(frames, self.scaled, mode="bilinear", antialias=True)
 
     def pad(self, frames: Tensor) -> Tensor:
-        """Place resized frames [..., h', w'] into zeros [..., size, size]."""
+        """Place resized frames [..., h', w'] into the canvas, [..., H', W'], zero elsewhere."""
         (height, width), (top, left) = self.scaled, self.offset
-        return F.pad(frames, (left, self.size - width - left, top, self.size - height - top))
+        return F.pad(frames, (left, self.canvas[1] - width - left, top, self.canvas[0] - height - top))
 
     def apply(self, frames: Tensor) -> Tensor:
-        """Map frames uint8 [B, 3, H, W] to the network's input, float32 [B, 3, size, size], values 0 to 1."""
+        """Map frames uint8 [B, 3, H, W] to the network's input, float32 [B, 3, H', W'], values 0 to 1."""
         return self.pad(self.resize(frames)).to(torch.float32) / 255
 
     def crop(self, logits: Tensor) -> Tensor:
         """Map logits on the feature grid [N, h, w] to the resized picture, [N, h', w']."""
         (height, width), (top, left) = self.scaled, self.offset
-        full = F.interpolate(logits[:, None], (self.size, self.size), mode="bilinear", align_corners=False)
+        full = F.interpolate(logits[:, None], self.canvas, mode="bilinear", align_corners=False)
         return full[:, 0, top : top + height, left : left + width]
 
     def restore(self, values: Tensor) -> Tensor:

@@ -1,21 +1,36 @@
 """The whole network: CMSA + CFSA, built from its parts by `build_network`, the only place that reads a config."""
 
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.backbone import Levels, LightBackbone, ResNetBackbone, spatial_code
-from refvid.model.config import ModelConfig
+from refvid.model.backbone import Levels, LightBackbone, ResNetBackbone
+from refvid.model.config import FusionName, ModelConfig, PoolingName
 from refvid.model.cross_frame import CrossFrameSelfAttention
 from refvid.model.cross_frame_stream import CrossFrameStream
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.fusion import GatedMultiLevelFusion
+from refvid.model.fusion_alternatives import SelfGatedFusion, SummedFusion
 from refvid.model.language import Vocabulary, WordEmbedding
+from refvid.model.pooling import MaxPooledAttention, MeanPooledAttention
+from refvid.model.spatial import spatial_code
 
 STRIDE = 8
+FIRST_LEVEL = 3  # Res3
+POOLINGS: dict[PoolingName, type[CrossModalSelfAttention]] = {
+    "word-attention": CrossModalSelfAttention,
+    "mean": MeanPooledAttention,
+    "max": MaxPooledAttention,
+}
+FUSIONS: dict[FusionName, Callable[[Sequence[int], int], nn.Module]] = {
+    "gmlf": GatedMultiLevelFusion,
+    "self-gated": SelfGatedFusion,
+    "none": SummedFusion,
+}
 
 
 class ReferringNetwork(nn.Module):
@@ -34,8 +49,9 @@ class ReferringNetwork(nn.Module):
         backbone: ResNetBackbone | LightBackbone,
         embedding: WordEmbedding,
         cross_frame: nn.ModuleList,
+        cross_frame_levels: Sequence[int],
         cross_modal: nn.ModuleList,
-        fusion: GatedMultiLevelFusion,
+        fusion: nn.Module,
         frame_radius: int,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
@@ -44,6 +60,7 @@ class ReferringNetwork(nn.Module):
         self.backbone, self.embedding = backbone, embedding
         self.cross_frame, self.cross_modal, self.fusion = cross_frame, cross_modal, fusion
         self.frame_radius = frame_radius if len(cross_frame) else 0
+        self.cross_frame_at = tuple(level - FIRST_LEVEL for level in cross_frame_levels) if len(cross_frame) else ()
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], persistent=False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], persistent=False)
 
@@ -64,13 +81,24 @@ class ReferringNetwork(nn.Module):
         words, word_mask = self.embedding(word_ids)
         _, _, height, width = levels[0].shape
         spatial = spatial_code(height, width, dtype=levels[0].dtype, device=levels[0].device)
+        # Measured: one matrix a picture pays once its expressions have several words in common, in training.
+        shared = number_words(word_ids) if word_ids.shape[1] > 1 and torch.is_grad_enabled() else None
         results = [
-            attend(level, words, word_mask, spatial) for attend, level in zip(self.cross_modal, levels, strict=True)
+            attend(level, words, word_mask, spatial, shared)
+            for attend, level in zip(self.cross_modal, levels, strict=True)
         ]
         logits: Tensor = self.fusion([fused for fused, _ in results])
         return logits.view(*word_ids.shape[:2], height, width), [attention for _, attention in results]
 
-    def forward(self, clips: Tensor, word_ids: Tensor, *, target: int = 0, frame_mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        clips: Tensor,
+        word_ids: Tensor,
+        *,
+        target: int = 0,
+        frame_mask: Tensor | None = None,
+        times: Sequence[int] | None = None,
+    ) -> Tensor:
         """Segment the target frame of each clip.
 
         Args:
@@ -78,60 +106,81 @@ class ReferringNetwork(nn.Module):
             word_ids: int64 [B, E, L].
             target: Index of the target frame.
             frame_mask: False for frames beyond the ends of the video, bool [B, T].
+            times: Number of each frame in its video, from any start; None: they follow each other.
 
         Returns:
             Logits [B, E, H, W].
         """
+        logits, _ = self.segment(self.enhance(clips, target, frame_mask, times), word_ids)
+        return F.interpolate(logits, scale_factor=STRIDE, mode="bilinear", align_corners=False)
+
+    def enhance(
+        self, clips: Tensor, target: int, frame_mask: Tensor | None = None, times: Sequence[int] | None = None
+    ) -> list[Tensor]:
+        """Encode clips [B, T, 3, H, W] and return the target frame's levels [B, C_i, h, w] after CFSA."""
         batch, frames = clips.shape[:2]
         levels = [level.reshape(batch, frames, *level.shape[1:]) for level in self.encode(clips.flatten(0, 1))]
-        if len(self.cross_frame):
-            enhanced = [
-                attend(level, target, frame_mask) for attend, level in zip(self.cross_frame, levels, strict=True)
-            ]
-        else:
-            enhanced = [level[:, target] for level in levels]
-        logits, _ = self.segment(enhanced, word_ids)
-        return F.interpolate(logits, scale_factor=STRIDE, mode="bilinear", align_corners=False)
+        enhanced = [level[:, target] for level in levels]
+        for index, attend in zip(self.cross_frame_at, self.cross_frame, strict=True):
+            enhanced[index] = attend(levels[index], target, frame_mask, times)
+        return enhanced
+
+
+def number_words(word_ids: Tensor) -> Tensor:
+    """Number the different words of each picture from 0: ids int64 [B, E, L] to numbers int64 [B, E, L]."""
+    return torch.stack([torch.unique(ids, return_inverse=True)[1] for ids in word_ids])
 
 
 class LevelStream:
-    """Feeds the three levels of each frame through CFSA, `frame_radius` frames behind; without CFSA, straight on."""
+    """Feeds the levels of each frame through CFSA, `frame_radius` frames behind; without CFSA, straight on."""
 
     def __init__(self, network: ReferringNetwork) -> None:
-        self._streams = [
-            CrossFrameStream(cast(CrossFrameSelfAttention, attention), network.frame_radius)
-            for attention in network.cross_frame
-        ]
+        self._streams = {
+            index: CrossFrameStream(cast(CrossFrameSelfAttention, attention), network.frame_radius)
+            for index, attention in zip(network.cross_frame_at, network.cross_frame, strict=True)
+        }
+        self._waiting: deque[list[Tensor]] = deque()  # the levels of the frames not delivered yet
 
     def push(self, levels: Sequence[Tensor]) -> list[Tensor] | None:
         """Take one frame's levels [1, C_i, h, w]; return those of the frame `frame_radius` back, enhanced, or None."""
-        if not self._streams:
-            return list(levels)
-        results = [stream.push(level) for stream, level in zip(self._streams, levels, strict=True)]
-        complete = [result for result in results if result is not None]
-        return complete or None
+        self._waiting.append(list(levels))
+        results = {index: stream.push(levels[index]) for index, stream in self._streams.items()}
+        enhanced = {index: result for index, result in results.items() if result is not None}
+        return self._enhance(enhanced) if len(enhanced) == len(self._streams) else None
 
     def flush(self) -> Iterator[list[Tensor]]:
         """Yield the levels of the frames still held back, at the end of the video."""
-        if self._streams:
-            for results in zip(*(stream.flush() for stream in self._streams), strict=True):
-                yield list(results)
+        rests = {index: stream.flush() for index, stream in self._streams.items()}
+        while self._waiting:
+            yield self._enhance({index: next(rest) for index, rest in rests.items()})
+
+    def _enhance(self, enhanced: dict[int, Tensor]) -> list[Tensor]:
+        return [enhanced.get(index, level) for index, level in enumerate(self._waiting.popleft())]
 
 
 def build_network(config: ModelConfig) -> ReferringNetwork:
     """Build the network a config describes, with random weights."""
     backbone = ResNetBackbone() if config.backbone == "resnet101" else LightBackbone(config.backbone_channels)
     cross_modal = [
-        CrossModalSelfAttention(channels, config.embedding_channels, config.attention_channels)
+        POOLINGS[config.pooling](channels, config.embedding_channels, config.attention_channels)
         for channels in backbone.channels
     ]
-    cross_frame = [CrossFrameSelfAttention(channels, config.attention_channels) for channels in backbone.channels]
+    cross_frame = [
+        CrossFrameSelfAttention(
+            backbone.channels[level - FIRST_LEVEL],
+            config.attention_channels,
+            space_time=config.cross_frame_code == "space-time",
+            radius=max(1, config.frame_radius),
+        )
+        for level in config.cross_frame_levels
+    ]
     return ReferringNetwork(
         backbone=backbone,
         embedding=WordEmbedding(len(config.vocabulary), config.embedding_channels),
         cross_frame=nn.ModuleList(cross_frame if config.cross_frame else []),
+        cross_frame_levels=config.cross_frame_levels,
         cross_modal=nn.ModuleList(cross_modal),
-        fusion=GatedMultiLevelFusion([level.channels for level in cross_modal], config.fusion_channels),
+        fusion=FUSIONS[config.fusion]([level.channels for level in cross_modal], config.fusion_channels),
         frame_radius=config.frame_radius,
         pixel_mean=config.pixel_mean,
         pixel_std=config.pixel_std,

@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,12 +22,22 @@ def _python(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["--version"], ["segment", "--help"], ["batch", "-h"], ["models", "--help"]]
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["segment", "--help"],
+        ["batch", "-h"],
+        ["models", "--help"],
+        ["train", "-h"],
+        ["world", "make", "-h"],
+    ],
 )
 def test_help_loads_no_heavy_library(arguments: list[str]) -> None:
     script = (
         "import sys; from refvid.__main__ import main; code = main(sys.argv[1:]);"
-        "heavy = {'torch', 'torchvision', 'av', 'decord', 'numpy', 'huggingface_hub'} & set(sys.modules);"
+        "heavy = {'torch', 'torchvision', 'av', 'decord', 'numpy', 'huggingface_hub', 'cv2', 'PIL', 'h5py', 'scipy'};"
+        "heavy &= set(sys.modules);"
         "sys.exit(f'loaded {heavy}' if heavy else code)"
     )
     done = _python("-c", script, *arguments)
@@ -37,15 +46,10 @@ def test_help_loads_no_heavy_library(arguments: list[str]) -> None:
     assert done.stderr == ""
 
 
-def test_python_m_refvid_answers_fast() -> None:
-    done, seconds = None, []
-    for _ in range(3):  # the fastest of three: the first may compile, and the machine is shared
-        began = time.monotonic()
-        done = _python("-m", "refvid", "--version")
-        seconds.append(time.monotonic() - began)
-    assert done is not None
+def test_python_m_refvid_is_the_same_program() -> None:
+    done = _python("-m", "refvid", "--version")
+    assert done.returncode == 0, done.stderr
     assert re.fullmatch(r"refvid \d\S*\n", done.stdout)
-    assert min(seconds) < 0.5
 
 
 def test_importing_refvid_is_light_and_names_are_found() -> None:

@@ -7,24 +7,38 @@ from torch.nn import functional as F
 
 from refvid.model.cross_frame import CrossFrameSelfAttention
 from refvid.model.cross_frame_stream import CrossFrameStream
+from refvid.model.spatial import spatial_code
 
 
-def literal(module: CrossFrameSelfAttention, clip: Tensor, target: int) -> Tensor:
-    """Eq. 9 to 11 for the frames [T, C, h, w] of one clip, building all of A."""
+def literal(module: CrossFrameSelfAttention, clip: Tensor, target: int, stride: int = 1) -> Tensor:
+    """Eq. 9 to 11 for the frames [T, C, h, w] of one clip, building all of A; key by key where time counts."""
     frames = len(clip)
     tokens = clip.flatten(2).transpose(1, 2).flatten(0, 1)  # [T P, C]
     unit = F.normalize(tokens, dim=-1)
-    attention = (module.query(unit) @ module.key(unit).T).softmax(-1)
-    v_hat = (attention @ module.value(tokens)).unflatten(0, (frames, -1))
+    if not module.space_time:
+        attention = (module.query(unit) @ module.key(unit).T).softmax(-1)
+        v_hat = (attention @ module.value(tokens)).unflatten(0, (frames, -1))
+    else:
+        code = spatial_code(*clip.shape[2:], dtype=clip.dtype, device=clip.device).flatten(1).T.repeat(frames, 1)
+        query, key = (m(torch.cat([unit, code], -1)) for m in (module.query, module.key))
+        value = module.value(torch.cat([tokens, code], -1))
+        moments = torch.arange(frames).repeat_interleave(len(tokens) // frames) * stride
+        rows = []
+        for q, moment in zip(query, moments, strict=True):
+            share = (moments - moment).double()[:, None] / module.radius
+            time = torch.cat([share, share.abs()], -1)
+            rows.append((((key + module.time_key(time)) @ q).softmax(0), value + module.time_value(time)))
+        attention = torch.stack([row for row, _ in rows])
+        v_hat = torch.stack([row @ timed for row, timed in rows]).unflatten(0, (frames, -1))
     mass = attention.mean(0).view(frames, -1).sum(-1)
     weights = (module.temperature * frames * mass).softmax(0)
     return clip[target] + module.output(torch.einsum("t,tpa->pa", weights, v_hat)).T.unflatten(1, clip.shape[2:])
 
 
-@pytest.fixture
-def module() -> CrossFrameSelfAttention:
+@pytest.fixture(params=[False, True], ids=["as printed", "space-time"])
+def module(request: pytest.FixtureRequest) -> CrossFrameSelfAttention:
     torch.manual_seed(0)
-    module = CrossFrameSelfAttention(6, 8).double()
+    module = CrossFrameSelfAttention(6, 8, space_time=request.param, radius=2).double()
     with torch.no_grad():
         module.temperature.fill_(2.3)
         module.query.weight.mul_(3)
@@ -39,6 +53,18 @@ def video(frames: int) -> Tensor:
 def test_clip_equals_the_literal_formula(module: CrossFrameSelfAttention, target: int) -> None:
     clip = video(5)
     torch.testing.assert_close(module(clip[None], target)[0], literal(module, clip, target), rtol=1e-11, atol=1e-11)
+
+
+def test_only_space_time_sees_which_way_a_clip_runs(module: CrossFrameSelfAttention) -> None:
+    clip = video(5)
+    forwards, backwards = module(clip[None], 2), module(clip.flip(0)[None], 2)
+    assert torch.allclose(forwards, backwards, rtol=1e-9) != module.space_time
+
+
+def test_frames_may_lie_apart(module: CrossFrameSelfAttention) -> None:
+    clip = video(3)
+    apart = module(clip[None], 1, times=[0, 2, 4])[0]
+    torch.testing.assert_close(apart, literal(module, clip, 1, stride=2), rtol=1e-11, atol=1e-11)
 
 
 def test_missing_frames_change_nothing(module: CrossFrameSelfAttention) -> None:

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from refvid.model.backbone import spatial_code
 from refvid.model.cross_modal import CrossModalSelfAttention, pool_positions, pool_positions_query_by_query
+from refvid.model.network import number_words
+from refvid.model.spatial import spatial_code
 
 
 def literal(module: CrossModalSelfAttention, visual: Tensor, words: Tensor, spatial: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,7 +45,8 @@ def inputs(batch: int, expressions: int, length: int) -> tuple[Tensor, Tensor, T
 def test_equals_the_literal_formula(module: CrossModalSelfAttention, length: int) -> None:
     visual, words, spatial = inputs(2, 3, length)
     mask = torch.ones(2, 3, length, dtype=torch.bool)
-    fused, attention = module(visual, words, mask, spatial)
+    multimodal, attention = module(visual, words, mask, spatial)
+    fused = multimodal.dense()
     for b in range(2):
         for e in range(3):
             expected, weights = literal(module, visual[b], words[b, e], spatial)
@@ -57,7 +59,7 @@ def test_gradients_equal_those_of_the_literal_formula(module: CrossModalSelfAtte
     probe = torch.randn(30, 3, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
     gradients = []
     for fused in (
-        module(visual, words, torch.ones(1, 1, 4, dtype=torch.bool), spatial)[0][0],
+        module(visual, words, torch.ones(1, 1, 4, dtype=torch.bool), spatial)[0].dense()[0],
         literal(module, visual[0], words[0, 0], spatial)[0],
     ):
         gradients.append(torch.autograd.grad((fused * probe).sum(), list(module.parameters())))
@@ -70,7 +72,7 @@ def test_padding_words_change_nothing(module: CrossModalSelfAttention) -> None:
     mask = torch.tensor([[[True, True, True, True, False, False]]])
     padded, attention = module(visual, words, mask, spatial)
     short, short_attention = module(visual, words[:, :, :4], mask[:, :, :4], spatial)
-    torch.testing.assert_close(padded, short, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(padded.dense(), short.dense(), rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(attention[..., :4], short_attention)
     assert attention[..., 4:].abs().max() == 0
 
@@ -101,7 +103,7 @@ def test_batching_and_word_order_of_others_change_nothing(module: CrossModalSelf
     mask = torch.ones(3, 2, 4, dtype=torch.bool)
     together, _ = module(visual, words, mask, spatial)
     alone, _ = module(visual[1:2], words[1:2, 1:], mask[1:2, 1:], spatial)
-    torch.testing.assert_close(together[3:4], alone, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(together.dense()[3:4], alone.dense(), rtol=1e-12, atol=1e-12)
 
 
 def test_opposed_logits_fall_back_to_one_softmax_a_query() -> None:
@@ -116,6 +118,42 @@ def test_opposed_logits_fall_back_to_one_softmax_a_query() -> None:
     torch.testing.assert_close(pooled[:, 0].double(), expected, rtol=1e-6, atol=1e-6)
     product = torch.exp(position @ keys.transpose(1, 2) - 40) @ torch.exp(words[0] @ keys.transpose(1, 2) - 80).mT
     assert product.min() < 1e-12, "this case must really leave the fast path"
+
+
+def test_shared_words_are_attended_to_once_with_the_same_result(module: CrossModalSelfAttention) -> None:
+    visual, _, spatial = inputs(2, 3, 5)
+    ids = torch.randint(1, 6, (2, 3, 5), generator=torch.Generator().manual_seed(5))
+    ids[:, 0, 3:] = 0  # padding
+    table = torch.randn(6, 10, generator=torch.Generator().manual_seed(6), dtype=torch.float64).requires_grad_()
+    words, mask = table[ids], ids != 0
+    results = []
+    for shared in (None, number_words(ids)):
+        fused, attention = module(visual, words, mask, spatial, shared)
+        dense = fused.dense()
+        gradients = torch.autograd.grad(dense.square().sum(), [table, *module.parameters()], retain_graph=True)
+        results.append((dense, attention, *gradients))
+    for apart, together in zip(*results, strict=True):
+        torch.testing.assert_close(together, apart, rtol=1e-9, atol=1e-10)
+
+
+def test_a_map_of_the_parts_equals_the_map_of_the_whole(module: CrossModalSelfAttention) -> None:
+    visual, words, spatial = inputs(2, 3, 5)
+    fused, _ = module(visual, words, torch.ones(2, 3, 5, dtype=torch.bool), spatial)
+    generator = torch.Generator().manual_seed(7)
+    weight = torch.randn(9, 30, generator=generator, dtype=torch.float64)
+    bias = torch.randn(9, generator=generator, dtype=torch.float64)
+    expected = F.conv2d(fused.dense(), weight[:, :, None, None], bias)
+    torch.testing.assert_close(fused.project(weight, bias), expected, rtol=1e-11, atol=1e-11)
+
+
+def test_opposed_words_fall_back_to_one_softmax_a_query(module: CrossModalSelfAttention) -> None:
+    visual, words, spatial = inputs(1, 1, 3)
+    with torch.no_grad():
+        module.query.weight.mul_(60)
+    fused, attention = module(visual, words, torch.ones(1, 1, 3, dtype=torch.bool), spatial)
+    expected, weights = literal(module, visual[0], words[0, 0], spatial)
+    torch.testing.assert_close(fused.dense()[0], expected, rtol=1e-8, atol=1e-8)
+    torch.testing.assert_close(attention[0, 0], weights, rtol=1e-8, atol=1e-8)
 
 
 def test_both_forms_agree() -> None:

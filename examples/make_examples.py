@@ -1,0 +1,92 @@
+"""Draw the example clips, or turn a result into a small animation for a page.
+
+    python examples/make_examples.py --out examples
+    python examples/make_examples.py --gif out.mp4 examples/park.gif
+
+The clips are made of the figures and places of `refvid.world`, by hand, and are the same at every call: no training
+draws them. What each expression means in every frame is known exactly: `EXAMPLES["park"]()` is a `Scene`.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+if not __package__:
+    # Run as a script: Python then looks for modules beside this file, not in the root of the repository.
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from examples.clip import write_clip
+from examples.scenes import EXAMPLES
+from refvid.video.reader import open_reader
+from refvid.world.scene import Scene
+from refvid.world.words import role_of
+
+__all__ = ["EXAMPLES", "WITH_SOUND", "main", "write_examples", "write_gif"]
+
+WITH_SOUND = frozenset({"park"})
+_COLOURS = 160
+
+
+def write_examples(folder: Path, names: Iterable[str] = tuple(EXAMPLES)) -> dict[str, Scene]:
+    """Write example clips as H.264, "park" with a sound track; existing files are replaced.
+
+    Args:
+        folder: Is there already.
+        names: Of `EXAMPLES`, each written as NAME.mp4.
+
+    Returns:
+        The scenes as drawn, before they were compressed.
+    """
+    scenes = {name: EXAMPLES[name]() for name in names}
+    for name, scene in scenes.items():
+        write_clip(folder / f"{name}.mp4", scene.frames, scene.frames_per_second, sound=name in WITH_SOUND)
+    return scenes
+
+
+def write_gif(video: Path, out: Path, *, width: int = 480, every: int = 3) -> None:
+    """Write a video as an animation that a web page shows by itself.
+
+    Args:
+        video: Any that refvid reads.
+        out: Ends in .gif; replaced where it exists.
+        width: Of the animation, pixels; the height follows.
+        every: Only every n-th frame is kept; the pace stays.
+    """
+    with open_reader(video) as reader:
+        size = (width, round(width * reader.info.height / reader.info.width))
+        duration = round(1000 * every * float(1 / (reader.info.frame_rate or 25)))
+        kept = [frame.pixels for index, frame in enumerate(reader) if index % every == 0]
+    pictures = [Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS) for pixels in kept]
+    # One palette for all frames: what stands still then stays the same, and costs nothing.
+    some = [np.asarray(picture) for picture in pictures[:: max(1, len(pictures) // 6)]]
+    palette = Image.fromarray(np.concatenate(some)).quantize(_COLOURS, dither=Image.Dither.NONE)
+    first, *rest = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
+    first.save(out, save_all=True, append_images=rest, duration=duration, loop=0, optimize=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the clips and print what each expression means, or write an animation."""
+    assert __doc__ is not None
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--out", type=Path, metavar="FOLDER", help="write the example clips here")
+    what.add_argument("--gif", type=Path, nargs=2, metavar=("VIDEO", "GIF"), help="write a video as an animation")
+    parser.add_argument("--only", nargs="+", choices=tuple(EXAMPLES), metavar="NAME", help="some of the clips")
+    chosen = parser.parse_args(arguments)
+    if chosen.gif is not None:
+        write_gif(*chosen.gif)
+        return
+    for name, scene in write_examples(chosen.out, chosen.only or tuple(EXAMPLES)).items():
+        length, height, width = scene.instances.shape
+        print(f"{name}.mp4: {width} x {height}, {length} frames")
+        for reference in scene.references:
+            meant = "nothing" if reference.actor is None else role_of(scene.actors[reference.actor].look)
+            print(f"  {reference.expression!r}: {meant}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,118 @@
+"""`refvid world`: the procedural world as a data set on disk, and as a picture."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from refvid.cli import options as opt
+from refvid.cli.console import Terminal
+from refvid.errors import UsageError
+
+LayoutName = Literal["a2d", "jhmdb"]
+ModeName = Literal["mixed", "motion"]
+_SMALLEST, _LARGEST = 32, 4096
+
+world_app = typer.Typer(name="world", help="Draw the procedural world: as a data set to train on, or as a picture.")
+
+Seed = Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Another seed gives another world.")]
+Photos = Annotated[
+    Path | None,
+    typer.Option(
+        "--photos",
+        metavar="DIR",
+        help="Cut the figures out of real photos: photos/NNNN.jpg, labels/NNNN.png and labels.json in DIR.",
+    ),
+]
+
+
+@world_app.callback()
+def world() -> None:
+    """Draw the procedural world: as a data set to train on, or as a picture."""
+
+
+@world_app.command("make")
+def make(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to make.")],
+    videos: Annotated[int, typer.Option("--videos", metavar="N", min=1, help="How many videos.")],
+    seed: Seed = 0,
+    layout: Annotated[
+        LayoutName, typer.Option("--layout", help="a2d: A2D Sentences, one video in five for testing; jhmdb: J-HMDB.")
+    ] = "a2d",
+    photos: Photos = None,
+    frames: Annotated[int, typer.Option("--frames", metavar="T", min=5, help="Frames of each video.")] = 32,
+    size: Annotated[
+        str | None, typer.Option("--size", metavar="WxH", help="Of the frames (default: a2d 568x320, jhmdb 320x240).")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("-y", "--overwrite", help="Replace a folder that this command has made.")
+    ] = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    log_file: opt.LogFile = None,
+) -> None:
+    """Write videos of the world, with sentences and masks, in a real data set's own layout.
+
+    `refvid train` and `refvid eval` read DIR as they read the real one. The same seed gives the same annotations.
+    Example: refvid world make --out world --videos 500 --seed 1
+    """
+    pixels = None if size is None else parse_size(size)
+    with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
+        from refvid.world.make import WorldPlan, make_world
+
+        plan = WorldPlan(layout, videos, seed, frames, pixels, photos)
+        with terminal.progress(out.name) as progress:
+            report = make_world(out, plan, overwrite=overwrite, progress=progress)
+        terminal.say(
+            f"wrote {out}: {report.videos} videos, {report.sentences} sentences, {report.frames} frames with masks"
+        )
+
+
+@world_app.command("preview")
+def preview(
+    seed: Seed = 0,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="PNG", help="The picture to write.")] = Path(
+        "refvid-world.png"
+    ),
+    photos: Photos = None,
+    mode: Annotated[
+        ModeName, typer.Option("--mode", help="mixed: all expressions; motion: look-alikes told apart by what they do.")
+    ] = "mixed",
+    columns: Annotated[
+        int, typer.Option("--columns", metavar="N", min=1, max=12, help="Scenes beside each other.")
+    ] = 3,
+    rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, max=12, help="Scenes below each other.")] = 3,
+    overwrite: opt.Overwrite = False,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    log_file: opt.LogFile = None,
+) -> None:
+    """Draw a contact sheet of the world: scenes with the actor that an expression names.
+
+    Example: refvid world preview --seed 7 --out sheet.png
+    """
+    if photos is not None and mode == "motion":
+        raise UsageError("--mode motion is for drawn actors; leave out --mode or --photos")
+    with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
+        from refvid.world.preview import PreviewPlan, write_preview
+
+        plan = PreviewPlan(seed, mode, photos, columns, rows)
+        with terminal.progress(out.name) as progress:
+            write_preview(out, plan, overwrite=overwrite, progress=progress)
+        terminal.say(f"wrote {out}: {columns * rows} scenes")
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Read a width and a height, `568x320`.
+
+    Raises:
+        UsageError: The text is something else, or the size is out of range.
+    """
+    match = re.fullmatch(r"(\d+)[xX×](\d+)", text.strip(), re.ASCII)
+    if match is None:
+        raise UsageError(f"cannot read {text!r} as a size: give width and height as 568x320")
+    width, height = int(match[1]), int(match[2])
+    if not (_SMALLEST <= width <= _LARGEST and _SMALLEST <= height <= _LARGEST):
+        raise UsageError(f"--size {text} is out of range: both sides must be {_SMALLEST} to {_LARGEST} pixels")
+    return width, height

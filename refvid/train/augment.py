@@ -1,0 +1,147 @@
+"""Changes of a sample that leave its expressions true: mirroring with the words for it, light, and narrower views."""
+
+import re
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from refvid.data.sample import Sample
+from refvid.train.settings import TrainSettings
+
+Value = TypeVar("Value", bound=np.generic)
+
+_OPPOSITES = {
+    "left": "right",
+    "leftmost": "rightmost",
+    "lefthand": "righthand",
+    "leftward": "rightward",
+    "leftwards": "rightwards",
+    "leftside": "rightside",
+}
+_MIRRORED = _OPPOSITES | {right: left for left, right in _OPPOSITES.items()}
+_LETTERS = re.compile(r"[^\W\d_]+")
+# A narrower view moves the middle and the edges, and hides whom an ordinal counts.
+# fmt: off
+_PLACE_WORDS = frozenset({
+    "back", "background", "bottom", "bottommost", "center", "central", "centre", "closest", "corner", "edge", "far",
+    "farthest", "fifth", "first", "foreground", "fourth", "front", "furthest", "last", "left", "lefthand",
+    "leftmost", "lower", "middle", "near", "nearest", "right", "righthand", "rightmost", "second", "side", "third",
+    "top", "topmost", "upper",
+})
+# fmt: on
+_NARROWEST = 0.7
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Probabilities of mirroring, of changing the light, and of cutting the border off."""
+
+    flip: float = 0.0
+    colour: float = 0.0
+    crop: float = 0.0
+
+    @classmethod
+    def of(cls, settings: TrainSettings) -> "Augmentation":
+        """Returns that of the settings."""
+        return cls(settings.flip, settings.colour, settings.crop)
+
+
+def augment(sample: Sample, rng: np.random.Generator, chances: Augmentation) -> Sample:
+    """Returns a sample changed at random; the generator is advanced equally whatever the sample holds."""
+    wanted = rng.random(3) < (chances.crop, chances.flip, chances.colour)
+    numbers = rng.random(5)
+    if wanted[0]:
+        sample = narrow(sample, _NARROWEST + (1 - _NARROWEST) * numbers[0], numbers[1], numbers[2])
+    if wanted[1]:
+        sample = mirror(sample)
+    if wanted[2]:
+        sample = relight(sample, 0.75 + 0.5 * numbers[3], 0.75 + 0.5 * numbers[4])
+    return sample
+
+
+def mirror(sample: Sample) -> Sample:
+    """Swaps left and right in pictures, masks, regions and, as words, in what is said of them."""
+    words = sample.region_words
+    return replace(
+        sample,
+        frames=_mirrored(sample.frames, 2),
+        expressions=tuple(mirror_words(expression) for expression in sample.expressions),
+        masks=_mirrored(sample.masks, 2),
+        regions=None if sample.regions is None else _mirrored(sample.regions, 2),
+        region_words=None if words is None else tuple(frozenset(map(mirror_words, said)) for said in words),
+    )
+
+
+def mirror_words(expression: str) -> str:
+    """Swaps left and right as words: "Left of the bright car" becomes "Right of the bright car"."""
+    return _LETTERS.sub(_mirror_word, expression)
+
+
+def _mirror_word(found: re.Match[str]) -> str:
+    word = found.group()
+    other = _MIRRORED.get(word.lower())
+    if other is None:
+        return word
+    return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
+
+
+def relight(sample: Sample, brightness: float, contrast: float) -> Sample:
+    """Multiplies light and contrast of all frames alike; colours keep their names for factors within 0.7 and 1.3.
+
+    Args:
+        sample: To change.
+        brightness: Factor of every value.
+        contrast: Factor of every value's distance from the clip's mean.
+    """
+    mean = float(sample.frames[len(sample.frames) // 2].mean())
+    levels = (np.arange(256) - mean) * contrast + mean
+    table = np.clip(levels * brightness, 0, 255).round().astype(np.uint8)
+    return replace(sample, frames=table[sample.frames])
+
+
+def narrow(sample: Sample, share: float, across: float, down: float) -> Sample:
+    """Cuts the border off, unless that would cut into an object or make an expression of place untrue.
+
+    Args:
+        sample: To change.
+        share: Of each side that is kept.
+        across: Where the view lies among the places it may have, 0 leftmost, 1 rightmost.
+        down: Likewise, 0 uppermost.
+    """
+    if any(_PLACE_WORDS & set(_LETTERS.findall(expression.lower())) for expression in sample.expressions):
+        return sample
+    height, width = sample.frames.shape[1:3]
+    seen = np.zeros((height, width), dtype=np.bool_)
+    if len(sample.masks):
+        seen |= np.asarray(sample.masks.any(0))
+    if sample.regions is not None and len(sample.regions):
+        seen = seen | np.asarray(sample.regions.any(0))
+    rows = _window(np.asarray(seen.any(1)), max(1, round(height * share)), down)
+    columns = _window(np.asarray(seen.any(0)), max(1, round(width * share)), across)
+    if rows is None or columns is None:
+        return sample
+    view = (slice(None), rows, columns)
+    return replace(
+        sample,
+        frames=np.ascontiguousarray(sample.frames[view]),
+        masks=np.ascontiguousarray(sample.masks[view]),
+        regions=None if sample.regions is None else np.ascontiguousarray(sample.regions[view]),
+    )
+
+
+def _window(needed: npt.NDArray[np.bool_], length: int, where: float) -> slice | None:
+    """Returns a window of this length that holds all that is needed, or None where there is none."""
+    places = np.flatnonzero(needed)
+    first, last = 0, len(needed) - length
+    if len(places):
+        first, last = max(first, int(places[-1]) + 1 - length), min(last, int(places[0]))
+    if first > last:
+        return None
+    start = first + round(where * (last - first))
+    return slice(start, start + length)
+
+
+def _mirrored(values: npt.NDArray[Value], axis: int) -> npt.NDArray[Value]:
+    return np.ascontiguousarray(np.flip(values, axis))

@@ -1,0 +1,33 @@
+"""A moving average of a network's parameters, which segments better than the last ones do."""
+
+import torch
+from torch import Tensor, nn
+
+
+class MovingAverage:
+    """Exponential moving average of the parameters; buffers are taken as they are.
+
+    Attributes:
+        values: The state dictionary of the averaged network.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.values: dict[str, Tensor] = {name: value.detach().clone() for name, value in network.state_dict().items()}
+        self._parameters = {name for name, _ in network.named_parameters()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module, step: int) -> None:
+        """Moves the average towards the network after a step; faster in the first steps, when little is known."""
+        weight = 1 - min(self.decay, (step + 1) / (step + 10))
+        for name, value in network.state_dict().items():
+            if name in self._parameters:
+                self.values[name].lerp_(value, weight)
+            else:
+                self.values[name].copy_(value)
+
+    @torch.no_grad()
+    def restore(self, values: dict[str, Tensor]) -> None:
+        """Puts saved values back."""
+        for name, value in self.values.items():
+            value.copy_(values[name])

@@ -1,0 +1,98 @@
+"""Weights of torchvision's ResNet-101, trained on ImageNet, mapped onto the trunk of the full model."""
+
+from pathlib import Path
+
+import torch
+from huggingface_hub import errors, hf_hub_download
+from safetensors.torch import load_file
+from torch import Tensor
+
+from refvid.errors import UnavailableError, UsageError, WeightsError
+from refvid.model.backbone import LightBackbone, ResNetBackbone
+
+DEFAULT_BACKBONE = "timm/resnet101.tv_in1k"
+_FILE = "model.safetensors"
+# Where the layers of torchvision's resnet101 lie in the trunk.
+_PLACES = {"conv1": "stem.0", "bn1": "stem.1", "layer1": "res2", "layer2": "res3", "layer3": "res4", "layer4": "res5"}
+_COUNTER = "num_batches_tracked"  # of no use to a trained network, and left out by some who save one
+
+
+def load_backbone(backbone: ResNetBackbone | LightBackbone, where: str) -> None:
+    """Puts trained weights into a trunk.
+
+    Args:
+        backbone: Of a network with "backbone": "resnet101".
+        where: A Hub id `owner/name`, or a file: .safetensors, or .pth that holds tensors alone.
+
+    Raises:
+        UsageError: The trunk is the light one, or the name is neither a file nor a Hub id.
+        UnavailableError: The Hub cannot be reached, or has no such repository.
+        WeightsError: The file is damaged, or is not of a ResNet-101.
+    """
+    if not isinstance(backbone, ResNetBackbone):
+        raise UsageError(f"the backbone weights '{where}' are of a ResNet-101, and this network has the light trunk")
+    weights = map_weights(_read(_find(where)), where)
+    backbone.load_state_dict(backbone.state_dict() | weights)
+
+
+def map_weights(weights: dict[str, Tensor], where: str) -> dict[str, Tensor]:
+    """Renames torchvision's weights for the trunk; the classifier `fc` is dropped.
+
+    Raises:
+        WeightsError: A parameter is missing, unknown or of another shape.
+    """
+    with torch.device("meta"):
+        expected = ResNetBackbone().state_dict()
+    mapped = {}
+    for name, value in weights.items():
+        layer, _, rest = name.partition(".")
+        if layer == "fc":
+            continue
+        mapped[f"{_PLACES.get(layer, layer)}.{rest}"] = value.float() if value.is_floating_point() else value
+    missing = sorted(name for name in set(expected) - set(mapped) if not name.endswith(_COUNTER))
+    unknown = sorted(set(mapped) - set(expected))
+    if missing or unknown:
+        what = f"{len(missing)} parameters are missing ({', '.join(missing[:3])})" if missing else ""
+        more = f"{len(unknown)} are unknown ({', '.join(unknown[:3])})" if unknown else ""
+        reasons = " and ".join(part for part in (what, more) if part)
+        raise WeightsError(f"'{where}' is not a ResNet-101 of torchvision: {reasons}")
+    for name, value in mapped.items():
+        if value.shape != expected[name].shape:
+            raise WeightsError(
+                f"'{where}' is not a ResNet-101 of torchvision: {name} has the shape {tuple(value.shape)}, "
+                f"expected {tuple(expected[name].shape)}"
+            )
+    return mapped
+
+
+def _find(where: str) -> Path:
+    path = Path(where).expanduser()
+    if path.is_file():
+        return path
+    if where.count("/") != 1 or where.startswith((".", "/", "~")) or path.suffix in (".pth", ".safetensors"):
+        raise UsageError(f"there is no file '{where}' of backbone weights; give one, or a Hub id owner/name")
+    try:
+        return Path(hf_hub_download(where, _FILE))
+    except errors.LocalEntryNotFoundError as error:
+        raise UnavailableError(
+            f"the backbone weights '{where}' are not in the cache and there is no connection to the Hub; fetch them "
+            "once online, or give a file with --backbone-weights"
+        ) from error
+    except (errors.HfHubHTTPError, errors.HFValidationError, OSError) as error:
+        raise UnavailableError(
+            f"the backbone weights '{where}' could not be fetched: {str(error).splitlines()[0]}"
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        # weights_only admits tensors and plain containers and runs no code of the file.
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # what a damaged file makes of the restricted unpickler has no bounds
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(f"'{path}' holds no weights that can be read safely ({reason})") from error
+    if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
+        raise WeightsError(f"'{path}' is not a dictionary of tensors; expected the state_dict of a ResNet-101")
+    return {str(name): value for name, value in loaded.items()}

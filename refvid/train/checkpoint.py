@@ -1,0 +1,147 @@
+"""The state of a run on disk: tensors as safetensors and the rest as JSON, whole or not at all, the last two kept.
+
+RUNDIR/
+    run.json                          data, model, settings
+    log.jsonl                         one line of scalars every few steps
+    checkpoints/step-000001000/       state.safetensors, state.json
+    model/                            config.json, model.safetensors: the averaged network, for `refvid segment -m`
+"""
+
+import json
+import os
+import random
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from refvid.errors import WeightsError
+
+CHECKPOINTS, MODEL_FOLDER = "checkpoints", "model"
+_TENSORS, _REST, _SCHEMA = "state.safetensors", "state.json", 1
+
+
+@dataclass(frozen=True)
+class RunState:
+    """All that a run needs to go on.
+
+    Attributes:
+        step: Steps done; the next batch is that of this number.
+        tensors: By part ("network", "average", "optimiser", "random") and name.
+        rest: What is no tensor, as JSON.
+    """
+
+    step: int
+    tensors: dict[str, dict[str, Tensor]]
+    rest: dict[str, Any] = field(default_factory=dict)
+
+
+def save_state(folder: Path, state: RunState, *, keep: int = 2) -> Path:
+    """Writes a checkpoint and takes away all but the last few.
+
+    Args:
+        folder: Of the run.
+        state: To save; its tensors are copied to the CPU.
+        keep: How many to keep.
+
+    Returns:
+        The folder of the checkpoint.
+    """
+    home = folder / CHECKPOINTS
+    home.mkdir(parents=True, exist_ok=True)
+    partial, final = home / f".step-{state.step:09d}.part", home / f"step-{state.step:09d}"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir()
+    flat = {f"{part}:{name}": value for part, values in state.tensors.items() for name, value in values.items()}
+    save_file({name: _plain(value) for name, value in flat.items()}, partial / _TENSORS)
+    rest = {"schema": _SCHEMA, "step": state.step, **state.rest}
+    (partial / _REST).write_text(json.dumps(rest) + "\n", encoding="utf-8")
+    for name in (_TENSORS, _REST):
+        _flush(partial / name)
+    if final.exists():  # the same step once more, after a resume
+        shutil.rmtree(final)
+    os.rename(partial, final)
+    _flush(home)
+    for old in _steps_on_disk(folder)[:-keep]:
+        shutil.rmtree(old)
+    return final
+
+
+def load_state(folder: Path) -> RunState:
+    """Reads the last checkpoint of a run that is whole.
+
+    Raises:
+        WeightsError: There is none.
+    """
+    found = _steps_on_disk(folder)
+    damage = ""
+    for path in reversed(found):
+        try:
+            return _read(path)
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            damage = f"; '{path}' is damaged ({' '.join(str(error).split())})"
+    raise WeightsError(f"'{folder}' holds no checkpoint to resume from{damage}; begin the run anew")
+
+
+def has_state(folder: Path) -> bool:
+    """Tells whether a run has a checkpoint."""
+    return bool(_steps_on_disk(folder))
+
+
+def _read(path: Path) -> RunState:
+    rest = json.loads((path / _REST).read_text(encoding="utf-8"))
+    if rest.pop("schema") != _SCHEMA:
+        raise ValueError("it is of another version of refvid")
+    tensors: dict[str, dict[str, Tensor]] = {}
+    for name, value in load_file(path / _TENSORS).items():
+        part, _, inner = name.partition(":")
+        tensors.setdefault(part, {})[inner] = value
+    return RunState(int(rest.pop("step")), tensors, rest)
+
+
+def _steps_on_disk(folder: Path) -> list[Path]:
+    return sorted((folder / CHECKPOINTS).glob("step-*"))
+
+
+def _plain(value: Tensor) -> Tensor:
+    return value.detach().cpu().contiguous().clone()
+
+
+def _flush(path: Path) -> None:
+    """Sees that a file, or a folder's list of names, survives a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def random_state(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Returns the states of torch's, numpy's and Python's generators as tensors and JSON."""
+    tensors = {"torch": torch.get_rng_state()}
+    if device.type == "cuda":
+        tensors["cuda"] = torch.cuda.get_rng_state(device)
+    kind, keys, position, has_gauss, gauss = np.random.get_state(legacy=True)
+    version, numbers, spare = random.getstate()
+    rest = {
+        "numpy": [kind, np.asarray(keys).tolist(), position, has_gauss, gauss],
+        "python": [version, list(numbers), spare],
+    }
+    return tensors, rest
+
+
+def restore_random_state(tensors: dict[str, Tensor], rest: dict[str, Any], device: torch.device) -> None:
+    """Puts back what `random_state` returned."""
+    torch.set_rng_state(tensors["torch"])
+    if device.type == "cuda" and "cuda" in tensors:
+        torch.cuda.set_rng_state(tensors["cuda"], device)
+    kind, keys, position, has_gauss, gauss = rest["numpy"]
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), position, has_gauss, gauss))
+    version, numbers, spare = rest["python"]
+    random.setstate((version, tuple(numbers), spare))

@@ -1,0 +1,154 @@
+"""The loss: binary cross-entropy on masks (Eq. 8), and what was found to help a network trained from scratch.
+
+Training masks alone teach the words slowly: an expression says which of several actors is meant only through all of
+its words at once. Where a data set knows its actors and the words that are true of each, three more terms help:
+`contrast` asks the mean logit in the region that is meant to exceed those in the others, `attributes` asks every
+position which words are true of what it shows (a linear head that is thrown away after training), and `words` asks the
+attention of each word (b_n . c_p of `cross_modal`) to look at what it is true of.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refvid.data.sample import STRIDE, Batch
+from refvid.model.cross_modal import CrossModalSelfAttention
+from refvid.model.language import FIRST_WORD_ID
+from refvid.model.network import ReferringNetwork
+from refvid.model.spatial import spatial_code
+
+LEAST_REGION = 0.25  # cells: what is smaller does not take part in the contrast
+LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
+
+
+@dataclass(frozen=True)
+class ObjectiveSettings:
+    """Weights of the parts of the loss.
+
+    Attributes:
+        entropy: Binary cross-entropy, Eq. 8; the paper has this alone, with weight 1.
+        dice: 1 - Dice coefficient, so that small objects count as much as large ones.
+        contrast: Cross-entropy over the regions of a scene, by the mean logit in each: which of them is meant.
+        words: Cross-entropy between each word's attention and the regions it is true of.
+        attributes: Binary cross-entropy of the words true of each position.
+    """
+
+    entropy: float = 4.0
+    dice: float = 1.0
+    contrast: float = 0.5
+    words: float = 0.2
+    attributes: float = 0.5
+
+
+PAPER_OBJECTIVE = ObjectiveSettings(entropy=1.0, dice=0.0, contrast=0.0, words=0.0, attributes=0.0)
+
+
+class Objective(nn.Module):
+    """The loss of a network on a batch, with the heads that only training needs."""
+
+    def __init__(self, network: ReferringNetwork, vocabulary_size: int, settings: ObjectiveSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        self.attribute_heads = nn.ModuleList(
+            nn.Conv2d(channels, FIRST_WORD_ID + vocabulary_size, 1) for channels in network.backbone.channels[1:]
+        )
+        for head in self.attribute_heads:
+            assert isinstance(head, nn.Conv2d)
+            assert head.bias is not None
+            nn.init.constant_(head.bias, -4.0)  # most words are true of nothing: start there
+
+    def forward(self, network: ReferringNetwork, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss and its parts, each a scalar, unweighted and detached.
+
+        Args:
+            network: In training mode or not.
+            batch: On the network's device.
+        """
+        settings = self.settings
+        clips = batch.clips.float() / 255
+        levels = network.enhance(clips, clips.shape[1] // 2, batch.frame_mask, batch.times)
+        parts: dict[str, Tensor] = {}
+        if settings.entropy or settings.dice:
+            logits = network.segment(levels, batch.word_ids)[0].float()
+            parts["entropy"], parts["dice"] = mask_losses(logits, batch.masks, batch.known)
+            if settings.contrast and batch.region_maps is not None:
+                parts["contrast"] = contrast_loss(logits, batch.masks, batch.known, batch.region_maps)
+        if batch.region_maps is not None and batch.region_words is not None:
+            if settings.words:
+                parts["words"] = self._word_loss(network, levels, batch)
+            if settings.attributes:
+                parts["attributes"] = self._attribute_loss(levels, batch.region_maps, batch.region_words)
+        loss = torch.stack([getattr(settings, name) * value for name, value in parts.items()]).sum()
+        return loss, {name: value.detach() for name, value in parts.items()}
+
+    def _attribute_loss(self, levels: list[Tensor], maps: Tensor, words: Tensor) -> Tensor:
+        truth = torch.einsum("brhw,brv->bvhw", maps, words.to(maps.dtype)).clamp(max=1)
+        total = truth.new_zeros(())
+        for head, level in zip(self.attribute_heads, levels[1:], strict=True):
+            entropy = F.binary_cross_entropy_with_logits(head(level).float(), truth, reduction="none")
+            total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
+        return 0.1 * total
+
+    @staticmethod
+    def _word_loss(network: ReferringNetwork, levels: list[Tensor], batch: Batch) -> Tensor:
+        assert batch.region_maps is not None
+        assert batch.region_words is not None
+        words, _ = network.embedding(batch.word_ids)
+        true = torch.stack([told[:, ids] for told, ids in zip(batch.region_words, batch.word_ids, strict=True)])
+        maps = torch.einsum("brhw,brel->belhw", batch.region_maps, true.to(batch.region_maps.dtype)).clamp(max=1)
+        area = maps.sum((-2, -1))
+        sought = (area > 1) & batch.known[..., None]  # a word true of at least a cell of something
+        shares = maps[sought].flatten(1) / area[sought][:, None]
+        spatial = spatial_code(*levels[0].shape[-2:], dtype=levels[0].dtype, device=levels[0].device)
+        total = shares.new_zeros(())
+        for module, level in zip(list(network.cross_modal)[1:], levels[1:], strict=True):
+            assert isinstance(module, CrossModalSelfAttention)
+            log_attention = module.word_logits(level, words, spatial)[sought].float().log_softmax(-1)
+            total = total - (shares * log_attention).sum(-1).mean()
+        return total
+
+
+def mask_losses(logits: Tensor, masks: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the mean binary cross-entropy and the mean Dice loss of the rows that are known.
+
+    Args:
+        logits: On the feature grid, [B, E, h, w].
+        masks: Shares of each pixel that are object, [B, E, H, W].
+        known: Rows that count, bool [B, E].
+    """
+    truth = F.avg_pool2d(masks, LOSS_STRIDE)[known]
+    fine = F.interpolate(logits, truth.shape[-2:], mode="bilinear")[known]
+    entropy = F.binary_cross_entropy_with_logits(fine, truth)
+    probability = fine.sigmoid()
+    overlap = (probability * truth).sum((1, 2))
+    smoothing = 1.0  # cells; keeps an empty truth from asking for exactly nothing
+    dice = 1 - (2 * overlap + smoothing) / (probability.sum((1, 2)) + truth.sum((1, 2)) + smoothing)
+    return entropy, dice.mean()
+
+
+def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor) -> Tensor:
+    """Return the mean cross-entropy of choosing, by mean logits, the region that each expression means.
+
+    Expressions that mean nothing, or more or less than one region, are left out, and regions of less than a quarter
+    of a cell.
+
+    Args:
+        logits: On the feature grid, [B, E, h, w].
+        masks: Shares of each pixel that are object, [B, E, H, W].
+        known: Rows that count, bool [B, E].
+        maps: Shares of each cell that are of a region, [B, R, h, w].
+    """
+    cells = F.avg_pool2d(masks, STRIDE)
+    area = maps.sum((2, 3))  # [B, R]
+    overlap = torch.minimum(cells[:, :, None], maps[:, None]).sum((3, 4))  # [B, E, R]
+    union = cells.sum((2, 3))[..., None] + area[:, None] - overlap
+    best, meant = (overlap / union.clamp(min=1e-6)).max(-1)
+    large = area >= LEAST_REGION
+    chosen = known & (best > 0.8) & large.gather(1, meant)
+    if not bool(chosen.any()):
+        return logits.new_zeros(())
+    scores = torch.einsum("behw,brhw->ber", logits, maps) / area[:, None].clamp(min=1e-6)
+    scores = scores.masked_fill(~large[:, None], float("-inf"))
+    return F.cross_entropy(scores[chosen], meant[chosen])

@@ -1,0 +1,89 @@
+"""Adam with its parameters in groups: trunk or not, decayed or not."""
+
+import torch
+from torch import nn
+
+from refvid.train.settings import TrainSettings
+
+
+def build_optimiser(learner: nn.Module, settings: TrainSettings) -> torch.optim.Adam:
+    """Returns Adam over the parameters that learn.
+
+    Each group has the keys `share`, its rate as a share of the schedule's, and `names`, those of its parameters.
+
+    Args:
+        learner: A module whose `network` is the network, beside the heads that only training needs.
+        settings: Of the run.
+    """
+    groups: dict[tuple[bool, bool], list[str]] = {}
+    parameters = {name: value for name, value in learner.named_parameters() if value.requires_grad}
+    for name, value in parameters.items():
+        trunk = name.startswith("network.backbone.")
+        groups.setdefault((trunk, _decays(trunk, value, settings)), []).append(name)
+    return torch.optim.Adam(
+        [
+            {
+                "params": [parameters[name] for name in names],
+                "names": names,
+                "share": settings.trunk_rate if trunk else 1.0,
+                "weight_decay": settings.weight_decay if decayed else 0.0,
+            }
+            for (trunk, decayed), names in groups.items()
+        ],
+        lr=settings.learning_rate,
+    )
+
+
+def _decays(trunk: bool, parameter: nn.Parameter, settings: TrainSettings) -> bool:
+    kernel = parameter.ndim >= 2
+    return {"trunk": trunk and kernel, "kernels": kernel, "all": True}[settings.decay_scope]
+
+
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Gives every group its share of a rate."""
+    for group in optimiser.param_groups:
+        group["lr"] = rate * group["share"]
+
+
+def freeze(network: nn.Module, settings: TrainSettings) -> None:
+    """Takes the trunk, or the scales of its norms, from what learns, as the settings say."""
+    for module in network.get_submodule("backbone").modules():
+        if settings.trunk_rate == 0 or (settings.freeze_norm and isinstance(module, nn.BatchNorm2d)):
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
+
+
+def set_training(network: nn.Module, settings: TrainSettings) -> None:
+    """Puts the network into training mode, but for the norms of the trunk that are to stay as they are."""
+    network.train()
+    if settings.freeze_norm or settings.trunk_rate == 0:
+        for module in network.get_submodule("backbone").modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
+    """Returns the optimiser's state as `parameter/key` -> tensor."""
+    tensors = {}
+    for group in optimiser.param_groups:
+        for name, parameter in zip(group["names"], group["params"], strict=True):
+            for key, value in optimiser.state.get(parameter, {}).items():
+                tensors[f"{name}/{key}"] = value
+    return tensors
+
+
+def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
+    """Puts back what `optimiser_tensors` returned.
+
+    Raises:
+        KeyError: A parameter has no state there though others have.
+    """
+    for group in optimiser.param_groups:
+        for name, parameter in zip(group["names"], group["params"], strict=True):
+            keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{name}/{key}" in tensors]
+            state = {key: tensors[f"{name}/{key}"] for key in keys}
+            for key in ("exp_avg", "exp_avg_sq"):
+                if key in state:  # laid out in memory as the parameter is
+                    state[key] = torch.empty_like(parameter, requires_grad=False).copy_(state[key])
+            if state:
+                optimiser.state[parameter] = state

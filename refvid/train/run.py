@@ -1,0 +1,244 @@
+"""A whole training run: data, network, loop and the run folder, from the first step or from the last checkpoint."""
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from refvid.data.sample import Sample
+from refvid.errors import OutputExistsError, UsageError, WeightsError
+from refvid.model.network import build_network
+from refvid.train.augment import Augmentation
+from refvid.train.checkpoint import MODEL_FOLDER, has_state, load_state, save_state
+from refvid.train.distributed import join_team
+from refvid.train.feed import Feed, Source
+from refvid.train.loop import Trainer, run_steps
+from refvid.train.monitor import Monitor, Show
+from refvid.train.objective import Objective, ObjectiveSettings
+from refvid.train.pictures import compare
+from refvid.train.record import RUN_FILE, Run, read_run
+from refvid.train.settings import TrainSettings, changed_settings
+from refvid.train.sources import DataChoice, open_data
+from refvid.train.start import ModelChoice, begin, choose_config
+from refvid.train.validate import kept_back, predict, validate
+from refvid.weights import save_checkpoint
+
+PICTURED_SAMPLES = 4
+Say = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run left.
+
+    Attributes:
+        model: Checkpoint folder for `refvid segment -m`.
+        steps: Taken in all.
+        seconds: Spent in all.
+        bad_steps: Left out because their gradient was not finite.
+        scores: Of the last validation; empty where there was none.
+    """
+
+    model: Path
+    steps: int
+    seconds: float
+    bad_steps: int
+    scores: dict[str, float]
+
+
+def train(
+    data: DataChoice,
+    settings: TrainSettings,
+    folder: Path,
+    *,
+    model: ModelChoice | None = None,
+    objective: ObjectiveSettings | None = None,
+    device: str = "auto",
+    show: Show | None = None,
+    say: Say = lambda sentence: None,
+) -> Outcome:
+    """Begins a run and takes it to its end.
+
+    Args:
+        data: To learn from.
+        settings: Of the run.
+        folder: Of the run; made if need be.
+        model: What to train; by default a new cmsa-tiny.
+        objective: Weights of the loss.
+        device: As for `refvid.weights.pick_device`.
+        show: Told of each step.
+        say: Told in sentences how things are going.
+
+    Raises:
+        OutputExistsError: The folder is not empty.
+        KeyboardInterrupt: The run was stopped; `resume` goes on with it.
+        RefvidError: The data, the weights or the device are not to be had, or training failed.
+    """
+    with join_team(device) as team:
+        if team.leads:
+            _claim(folder)
+        model = model or ModelChoice()
+        torch.manual_seed(settings.seed)
+        template = choose_config(model)
+        team.share(settings.batch)
+        opened = open_data(data, settings, template.input_size)
+        network, config = begin(model, template, opened.words)
+        origin = {key: str(value) for key, value in vars(model).items() if value is not None}
+        run = Run(data, settings, objective or ObjectiveSettings(), config, origin)
+        trainer = Trainer(network, Objective(network, len(config.vocabulary), run.objective), settings, team)
+        if team.leads:
+            folder.mkdir(parents=True, exist_ok=True)
+            run.write(folder)
+        return _go(run, folder, trainer, opened.source, show, say)
+
+
+def resume(
+    folder: Path,
+    *,
+    asked: dict[str, Any] | None = None,
+    data: DataChoice | None = None,
+    device: str = "auto",
+    show: Show | None = None,
+    say: Say = lambda sentence: None,
+) -> Outcome:
+    """Goes on with a run from its last checkpoint, as if it had never been interrupted.
+
+    Args:
+        folder: Of the run.
+        asked: Settings to change; only those that no step depends on may.
+        data: Where the data lie now, if they were moved.
+        device: As for `refvid.weights.pick_device`.
+        show: Told of each step.
+        say: Told in sentences how things are going.
+
+    Raises:
+        UsageError: A setting cannot change any more, or the data are others.
+        KeyboardInterrupt: The run was stopped again.
+        RefvidError: There is no run in the folder, or as for `train`.
+    """
+    with join_team(device) as team:
+        saved = read_run(folder)
+        run = replace(saved, settings=changed_settings(saved.settings, asked or {}), data=_moved(saved.data, data))
+        torch.manual_seed(run.settings.seed)
+        network = build_network(run.config)
+        source = open_data(run.data, run.settings, run.config.input_size).source
+        trainer = Trainer(network, Objective(network, len(run.config.vocabulary), run.objective), run.settings, team)
+        _restore(trainer, folder)
+        team.wait()  # none may write before all have read
+        if team.leads:
+            run.write(folder)
+            say(f"resuming {folder} after step {trainer.step} of {run.settings.steps}")
+        return _go(run, folder, trainer, source, show, say)
+
+
+def _restore(trainer: Trainer, folder: Path) -> None:
+    state = load_state(folder)
+    try:
+        trainer.restore(state)
+    except (RuntimeError, KeyError, ValueError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise WeightsError(f"the checkpoint in '{folder}' is not of the run in its {RUN_FILE}: {reason}") from error
+
+
+def _claim(folder: Path) -> None:
+    """Refuses a folder that holds something."""
+    if folder.exists() and not folder.is_dir():
+        raise OutputExistsError(f"'{folder}' is a file; give another --out")
+    if folder.is_dir() and any(folder.iterdir()):
+        hint = "go on with it by --resume" if has_state(folder) else "empty it"
+        raise OutputExistsError(f"the run folder '{folder}' is not empty; {hint}, or give another --out")
+
+
+def _moved(saved: DataChoice, asked: DataChoice | None) -> DataChoice:
+    """Returns the data of a run at the place where they lie now."""
+    if asked is None:
+        return saved
+    if asked.dataset != saved.dataset:
+        raise UsageError(f"the run learns from {saved.dataset}, not {asked.dataset}; leave --dataset out to resume it")
+    return replace(saved, root=asked.root or saved.root, photos=asked.photos or saved.photos)
+
+
+def _go(run: Run, folder: Path, trainer: Trainer, source: Source, show: Show | None, say: Say) -> Outcome:
+    """Takes the steps that are left and keeps the run folder."""
+    settings, team = run.settings, trainer.team
+    feed = Feed(source, run.config, settings.batch, settings.seed, Augmentation.of(settings), team.rank, team.processes)
+    if not team.leads:
+        with closing(feed.batches(trainer.step, settings.steps, settings.workers)) as batches:
+            run_steps(trainer, batches, report=_nothing, save=_nothing)
+        team.wait()
+        return Outcome(folder / MODEL_FOLDER, trainer.step, trainer.seconds, trainer.bad_steps, {})
+    keeper = _Keeper(run, folder, trainer)
+    with closing(Monitor(folder, settings, first=trainer.step, show=show)) as monitor:
+        looker = _Looker(run, trainer, monitor, source)
+        with closing(feed.batches(trainer.step, settings.steps, settings.workers)) as batches:
+            run_steps(trainer, batches, report=monitor.step, save=keeper.save, look=looker.look)
+        keeper.save_model()
+    team.wait()
+    return Outcome(folder / MODEL_FOLDER, trainer.step, trainer.seconds, trainer.bad_steps, looker.scores)
+
+
+def _nothing(*_: object) -> None:
+    """Does nothing: the first process of the team writes and speaks."""
+
+
+class _Keeper:
+    """Writes checkpoints, and with each the averaged network."""
+
+    def __init__(self, run: Run, folder: Path, trainer: Trainer) -> None:
+        self._run, self._folder, self._trainer = run, folder, trainer
+
+    def save(self) -> None:
+        """Writes a checkpoint and the model."""
+        save_state(self._folder, self._trainer.state())
+        self.save_model()
+
+    def save_model(self) -> None:
+        """Writes RUNDIR/model."""
+        trainer = self._trainer
+        record = self._run.training_record(trainer.step, trainer.seconds, trainer.bad_steps)
+        with trainer.averaged() as network:
+            save_checkpoint(network, self._run.config.renamed(training=record), self._folder / MODEL_FOLDER)
+
+
+class _Looker:
+    """Draws sample pictures and validates, every few steps.
+
+    A validation takes samples that are kept back, and so do the pictures of a run that validates.
+
+    Attributes:
+        scores: Of the last validation.
+    """
+
+    def __init__(self, run: Run, trainer: Trainer, monitor: Monitor, source: Source) -> None:
+        self._run, self._trainer, self._monitor, self._source = run, trainer, monitor, source
+        if run.settings.validate_every:  # opened now, so that what is missing is missed before the first step
+            self._source = open_data(run.data, run.settings, run.config.input_size, "validation").source
+        self._samples: list[Sample] = []
+        self.scores: dict[str, float] = {}
+
+    def look(self, step: int) -> None:
+        """Does what is due after a step."""
+        settings = self._run.settings
+        pictured = settings.sample_every and step % settings.sample_every == 0
+        validated = settings.validate_every and (step % settings.validate_every == 0 or step == settings.steps)
+        if not (pictured or validated):
+            return
+        with self._trainer.averaged() as network:
+            if pictured:
+                samples = self._kept_back(PICTURED_SAMPLES)
+                rows = [compare(sample, predict(network, self._run.config, sample)) for sample in samples]
+                # Two expressions of a sample show whether the mask follows.
+                self._monitor.pictures(step, [row for pair in rows for row in pair[:2]])
+            if validated:
+                samples = self._kept_back(settings.validation_samples)
+                self.scores = validate(network, self._run.config, samples)
+                self._monitor.scalars(step, {f"validation/{name}": value for name, value in self.scores.items()})
+
+    def _kept_back(self, count: int) -> Sequence[Sample]:
+        """Returns the first samples of the validation, drawn once."""
+        if len(self._samples) < count:
+            self._samples = kept_back(self._source, self._run.settings.seed, count)
+        return self._samples[:count]

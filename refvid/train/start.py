@@ -1,0 +1,111 @@
+"""The network that a run begins with: its config, and weights that are random or given."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from refvid.errors import UsageError, WeightsError
+from refvid.model.config import ModelConfig, full_config, tiny_config
+from refvid.model.language import FIRST_WORD_ID
+from refvid.model.network import ReferringNetwork, build_network
+from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
+from refvid.weights import CONFIG_FILE, read_checkpoint
+
+MODELS = {"cmsa-tiny": tiny_config, "cmsa-deeplab101": full_config}
+RANDOM = "none"
+_MAY_BE_NEW = ("cross_frame.",)  # a network that learnt from pictures goes on with clips
+_WORDS = "embedding.table.weight"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """What to train.
+
+    Attributes:
+        model: A name of `MODELS`, a config.json, or a checkpoint folder whose config is taken; None: as `start` has it,
+            else cmsa-tiny.
+        start: Checkpoint folder with the weights to begin with.
+        backbone_weights: As for `load_backbone`; "none" for random ones; None for the usual ones of the trunk.
+    """
+
+    model: str | None = None
+    start: Path | None = None
+    backbone_weights: str | None = None
+
+
+def choose_config(choice: ModelChoice) -> ModelConfig:
+    """Returns the config that was asked for; that of a name has no vocabulary yet.
+
+    Raises:
+        UsageError: There is no such model.
+        WeightsError: The file does not describe a model.
+    """
+    name = choice.model if choice.model is not None else str(choice.start or "cmsa-tiny")
+    if name in MODELS:
+        return MODELS[name](())
+    path = Path(name).expanduser()
+    path = path / CONFIG_FILE if path.is_dir() else path
+    if not path.is_file():
+        raise UsageError(
+            f"there is no model '{name}' to train; expected {', '.join(MODELS)}, a config.json or a checkpoint folder"
+        )
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return ModelConfig.from_dict({"name": path.stem, "vocabulary": []} | values)
+    except (ValueError, TypeError) as error:
+        raise WeightsError(f"'{path}' does not describe a model of this version: {error}") from error
+
+
+def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> tuple[ReferringNetwork, ModelConfig]:
+    """Builds the network with its first weights; random ones come from torch's generator.
+
+    Args:
+        choice: What was asked for.
+        config: From `choose_config`.
+        words: Of the data; those that the config or the weights do not know are added behind theirs.
+
+    Raises:
+        UsageError: The weights do not fit what was asked for.
+        WeightsError: A checkpoint is damaged, or has not the shape of the config.
+        UnavailableError: Weights of the trunk cannot be fetched.
+    """
+    if choice.start is None:
+        config = config.renamed(vocabulary=_joined(config.vocabulary, words), training={})
+        network = build_network(config)
+        usual = DEFAULT_BACKBONE if config.backbone == "resnet101" else RANDOM
+        if (where := choice.backbone_weights or usual) != RANDOM:
+            load_backbone(network.backbone, where)
+        return network, config
+    if choice.backbone_weights is not None:
+        raise UsageError("--backbone-weights and --start both give weights of the trunk; leave one of them out")
+    trained, known = read_checkpoint(choice.start)
+    config = config.renamed(vocabulary=_joined(known.vocabulary, words), training=known.training)
+    network = build_network(config)
+    _transplant(trained.state_dict(), network, choice.start)
+    return network, config
+
+
+def _joined(known: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:
+    return known + tuple(sorted(set(words) - set(known)))
+
+
+def _transplant(weights: dict[str, Tensor], network: ReferringNetwork, where: Path) -> None:
+    """Copies weights into a network that may have more words, and cross-frame attention that they have not."""
+    own = network.state_dict()
+    with torch.no_grad():
+        own[_WORDS][: len(weights[_WORDS])] = weights[_WORDS]
+    assert len(own[_WORDS]) >= len(weights[_WORDS]) >= FIRST_WORD_ID
+    taken = {name: value for name, value in weights.items() if name != _WORDS}
+    misfit = [name for name, value in taken.items() if name not in own or own[name].shape != value.shape]
+    misfit = [name for name in misfit if name in own or not name.startswith(_MAY_BE_NEW)]
+    missing = [name for name in own if name not in weights and not name.startswith(_MAY_BE_NEW)]
+    if misfit or missing:
+        names = ", ".join((misfit + missing)[:3])
+        raise WeightsError(
+            f"the weights in '{where}' do not fit the model that --model describes ({names}, {len(misfit + missing)} "
+            "in all); leave --model out to train the checkpoint's own"
+        )
+    network.load_state_dict(own | {name: value for name, value in taken.items() if name in own})

@@ -1,0 +1,50 @@
+"""How well a network segments samples that it does not learn from."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from refvid.data.sample import Sample
+from refvid.metrics import THRESHOLDS, iou, mean_iou, overall_iou, precision_at
+from refvid.model.config import ModelConfig
+from refvid.model.letterbox import Letterbox
+from refvid.model.network import ReferringNetwork
+from refvid.train.feed import VALIDATION, Source, collate_for, draw, generator_of, move
+
+
+def kept_back(source: Source, seed: int, count: int) -> list[Sample]:
+    """Draws the samples of a validation: the same for the same seed, whatever was drawn for training."""
+    return [draw(source, generator_of(seed, VALIDATION, 0, index)) for index in range(count)]
+
+
+@torch.no_grad()
+def predict(network: ReferringNetwork, config: ModelConfig, sample: Sample) -> npt.NDArray[np.bool_]:
+    """Returns the masks of a sample's expressions in the frame's own size, bool [E, H, W].
+
+    Args:
+        network: In evaluation mode.
+        config: Of the network.
+        sample: With at least one expression.
+    """
+    device = next(network.parameters()).device
+    batch = move(collate_for(config, [sample]), device)
+    height, width = sample.frames.shape[1:3]
+    box = Letterbox(height, width, (batch.clips.shape[-2], batch.clips.shape[-1]))
+    levels = network.enhance(batch.clips.float() / 255, batch.clips.shape[1] // 2, batch.frame_mask, batch.times)
+    logits, _ = network.segment(levels, batch.word_ids)
+    probability = box.restore(box.crop(logits[0].float())).sigmoid()
+    return np.asarray((probability > config.threshold).cpu().numpy(), dtype=np.bool_)
+
+
+def validate(network: ReferringNetwork, config: ModelConfig, samples: Sequence[Sample]) -> dict[str, float]:
+    """Segments samples and returns mean IoU, overall IoU and P@K of all their expressions, as fractions.
+
+    An expression that refers to nothing counts as right when nothing is found.
+    """
+    found = [mask for sample in samples for mask in predict(network, config, sample)]
+    truth = [mask for sample in samples for mask in sample.masks]
+    ious = [iou(one, other) for one, other in zip(found, truth, strict=True)]
+    precisions = {f"p@{threshold}": precision_at(ious, threshold) for threshold in THRESHOLDS}
+    return {"mean_iou": mean_iou(ious), "overall_iou": overall_iou(found, truth), **precisions}

@@ -1,0 +1,44 @@
+"""Shades of a paint that keep its name, and colours for the marks upon it."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from refvid.world.palette import name_of, to_lab
+from refvid.world.scene import RGB
+
+_CHALK: RGB = (242, 240, 234)
+_COAL: RGB = (30, 28, 30)
+
+
+def blend(first: RGB, second: RGB, share: float) -> RGB:
+    """Return the mixture of two sRGB colours; a share of 0 is the first, of 1 the second."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
+    return (red, green, blue)
+
+
+@lru_cache(maxsize=4096)
+def tone(paint: RGB, factor: float) -> RGB:
+    """Return a darker (factor below 1) or lighter (above 1) shade, with the paint's name where that is possible.
+
+    Args:
+        paint: sRGB colour.
+        factor: 0 to 2; up to half as far from 1 is used where the name would change on the way: limbs that nobody can
+            tell apart would be worse. Shades of a nearly black paint are all lighter, because none darker is seen.
+    """
+    name = name_of(paint)
+    share = abs(factor - 1)
+    least = share / 2
+    goal: RGB = (255, 255, 255) if factor > 1 or max(paint) < 60 else (0, 0, 0)
+    while share > least and name_of(blend(paint, goal, share)) != name:
+        share *= 0.85
+    return blend(paint, goal, max(share, least))
+
+
+def marks(rng: np.random.Generator, paint: RGB) -> RGB:
+    """Return a random colour for spots and stripes: whitish, blackish or a deep shade, well apart from the paint."""
+    here = to_lab(paint)
+    choices = [
+        colour for colour in (_CHALK, _COAL, blend(paint, _COAL, 0.6)) if np.linalg.norm(to_lab(colour) - here) > 32
+    ]
+    return choices[int(rng.integers(len(choices)))]

@@ -1,0 +1,1 @@
+"""What backdrops and occluders are painted with: brush, noise, colours, plants, buildings, furniture, whole views."""

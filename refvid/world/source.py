@@ -1,0 +1,123 @@
+"""The world as a source of training samples, drawn anew for every step."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from refvid.data.sample import Sample
+from refvid.world.grammar import VOCABULARY as GRAMMAR_WORDS
+from refvid.world.grammar import words_of
+from refvid.world.part_grammar import WORDS as PART_WORDS
+from refvid.world.sampler import draw_scene
+from refvid.world.scene import Reference, Scene
+from refvid.world.words import PLACE_WORDS
+
+# Every word that samples can say.
+VOCABULARY: tuple[str, ...] = tuple(sorted({*GRAMMAR_WORDS, *PART_WORDS}))
+
+# Shares of what is drawn: scenes of any kind, look-alikes told apart by what they do, composites of photos, photos.
+SHARES = {"mixed": 0.45, "motion": 0.1, "composite": 0.28, "photo": 0.17}
+DRAWN_PROPORTIONS = (16 / 9, 4 / 3, 1.0, 9 / 16)  # width / height
+DRAWN_PROPORTION_SHARES = (0.6, 0.2, 0.08, 0.12)
+ABSENT_SHARE = 0.15  # of the expressions of a scene
+
+
+class WorldSource:
+    """Draws scenes, composites of photos and photos, without end."""
+
+    def __init__(
+        self,
+        *,
+        frames: int = 1,
+        frame_stride: int = 1,
+        size: int = 192,
+        photos: Path | None = None,
+        split: Literal["train", "validation"] = "train",
+        shares: dict[str, float] | None = None,
+        expressions: int = 5,
+    ) -> None:
+        """Prepare to draw.
+
+        Args:
+            frames: Length T of the clips.
+            frame_stride: Frames of the scene from one frame of a clip to the next.
+            size: Samples have about this many pixels, squared.
+            photos: Folder of labelled photos; None: everything is drawn.
+            split: Of the photos; what is drawn depends on the generator alone.
+            shares: Of "mixed", "motion", "composite" and "photo"; None: `SHARES`. The last two count only with photos.
+            expressions: At most this many a sample.
+
+        Raises:
+            UsageError: The folder holds no usable photos.
+        """
+        self.frames, self.frame_stride, self.size, self.expressions = frames, frame_stride, size, expressions
+        self.photos, self.split = photos, split
+        wanted = {name: share for name, share in (shares or SHARES).items() if photos or name in ("mixed", "motion")}
+        self._names = tuple(wanted)
+        self._shares = np.array(list(wanted.values())) / sum(wanted.values())
+        if photos:
+            self._open_photos()
+
+    def _open_photos(self) -> None:
+        from refvid.world.photo_scene import PhotoWorld
+        from refvid.world.single_photos import SinglePhotos
+
+        assert self.photos is not None
+        self._composites = PhotoWorld(self.photos, self.split)
+        self._singles = SinglePhotos(self.photos, self.split)
+
+    def draw(self, rng: np.random.Generator, proportions: float | None = None) -> Sample:
+        """Draw one sample.
+
+        Args:
+            rng: Decides everything.
+            proportions: In [0, 1): chooses width and height; samples of a batch share it, so that none is padded much.
+        """
+        chosen = str(rng.choice(self._names, p=self._shares))
+        edges = np.cumsum(DRAWN_PROPORTION_SHARES)
+        number = int(np.searchsorted(edges, rng.random() if proportions is None else proportions, side="right"))
+        aspect = DRAWN_PROPORTIONS[min(number, len(edges) - 1)]
+        width, height = round(self.size * aspect**0.5), round(self.size / aspect**0.5)
+        if chosen == "photo":
+            sample = self._singles.draw(
+                rng, frames=self.frames, longer=max(width, height), count=self.expressions - 1, absent=1
+            )
+            return replace(sample, frame_stride=self.frame_stride)
+        if chosen == "composite":
+            scene = self._composites.draw_scene(
+                rng, frames=self.frames, stride=self.frame_stride, width=width, height=height
+            )
+        else:
+            mode: Literal["mixed", "motion"] = "motion" if chosen == "motion" else "mixed"
+            scene = draw_scene(rng, frames=self.frames, stride=self.frame_stride, width=width, height=height, mode=mode)
+        return replace(sample_of(scene, rng, self.expressions), frame_stride=self.frame_stride)
+
+
+def sample_of(scene: Scene, rng: np.random.Generator, expressions: int) -> Sample:
+    """Return a scene with some of its expressions and with all its actors as regions."""
+    references = _choose(scene.references, rng, expressions)
+    middle = scene.instances[len(scene.instances) // 2]
+    empty = np.zeros(middle.shape, np.bool_)
+    masks = [empty if reference.actor is None else middle == reference.actor + 1 for reference in references]
+    shown = [index for index, actor in enumerate(scene.actors) if actor.area]
+    return Sample(
+        frames=scene.frames,
+        frame_mask=np.ones(len(scene.frames), np.bool_),
+        expressions=tuple(reference.expression for reference in references),
+        masks=np.stack(masks) if masks else empty[None][:0],
+        regions=np.stack([middle == index + 1 for index in shown]) if shown else empty[None][:0],
+        # "left" and "right" of what is true of an actor are where it goes, in a sentence often where it is.
+        region_words=tuple(words_of(scene.actors[index]) - PLACE_WORDS for index in shown),
+    )
+
+
+def _choose(references: Sequence[Reference], rng: np.random.Generator, count: int) -> list[Reference]:
+    """Return some references, of which about `ABSENT_SHARE` mean nothing."""
+    present = [reference for reference in references if reference.actor is not None]
+    nothing = [reference for reference in references if reference.actor is None]
+    spared = min(len(nothing), int(rng.binomial(count, ABSENT_SHARE)))
+    kept = present[: count - spared] + nothing[: max(spared, min(len(nothing), 1) if not present else 0)]
+    return [kept[index] for index in rng.permutation(len(kept))]

@@ -1,0 +1,118 @@
+"""The loss, against values worked out by hand and literal formulas."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from refvid.data.sample import Batch, collate
+from refvid.model.config import tiny_config
+from refvid.model.cross_modal import CrossModalSelfAttention
+from refvid.model.language import Vocabulary
+from refvid.model.network import ReferringNetwork, build_network
+from refvid.model.spatial import spatial_code
+from refvid.train.objective import Objective, ObjectiveSettings, contrast_loss, mask_losses
+from refvid.world.source import VOCABULARY, WorldSource
+
+CONFIG = tiny_config(VOCABULARY).renamed(
+    backbone_channels=(4, 8, 8, 8, 8), embedding_channels=8, attention_channels=8, fusion_channels=8
+)
+
+
+@pytest.fixture(scope="module")
+def batch() -> Batch:
+    source = WorldSource(size=64, expressions=3)
+    samples = [source.draw(np.random.default_rng((2, number)), proportions=0.1) for number in range(3)]
+    return collate(samples, Vocabulary(VOCABULARY), (48, 88))
+
+
+@pytest.fixture
+def network() -> ReferringNetwork:
+    torch.manual_seed(0)
+    return build_network(CONFIG)
+
+
+def test_mask_losses_of_known_logits() -> None:
+    logits = torch.zeros(1, 2, 2, 2)  # p = 0.5 everywhere
+    masks = torch.zeros(1, 2, 16, 16)
+    masks[0, 0] = 1
+    entropy, dice = mask_losses(logits, masks, torch.tensor([[True, True]]))
+    assert entropy.item() == pytest.approx(math.log(2))
+    whole, nothing = 1 - (2 * 8 + 1) / (8 + 16 + 1), 1 - 1 / (8 + 1)  # 16 cells of 4 x 4 pixels, half of each predicted
+    assert dice.item() == pytest.approx((whole + nothing) / 2)
+    _, first = mask_losses(logits, masks, torch.tensor([[True, False]]))
+    assert first.item() == pytest.approx(whole), "rows that only fill up do not count"
+
+
+def test_contrast_of_known_logits() -> None:
+    """Two regions of 2 x 1 cells with mean logits 3 and 1; the third expression means nothing and does not count."""
+    maps = torch.zeros(1, 2, 2, 2)
+    maps[0, 0, :, 0] = maps[0, 1, :, 1] = 1
+    masks = F.interpolate(torch.cat([maps, torch.zeros(1, 1, 2, 2)], 1), scale_factor=8)
+    logits = torch.tensor([[[[2.0, 0.0], [4.0, 2.0]]]]).expand(1, 3, 2, 2)
+    known = torch.ones(1, 3, dtype=torch.bool)
+    first, second = math.log(1 + math.exp(-2)), math.log(1 + math.exp(2))
+    assert contrast_loss(logits, masks, known, maps).item() == pytest.approx((first + second) / 2)
+    nothing = contrast_loss(logits[:, 2:], masks[:, 2:], known[:, 2:], maps)
+    assert nothing.item() == 0
+
+
+def test_the_loss_is_the_weighted_sum_of_its_parts(network: ReferringNetwork, batch: Batch) -> None:
+    settings = ObjectiveSettings(entropy=2.0, dice=3.0, contrast=0.7, words=0.5, attributes=0.25)
+    loss, parts = Objective(network, len(VOCABULARY), settings)(network, batch)
+    assert set(parts) == {"entropy", "dice", "contrast", "words", "attributes"}
+    expected = sum(getattr(settings, name) * value for name, value in parts.items())
+    torch.testing.assert_close(loss.detach(), expected)
+
+
+def test_without_regions_only_the_masks_teach(network: ReferringNetwork, batch: Batch) -> None:
+    objective = Objective(network, len(VOCABULARY), ObjectiveSettings())
+    _, parts = objective(network, replace(batch, region_maps=None, region_words=None))
+    assert set(parts) == {"entropy", "dice"}
+
+
+def test_word_loss_equals_the_literal_formula(network: ReferringNetwork, batch: Batch) -> None:
+    network.eval()
+    objective = Objective(network, len(VOCABULARY), ObjectiveSettings(entropy=0, dice=0, attributes=0))
+    _, parts = objective(network, batch)
+    assert batch.region_maps is not None
+    assert batch.region_words is not None
+    levels = network.enhance(batch.clips.float() / 255, 0, batch.frame_mask)
+    spatial = spatial_code(6, 11, dtype=torch.float32, device=torch.device("cpu"))
+    expected = 0.0
+    for module, level in list(zip(network.cross_modal, levels, strict=True))[1:]:
+        assert isinstance(module, CrossModalSelfAttention)
+        losses = []
+        for b, e, position in torch.nonzero((batch.word_ids > 0) & batch.known[..., None]).tolist():
+            word = int(batch.word_ids[b, e, position])
+            shown = batch.region_maps[b][batch.region_words[b, :, word]].sum(0).clamp(max=1).flatten()
+            if shown.sum() <= 1:
+                continue
+            visual = F.normalize(level[b].flatten(1).T, dim=-1)
+            vector = F.normalize(network.embedding.table.weight[word], dim=0)
+            query = F.linear(vector, module.query.weight[:, 8:16])
+            keys = F.linear(
+                torch.cat([visual, spatial.flatten(1).T], -1),
+                torch.cat([module.key.weight[:, :8], module.key.weight[:, 16:]], 1),
+            )
+            losses.append(-(shown / shown.sum() * (keys @ query).log_softmax(0)).sum())
+        assert len(losses) > 5
+        expected += torch.stack(losses).mean().item()
+    assert parts["words"].item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_every_part_lowers_itself(network: ReferringNetwork, batch: Batch) -> None:
+    objective = Objective(network, len(VOCABULARY), ObjectiveSettings(words=1.0))
+    optimiser = torch.optim.Adam([*network.parameters(), *objective.parameters()], lr=5e-3)
+    history = []
+    for _ in range(40):
+        loss, parts = objective(network, batch)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        history.append({name: value.item() for name, value in parts.items()})
+    for name, first in history[0].items():
+        assert history[-1][name] < 0.9 * first, name
