@@ -1,5 +1,6 @@
 """The table of `ablations.py`: what was changed, what that scores, and what the paper says of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -112,13 +113,27 @@ def comparison(group: Comparison, results: dict[str, Result]) -> str:
     measure = group.measure.replace("_iou", " IoU")
     lines = [f"**{group.title}** (paper: {group.note})", "", f"| variant | paper | world, {measure} |", "|---|---|---|"]
     lines += [f"| {titles[name]} | {group.paper[name]:.2f} | {ours[name]:.1f} |" for name in names]
-    return "\n".join([*lines, "", verdict({name: group.paper[name] for name in names}, ours)])
+    apart = {name: difference(results[name], results[BASE.name], "mixed") for name in names if name != BASE.name}
+    open_questions = [name for name, (mean, half) in apart.items() if abs(mean) <= half]
+    return "\n".join([*lines, "", verdict({name: group.paper[name] for name in names}, ours, open_questions)])
 
 
-def verdict(paper: dict[str, float], ours: dict[str, float]) -> str:
-    """Returns a sentence that says whether the best comes first in both, and the order where it differs."""
+def verdict(paper: dict[str, float], ours: dict[str, float], unsettled: Sequence[str]) -> str:
+    """Returns whether the order from best to worst is the paper's, and how far it can be trusted.
+
+    Args:
+        paper: What the paper says, by variant.
+        ours: Likewise.
+        unsettled: Variants whose difference from the base is within its interval.
+    """
     said, found = (" > ".join(sorted(values, key=lambda name: -values[name])) for values in (paper, ours))
-    return "The order is the paper's." if said == found else f"The order differs: here {found}, in the paper {said}."
+    order = "The order is the paper's." if said == found else f"The order differs: here {found}, in the paper {said}."
+    if not unsettled:
+        return order
+    names = " and ".join([", ".join(unsettled[:-1]), unsettled[-1]] if len(unsettled) > 1 else unsettled)
+    return (
+        f"{order} But against base, {names} differ{'s' * (len(unsettled) == 1)} by no more than chance among the clips."
+    )
 
 
 def report(results: dict[str, Result]) -> str:

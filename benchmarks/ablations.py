@@ -47,6 +47,7 @@ from refvid.world.source import WorldSource
 
 SHARES = dict(zip(KINDS, (0.65, 0.35), strict=True))
 SHARD = 500  # clips a file
+RESULT = "result-{}.json"
 START_OBJECTIVE = ObjectiveSettings(entropy=0, dice=0)
 Weights = dict[str, torch.Tensor]
 
@@ -233,9 +234,15 @@ def score(config: ModelConfig, weights: Weights, samples: Sequence[Sample]) -> d
     return measures | {"expressions": len(ious), "scenes": scenes}
 
 
-def result_of(variant: Variant, recipe: Recipe, folder: Path) -> Result:
-    """Trains and scores a variant, or reads what it scored before."""
-    path = folder / f"result-{variant.name}.json"
+def results_in(folder: Path) -> dict[str, Result]:
+    """Returns the results of the variants that are done."""
+    paths = {variant.name: folder / RESULT.format(variant.name) for variant in VARIANTS}
+    return {name: json.loads(path.read_text()) for name, path in paths.items() if path.exists()}
+
+
+def finish(variant: Variant, recipe: Recipe, folder: Path) -> None:
+    """Trains and scores a variant, unless that was done before."""
+    path = folder / RESULT.format(variant.name)
     if not path.exists():
         print(variant.title, flush=True)
         pool = Pool.of(training_clips(recipe, folder))
@@ -246,7 +253,6 @@ def result_of(variant: Variant, recipe: Recipe, folder: Path) -> Result:
         count = sum(value.numel() for value in build_network(config).parameters())
         result = {"seconds": round(seconds), "parameters": count, "scores": scores}
         write_whole(path, json.dumps(result).encode())
-    return dict(json.loads(path.read_text()))
 
 
 def parse() -> argparse.Namespace:
@@ -277,10 +283,10 @@ def main() -> None:
     torch.set_num_threads(given.pop("threads"))
     recipe = Recipe(**given)
     claim(folder, recipe)
-    results: dict[str, Result] = {}
     for variant in VARIANTS:
         if variant is BASE or not only or variant.name in only:
-            results[variant.name] = result_of(variant, recipe, folder)
+            finish(variant, recipe, folder)
+            results = results_in(folder)
             write_whole(folder / "table.md", report(results).encode())
             write_whole(folder / "table.json", (json.dumps(results, indent=1) + "\n").encode())
     print((folder / "table.md").read_text())

@@ -25,11 +25,11 @@ def draw_park() -> Scene:
     dog = Look("dog", None, (), "brown", (122, 78, 44), build=0.31)
     ball = Look("ball", None, (), "orange", (246, 130, 22), build=0.5)
     tracks = [
-        _move(man, "walking", 1, (300, 284), 168, pace=0.75, phase=0.4),
-        _move(woman, "walking", -1, (338, 270), 156, pace=0.76, phase=2.0),
-        _move(dog, "running", 1, (290, 352), 86, pace=0.38, haste=1.35, phase=0.2),
-        _move(ball, "rolling", 1, (424, 356), 46, pace=1.2),
-        _move(onlooker, "none", -1, (580, 256), 146),
+        _move(man, "walking", 1, (296, 292), 186, pace=0.72, phase=0.4),
+        _move(woman, "walking", -1, (330, 276), 174, pace=0.72, phase=2.0),
+        _move(dog, "running", 1, (290, 354), 88, pace=0.37, haste=1.35, phase=0.2),
+        _move(ball, "rolling", 1, (424, 357), 48, pace=1.15),
+        _move(onlooker, "none", -1, (580, 262), 160),
     ]
     said: _Said = {
         "man in yellow shirt": (0, "garment"),
@@ -37,7 +37,7 @@ def draw_park() -> Scene:
         "the dog": (2, "kind"),
         "the brown dog": (2, "colour"),
         "the orange ball": (3, "colour"),
-        "blue shirt": (4, "garment"),
+        "man in blue shirt": (4, "garment"),
         "the man who is standing": (4, "action"),
         "the man walking to the right": (0, "direction"),
         "the black cat": (None, "kind"),
@@ -57,7 +57,7 @@ def draw_street() -> Scene:
     tracks = [
         _move(red, "running", 1, (290, 294), 78, pace=0.95),
         _move(blue, "running", -1, (360, 350), 92, pace=0.8),
-        _move(woman, "walking", 1, (215, 214), 136, pace=0.85, phase=0.5),
+        _move(woman, "walking", 1, (215, 216), 150, pace=0.8, phase=0.5),
         _move(cat, "walking", -1, (540, 220), 52, pace=0.8),
     ]
     said: _Said = {

@@ -31,10 +31,11 @@ def test_a_difference_is_of_the_same_clips() -> None:
 
 def test_the_order_is_judged_from_best_to_worst() -> None:
     paper = {"a": 3.0, "b": 2.0, "c": 1.0}
-    assert verdict(paper, {"a": 0.9, "b": 0.8, "c": 0.1}) == "The order is the paper's."
-    assert (
-        verdict(paper, {"a": 0.1, "b": 0.8, "c": 0.9}) == "The order differs: here c > b > a, in the paper a > b > c."
-    )
+    other = {"a": 0.1, "b": 0.8, "c": 0.9}
+    assert verdict(paper, {"a": 0.9, "b": 0.8, "c": 0.1}, []) == "The order is the paper's."
+    assert verdict(paper, other, []) == "The order differs: here c > b > a, in the paper a > b > c."
+    assert verdict(paper, other, ["b"]).endswith(" But against base, b differs by no more than chance among the clips.")
+    assert "against base, b and c differ by no more" in verdict(paper, other, ["b", "c"])
 
 
 def test_tables_show_what_is_done_so_far() -> None:
@@ -45,7 +46,11 @@ def test_tables_show_what_is_done_so_far() -> None:
     assert "| 35.0 | +5.0 ± 9.8 | 50.0 |" in lines[3]
     assert all(line.count("|") == lines[0].count("|") for line in lines)
     assert comparison(COMPARISONS[0], results) == ""
-    assert "| mean pooling | 50.12 | 50.0 |" in comparison(COMPARISONS[1], results)
+    pooling = comparison(COMPARISONS[1], results)
+    assert "| mean pooling | 50.12 | 50.0 |" in pooling
+    assert "mean differs by no more than chance" in pooling
+    sure = {"base": result(0.2, 0.4), "mean": result(0.3, 0.51)}
+    assert "chance" not in comparison(COMPARISONS[1], sure)
 
 
 def test_each_comparison_is_of_variants_that_are_trained() -> None:

@@ -14,17 +14,23 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS = list(dict.fromkeys(re.findall(r"^    (refvid .*)$", README, re.MULTILINE)))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an example, as a checkout has it; one for all commands, since some need what others made."""
+    made = tmp_path_factory.mktemp("checkout")
+    (made / "examples").mkdir()
+    shutil.copy(ROOT / "examples" / "park.mp4", made / "examples")
+    return made
+
+
 @pytest.fixture
-def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the examples, as a checkout has them."""
-    (tmp_path / "examples").mkdir()
-    shutil.copy(ROOT / "examples" / "park.mp4", tmp_path / "examples")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def checkout(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def test_the_readme_has_commands() -> None:
-    assert len(COMMANDS) >= 9
+    assert len(COMMANDS) >= 12
     assert COMMANDS[0] == 'refvid segment examples/park.mp4 "man in yellow shirt" -o out.mp4'
 
 
@@ -32,8 +38,8 @@ def test_the_readme_has_commands() -> None:
 def test_command(checkout: Path, command: str) -> None:
     arguments = shlex.split(command)[1:]
     assert main(arguments) == 0
-    if "-o" in arguments:
-        output = checkout / arguments[arguments.index("-o") + 1]
+    for option in {"-o", "--out"} & set(arguments):
+        output = checkout / arguments[arguments.index(option) + 1]
         assert output.exists(), f"{output.name} was promised"
         assert output.stat().st_size > 0
 

@@ -110,6 +110,9 @@ def train(
         DecayScope | None,
         _setting("decay_scope", _LEARNING, "What is decayed: kernels of the trunk, all kernels, or everything."),
     ] = None,
+    mask_every: Annotated[
+        int | None, _setting("mask_every", _LEARNING, "Learn masks in every n-th step, in the others words alone.")
+    ] = None,
     power: Annotated[float | None, _setting("power", _LEARNING, "Of the polynomial decay of the rate.")] = None,
     warmup: Annotated[int | None, _setting("warmup", _LEARNING, "Steps in which the rate rises.")] = None,
     gradient_norm: Annotated[

@@ -60,6 +60,8 @@ class CrossFrameSelfAttention(nn.Module):
         if space_time:
             self.time_key = nn.Linear(2, attention_channels, bias=False)
             self.time_value = nn.Linear(2, attention_channels, bias=False)
+            for code in (self.time_key, self.time_value):
+                nn.init.zeros_(code.weight)  # still pictures teach them nothing: they must not disturb until clips do
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map features [..., C, h, w] to queries, keys and values, each [..., P, A], in float32 or wider."""

@@ -22,12 +22,11 @@ turned round: for each different word u of a picture
 is one slice of a single product with A, and an expression is a weighted sum of its words' slices.
 """
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refvid.model.multimodal import Multimodal
 from refvid.model.spatial import SPATIAL_CHANNELS
 
 # 1 / Z^2 appears in the gradient, so Z has to stay far from the smallest float32.
@@ -130,45 +129,6 @@ def pool_positions_query_by_query(
         logits = position_logits[:, None] + word_logits[:, :, word, None]
         pooled = pooled + word_weights[:, :, word, None, None] * logits.softmax(-1)
     return pooled @ g[:, None]
-
-
-@dataclass(frozen=True)
-class Multimodal:
-    """The features F^ of Eq. 5 of E expressions on one level, in the parts they are the sum of.
-
-    F^_p = W pooled_p + [v_p / |v_p|, sum_n a_n e_n / |e_n|, s_p] has D channels a position and expression, but only the
-    first term depends on both. Fusion maps F^ linearly, so it maps the parts, and F^ is never built.
-
-    Attributes:
-        pooled: Attended values [B, E, P, A].
-        output: W [D, A].
-        visual: v / |v| [B, P, C].
-        words: sum_n a_n e_n / |e_n| [B, E, C_l].
-        code: Spatial coordinates [B, P, 8].
-        size: h and w, whose product is P.
-    """
-
-    pooled: Tensor
-    output: Tensor
-    visual: Tensor
-    words: Tensor
-    code: Tensor
-    size: tuple[int, int]
-
-    def project(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return weight F^ + bias for a weight [X, D] and a bias [X]: [B * E, X, h, w], channels last."""
-        sizes = [self.visual.shape[-1], self.words.shape[-1], self.code.shape[-1]]
-        visual, word, spatial = torch.split(weight, sizes, dim=1)
-        seen = F.linear(self.visual, visual) + F.linear(self.code, spatial)  # [B, P, X]
-        told = F.linear(self.words, word, bias)  # [B, E, X]
-        mapped = F.linear(self.pooled, weight @ self.output) + seen[:, None] + told[:, :, None]
-        return mapped.reshape(-1, *self.size, len(weight)).permute(0, 3, 1, 2)
-
-    def dense(self) -> Tensor:
-        """Return F^ itself, [B * E, D, h, w]."""
-        channels = self.output.shape[0]
-        identity = torch.eye(channels, dtype=self.pooled.dtype, device=self.pooled.device)
-        return self.project(identity, identity.new_zeros(channels))
 
 
 def unit_features(visual: Tensor, words: Tensor, spatial: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -104,7 +104,7 @@ class Trainer:
         self._optimiser.zero_grad(set_to_none=True)
         where = self.team.device
         with torch.autocast(where.type, dtype=self._dtype, enabled=self._dtype is not torch.float32):
-            loss, parts = self._loss(move(batch, where))
+            loss, parts = self._loss(move(batch, where), self.step % self.settings.mask_every == 0)
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimiser)
         parameters = [value for group in self._optimiser.param_groups for value in group["params"]]
@@ -182,9 +182,10 @@ class _Learner(nn.Module):
         super().__init__()
         self.network, self.objective = network, objective
 
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss and its parts."""
-        return cast(tuple[Tensor, dict[str, Tensor]], self.objective(self.network, batch))
+    def forward(self, batch: Batch, masks: bool) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss and its parts, those of the masks only where they are asked for."""
+        options = {} if masks else {"masks": False}
+        return cast(tuple[Tensor, dict[str, Tensor]], self.objective(self.network, batch, **options))
 
 
 def _computing_type(settings: TrainSettings, device: torch.device) -> torch.dtype:

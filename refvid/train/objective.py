@@ -59,18 +59,22 @@ class Objective(nn.Module):
             assert head.bias is not None
             nn.init.constant_(head.bias, -4.0)  # most words are true of nothing: start there
 
-    def forward(self, network: ReferringNetwork, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(
+        self, network: ReferringNetwork, batch: Batch, *, masks: bool = True
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and its parts, each a scalar, unweighted and detached.
 
         Args:
             network: In training mode or not.
             batch: On the network's device.
+            masks: False to leave the masks and the contrast out, and with them most of the cost, where the batch knows
+                its regions.
         """
         settings = self.settings
         clips = batch.clips.float() / 255
         levels = network.enhance(clips, clips.shape[1] // 2, batch.frame_mask, batch.times)
         parts: dict[str, Tensor] = {}
-        if settings.entropy or settings.dice:
+        if (masks or batch.region_maps is None) and (settings.entropy or settings.dice):
             logits = network.segment(levels, batch.word_ids)[0].float()
             parts["entropy"], parts["dice"] = mask_losses(logits, batch.masks, batch.known)
             if settings.contrast and batch.region_maps is not None:

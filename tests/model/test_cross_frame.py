@@ -42,6 +42,9 @@ def module(request: pytest.FixtureRequest) -> CrossFrameSelfAttention:
     with torch.no_grad():
         module.temperature.fill_(2.3)
         module.query.weight.mul_(3)
+        if module.space_time:
+            module.time_key.weight.normal_()
+            module.time_value.weight.normal_()
     return module
 
 

@@ -16,6 +16,7 @@ from refvid.train.augment import Augmentation
 from refvid.train.distributed import Team
 from refvid.train.feed import Feed
 from refvid.train.loop import StopSign, Trainer, run_steps
+from refvid.train.objective import Objective, ObjectiveSettings
 from refvid.train.optimiser import build_optimiser
 from refvid.train.schedule import learning_rate
 from refvid.train.settings import TrainSettings
@@ -78,6 +79,15 @@ def test_decay_reaches_what_its_scope_says(scope: str, expected: set[str] | None
             assert group["weight_decay"] == (5e-4 if expected is None or kind in expected else 0), name
             assert group["share"] == (0.5 if trunk else 1.0)
     assert sorted(seen) == sorted(named)
+
+
+def test_masks_are_learnt_in_every_nth_step() -> None:
+    network = build_network(CONFIG)
+    settings = replace(SETTINGS, mask_every=3)
+    trainer = Trainer(network, Objective(network, len(WORDS), ObjectiveSettings()), settings, ALONE)
+    batches = make_batches()
+    learnt = ["dice" in trainer.advance(next(batches)).scalars for _ in range(5)]
+    assert learnt == [True, False, False, True, False]
 
 
 def test_the_loss_falls() -> None:

@@ -74,6 +74,14 @@ def test_without_regions_only_the_masks_teach(network: ReferringNetwork, batch: 
     assert set(parts) == {"entropy", "dice"}
 
 
+def test_steps_without_masks_teach_words(network: ReferringNetwork, batch: Batch) -> None:
+    objective = Objective(network, len(VOCABULARY), ObjectiveSettings())
+    _, parts = objective(network, batch, masks=False)
+    assert set(parts) == {"words", "attributes"}
+    _, unknown = objective(network, replace(batch, region_maps=None, region_words=None), masks=False)
+    assert set(unknown) == {"entropy", "dice"}, "without regions there is nothing else to learn from"
+
+
 def test_word_loss_equals_the_literal_formula(network: ReferringNetwork, batch: Batch) -> None:
     network.eval()
     objective = Objective(network, len(VOCABULARY), ObjectiveSettings(entropy=0, dice=0, attributes=0))
