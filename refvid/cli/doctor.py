@@ -64,6 +64,9 @@ def _examine_packages() -> Iterator[Finding]:
     if sys.version_info >= (3, 13):
         crf = "only --refine needs it, and it builds on Python 3.11 and 3.12 only"
     yield _find("pydensecrf2", partial(version, "pydensecrf2"), crf)
+    train = "only training, data sets and the world need it: pip install 'refvid[train]'"
+    for name in ("h5py", "opencv-python-headless", "scipy", "tensorboard"):
+        yield _find(name, partial(version, name), train)
 
 
 def _find(name: str, look: Callable[[], str], remedy: str, *, needed: bool = False) -> Finding:

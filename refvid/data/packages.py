@@ -5,6 +5,8 @@ from types import ModuleType
 
 from refvid.errors import UnavailableError
 
+_DISTRIBUTIONS = {"cv2": "opencv-python-headless"}
+
 
 def need_package(name: str, purpose: str) -> ModuleType:
     """Import a package of the extra "train".
@@ -19,7 +21,7 @@ def need_package(name: str, purpose: str) -> ModuleType:
     try:
         return import_module(name)
     except ImportError as error:
-        package = name.partition(".")[0]
+        package = _DISTRIBUTIONS.get(name, name.partition(".")[0])
         raise UnavailableError(
             f'{purpose} needs {package}, which is not installed: pip install "refvid[train]"'
         ) from error

@@ -143,3 +143,25 @@ def test_size_as_typed() -> None:
     for text in ("568", "568x", "-568x320", "10x320", "568x9999"):
         with pytest.raises(UsageError, match="size"):
             parse_size(text)
+
+
+@pytest.mark.parametrize(
+    ("package", "arguments"),
+    [
+        ("cv2", ["world", "make", "--out", "world", "--videos", "1"]),
+        ("cv2", ["train", "--dataset", "world", "--out", "run"]),
+        ("h5py", ["world", "make", "--out", "world", "--videos", "1"]),
+        ("scipy", ["world", "make", "--out", "world", "--videos", "1", "--layout", "jhmdb"]),
+    ],
+)
+def test_a_missing_package_is_named_with_what_to_type(package: str, arguments: list[str], tmp_path: Path) -> None:
+    script = (
+        f"import sys; sys.modules[{package!r}] = None; from refvid.cli.app import main; sys.exit(main(sys.argv[1:]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+    )
+    assert done.returncode == 3, done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("refvid: error: ")]
+    assert line.endswith('which is not installed: pip install "refvid[train]"')
+    assert not list(tmp_path.iterdir())
