@@ -79,7 +79,7 @@ def read_run(folder: Path) -> Run:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         data = values["data"]
-        places = {key: Path(data[key]) if key in data else None for key in ("root", "photos")}
+        places = {key: Path(data[key]) if key in data else None for key in ("root", "photos", "cache")}
         return Run(
             DataChoice(data["dataset"], **places),
             TrainSettings.from_dict(values["settings"]),

@@ -158,7 +158,9 @@ def _moved(saved: DataChoice, asked: DataChoice | None) -> DataChoice:
         return saved
     if asked.dataset != saved.dataset:
         raise UsageError(f"the run learns from {saved.dataset}, not {asked.dataset}; leave --dataset out to resume it")
-    return replace(saved, root=asked.root or saved.root, photos=asked.photos or saved.photos)
+    return replace(
+        saved, root=asked.root or saved.root, photos=asked.photos or saved.photos, cache=asked.cache or saved.cache
+    )
 
 
 def _go(run: Run, folder: Path, trainer: Trainer, source: Source, show: Show | None, say: Say) -> Outcome:

@@ -24,15 +24,17 @@ class DataChoice:
         dataset: One of `DATASETS`.
         root: Folder of a data set on disk.
         photos: Folder of photos for the world to composite.
+        cache: Folder where the world keeps its scenes.
     """
 
     dataset: str
     root: Path | None = None
     photos: Path | None = None
+    cache: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the record of it for run folders and model cards."""
-        record = {"dataset": self.dataset, "root": self.root, "photos": self.photos}
+        record = {"dataset": self.dataset, "root": self.root, "photos": self.photos, "cache": self.cache}
         return {key: str(value) for key, value in record.items() if value is not None}
 
 
@@ -97,8 +99,8 @@ class A2DSource:
 def _open_a2d(choice: DataChoice, settings: TrainSettings, size: int, split: Split) -> OpenData:
     if choice.root is None:
         raise UsageError("--dataset a2d needs --root, the folder that holds A2D Sentences")
-    if choice.photos is not None:
-        raise UsageError("--photos goes with --dataset world; leave it out for a2d")
+    if choice.photos is not None or choice.cache is not None:
+        raise UsageError("--photos and --cache go with --dataset world; leave them out for a2d")
     source = A2DSource(choice.root, "train" if split == "train" else "test", settings)
     return OpenData(source, source.words())
 
@@ -109,7 +111,13 @@ def _open_world(choice: DataChoice, settings: TrainSettings, size: int, split: S
     from refvid.world.source import VOCABULARY, WorldSource
 
     source = WorldSource(
-        frames=settings.frames, frame_stride=settings.frame_stride, size=size, photos=choice.photos, split=split
+        frames=settings.frames,
+        frame_stride=settings.frame_stride,
+        size=size,
+        photos=choice.photos,
+        split=split,
+        # What is kept back is drawn anew: a few scenes, and never those of the cache.
+        cache=choice.cache if split == "train" else None,
     )
     return OpenData(source, VOCABULARY)
 

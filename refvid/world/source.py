@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from refvid.data.sample import Sample
+from refvid.world.cache import SceneCache, Told
 from refvid.world.grammar import VOCABULARY as GRAMMAR_WORDS
-from refvid.world.grammar import words_of
 from refvid.world.part_grammar import WORDS as PART_WORDS
 from refvid.world.sampler import draw_scene
 from refvid.world.scene import Reference, Scene
@@ -38,6 +39,8 @@ class WorldSource:
         split: Literal["train", "validation"] = "train",
         shares: dict[str, float] | None = None,
         expressions: int = 5,
+        cache: Path | None = None,
+        cache_scenes: int = 4000,
     ) -> None:
         """Prepare to draw.
 
@@ -49,9 +52,11 @@ class WorldSource:
             split: Of the photos; what is drawn depends on the generator alone.
             shares: Of "mixed", "motion", "composite" and "photo"; None: `SHARES`. The last two count only with photos.
             expressions: At most this many a sample.
+            cache: Folder where scenes are kept, so that each is drawn once; None: every sample is a new scene.
+            cache_scenes: How many different scenes are kept of each kind and size.
 
         Raises:
-            UsageError: The folder holds no usable photos.
+            UsageError: The folder holds no usable photos, or the cache holds other scenes.
         """
         self.frames, self.frame_stride, self.size, self.expressions = frames, frame_stride, size, expressions
         self.photos, self.split = photos, split
@@ -60,6 +65,8 @@ class WorldSource:
         self._shares = np.array(list(wanted.values())) / sum(wanted.values())
         if photos:
             self._open_photos()
+        origin = {"photos": photos.resolve().name if photos else "", "split": split}
+        self._cache = SceneCache(cache, origin, cache_scenes) if cache else None
 
     def _open_photos(self) -> None:
         from refvid.world.photo_scene import PhotoWorld
@@ -86,31 +93,38 @@ class WorldSource:
                 rng, frames=self.frames, longer=max(width, height), count=self.expressions - 1, absent=1
             )
             return replace(sample, frame_stride=self.frame_stride)
+        draw = partial(self._draw_scene, chosen, width, height)
+        if self._cache:
+            name = f"{chosen}-{width}x{height}-{self.frames}x{self.frame_stride}"
+            told = self._cache.get(name, rng, draw)
+        else:
+            told = Told.of(draw(rng))
+        return replace(sample_of(told, rng, self.expressions), frame_stride=self.frame_stride)
+
+    def _draw_scene(self, chosen: str, width: int, height: int, rng: np.random.Generator) -> Scene:
         if chosen == "composite":
-            scene = self._composites.draw_scene(
+            return self._composites.draw_scene(
                 rng, frames=self.frames, stride=self.frame_stride, width=width, height=height
             )
-        else:
-            mode: Literal["mixed", "motion"] = "motion" if chosen == "motion" else "mixed"
-            scene = draw_scene(rng, frames=self.frames, stride=self.frame_stride, width=width, height=height, mode=mode)
-        return replace(sample_of(scene, rng, self.expressions), frame_stride=self.frame_stride)
+        mode: Literal["mixed", "motion"] = "motion" if chosen == "motion" else "mixed"
+        return draw_scene(rng, frames=self.frames, stride=self.frame_stride, width=width, height=height, mode=mode)
 
 
-def sample_of(scene: Scene, rng: np.random.Generator, expressions: int) -> Sample:
+def sample_of(scene: Scene | Told, rng: np.random.Generator, expressions: int) -> Sample:
     """Return a scene with some of its expressions and with all its actors as regions."""
-    references = _choose(scene.references, rng, expressions)
-    middle = scene.instances[len(scene.instances) // 2]
+    told = Told.of(scene) if isinstance(scene, Scene) else scene
+    references, middle = _choose(told.references, rng, expressions), told.middle
     empty = np.zeros(middle.shape, np.bool_)
     masks = [empty if reference.actor is None else middle == reference.actor + 1 for reference in references]
-    shown = [index for index, actor in enumerate(scene.actors) if actor.area]
+    shown = [index for index in range(len(told.words)) if (middle == index + 1).any()]
     return Sample(
-        frames=scene.frames,
-        frame_mask=np.ones(len(scene.frames), np.bool_),
+        frames=told.frames,
+        frame_mask=np.ones(len(told.frames), np.bool_),
         expressions=tuple(reference.expression for reference in references),
         masks=np.stack(masks) if masks else empty[None][:0],
         regions=np.stack([middle == index + 1 for index in shown]) if shown else empty[None][:0],
         # "left" and "right" of what is true of an actor are where it goes, in a sentence often where it is.
-        region_words=tuple(words_of(scene.actors[index]) - PLACE_WORDS for index in shown),
+        region_words=tuple(told.words[index] - PLACE_WORDS for index in shown),
     )
 
 
@@ -118,6 +132,7 @@ def _choose(references: Sequence[Reference], rng: np.random.Generator, count: in
     """Return some references, of which about `ABSENT_SHARE` mean nothing."""
     present = [reference for reference in references if reference.actor is not None]
     nothing = [reference for reference in references if reference.actor is None]
+    present = [present[index] for index in rng.permutation(len(present))]
     spared = min(len(nothing), int(rng.binomial(count, ABSENT_SHARE)))
     kept = present[: count - spared] + nothing[: max(spared, min(len(nothing), 1) if not present else 0)]
     return [kept[index] for index in rng.permutation(len(kept))]
