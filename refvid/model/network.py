@@ -81,7 +81,7 @@ class ReferringNetwork(nn.Module):
         words, word_mask = self.embedding(word_ids)
         _, _, height, width = levels[0].shape
         spatial = spatial_code(height, width, dtype=levels[0].dtype, device=levels[0].device)
-        # Measured: one matrix a picture pays once its expressions have several words in common, in training.
+        # In training the expressions of a picture have many words in common: attend to each different word once.
         shared = number_words(word_ids) if word_ids.shape[1] > 1 and torch.is_grad_enabled() else None
         results = [
             attend(level, words, word_mask, spatial, shared)

@@ -33,7 +33,7 @@ class TrainSettings:
         weight_decay: Coefficient of the L2 term.
         decay_scope: "trunk": kernels of the trunk; "kernels": every matrix and kernel; "all": every parameter.
         mask_every: Steps from one that learns masks to the next; those between learn only which words are true of
-            what, where the data tell, which costs a third and brings a new trunk on faster.
+            what, where the data tell, and leave out the attention over words, the larger part of a step.
         power: Of the polynomial decay (1 - step / steps) ** power.
         warmup: Steps over which the rate rises from nothing.
         gradient_norm: Longest gradient, longer ones are shortened to it; 0 for no limit.
