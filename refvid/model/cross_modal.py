@@ -194,9 +194,14 @@ class CrossModalSelfAttention(nn.Module):
         Returns:
             [B, P, A] and [B, E, L, A], whose sum over (p, n) is the projection of f_pn.
         """
+        position_weight, word_weight = self.weights_of(projection)
+        return F.linear(positions, position_weight), F.linear(words, word_weight)
+
+    def weights_of(self, projection: nn.Linear) -> tuple[Tensor, Tensor]:
+        """Return the columns of a projection for [visual, spatial], [A, C + 8], and for the word, [A, C_l]."""
         sizes = [self.visual_channels, self.embedding_channels, SPATIAL_CHANNELS]
         visual, word, spatial = torch.split(projection.weight, sizes, dim=1)
-        return F.linear(positions, torch.cat([visual, spatial], dim=1)), F.linear(words, word)
+        return torch.cat([visual, spatial], dim=1), word
 
     def forward(
         self, visual: Tensor, words: Tensor, word_mask: Tensor, spatial: Tensor, shared: Tensor | None = None
@@ -257,10 +262,9 @@ class CrossModalSelfAttention(nn.Module):
             words: Word embeddings [B, E, L, C_l].
             spatial: [8, h, w].
         """
-        code = spatial.to(visual.dtype).flatten(1).T.expand(len(visual), -1, -1)
-        positions = torch.cat([F.normalize(visual.flatten(2).transpose(1, 2), dim=-1), code], dim=-1)
-        unit_words = F.normalize(words, dim=-1)
-        b, c = self.split(self.query, positions, unit_words)[1], self.split(self.key, positions, unit_words)[0]
+        unit_visual, code, unit_words = unit_features(visual, words, spatial)
+        b = F.linear(unit_words, self.weights_of(self.query)[1])
+        c = F.linear(torch.cat([unit_visual, code], dim=-1), self.weights_of(self.key)[0])
         return b @ c.transpose(1, 2)[:, None]
 
     def attend_words(self, a: Tensor, b: Tensor, d: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:

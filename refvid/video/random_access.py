@@ -49,8 +49,8 @@ def read_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], 
         raise VideoError(f"{path} has {len(source.pts)} frames, but frame {indices[0]} is asked for")
     found = _decode(source, min(inside), max(inside) + 1)
     present = np.array([index in found for index in indices])
-    known = sorted(found)
-    nearest = [min(known, key=lambda have, wanted=index: abs(have - wanted)) for index in indices]  # type: ignore[misc]
+    known = np.array(sorted(found))
+    nearest = [int(known[np.abs(known - index).argmin()]) for index in indices]
     return np.stack([found[index] for index in nearest]), present
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -183,8 +184,8 @@ def describe(rng: np.random.Generator, facts: PersonFacts, count: int, absent: i
     askable = [index for index, part in enumerate(facts.parts) if part.label in NAMES]
     targets = [-1, *(int(index) for index in rng.permutation(askable))]
     meant = [targets[k % len(targets)] if rng.random() < 0.75 else -1 for k in range(count)]
-    makers: list[Callable[[], Saying | None]] = [lambda target=target: _say(rng, facts, target) for target in meant]  # type: ignore[misc]
-    makers += [lambda: _deny(rng, facts)] * absent
+    makers: list[Callable[[], Saying | None]] = [partial(_say, rng, facts, target) for target in meant]
+    makers += [partial(_deny, rng, facts)] * absent
     found: dict[str, Saying] = {}
     for make in makers:
         for _ in range(4):
