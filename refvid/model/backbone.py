@@ -48,10 +48,37 @@ class ResidualBlock(nn.Module):
         return F.relu(out, inplace=True)
 
 
-class LightBackbone(nn.Module):
-    """A small residual trunk with the strides and dilations of the full one, for the CPU."""
+class ColourPath(nn.Module):
+    """Colours of each cell of the feature grid, straight from the pixels: a learned, soft colour histogram.
 
-    def __init__(self, widths: Sequence[int]) -> None:
+    A perceptron sees each 2 x 2 block of pixels alone, and its answers are averaged over the cell. A small trunk that
+    learns from scratch gives colours up on its way to Res5: a linear probe names the colour of three balls in four
+    after the stem, of one in three after Res5.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Conv2d(3, channels, 1), nn.Conv2d(channels, channels, 1)
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map normalised images [B, 3, H, W] to [B, C, H / 8, W / 8]."""
+        blocks = F.avg_pool2d(images, 2)
+        named = F.relu(self.outer(F.relu(self.inner(blocks), inplace=True)), inplace=True)
+        out: Tensor = self.norm(F.avg_pool2d(named, 4))
+        return out
+
+
+class LightBackbone(nn.Module):
+    """A small residual trunk with the strides and dilations of the full one, for the CPU.
+
+    Args:
+        widths: Channels of the stem and of Res2 to Res5.
+        colour_channels: Of a `ColourPath` whose linear maps are added to Res3, Res4 and Res5; 0: none. They begin at
+            zero, so that a trunk without the path can be taught on with it.
+    """
+
+    def __init__(self, widths: Sequence[int], colour_channels: int = 0) -> None:
         super().__init__()
         stem, res2, res3, res4, res5 = widths
         self.channels = (res3, res4, res5)
@@ -60,9 +87,21 @@ class LightBackbone(nn.Module):
         self.res3 = nn.Sequential(ResidualBlock(res2, res3, stride=2), ResidualBlock(res3, res3))
         self.res4 = nn.Sequential(ResidualBlock(res3, res4, dilation=2), ResidualBlock(res4, res4, dilation=2))
         self.res5 = nn.Sequential(ResidualBlock(res4, res5, dilation=4), ResidualBlock(res5, res5, dilation=4))
+        self.colours = ColourPath(colour_channels) if colour_channels else None
+        tinted = self.channels if colour_channels else ()
+        self.tints = nn.ModuleList(nn.Conv2d(colour_channels, width, 1, bias=False) for width in tinted)
+        for tint in self.tints:
+            assert isinstance(tint, nn.Conv2d)
+            nn.init.zeros_(tint.weight)
 
     def forward(self, images: Tensor) -> Levels:
         """Map normalised images [B, 3, H, W] to features of Res3, Res4, Res5, each [B, C, H / 8, W / 8]."""
-        c3 = self.res3(self.res2(self.stem(images)))
-        c4 = self.res4(c3)
-        return c3, c4, self.res5(c4)
+        low = self.res2(self.stem(images))
+        if self.colours is None:
+            c3 = self.res3(low)
+            c4 = self.res4(c3)
+            return c3, c4, self.res5(c4)
+        colours = self.colours(images)
+        c3 = self.res3(low) + self.tints[0](colours)
+        c4 = self.res4(c3) + self.tints[1](colours)
+        return c3, c4, self.res5(c4) + self.tints[2](colours)

@@ -33,6 +33,7 @@ class ModelConfig:
     Attributes:
         vocabulary: Words the model has seen; word n has id n + 2, ids 0 and 1 are padding and unknown.
         backbone_channels: Widths of stem, Res2, Res3, Res4 and Res5 of the light backbone (resnet101 fixes its own).
+        colour_channels: Width of the light backbone's colour path; 0: none.
         input_size: Side of the square input in pixels; frames are resized and zero-padded to it.
         input_shape: "square", as the paper has it, or "area": the input has the frame's own proportions and the area
             of the square, so that a wide video wastes no positions on padding.
@@ -57,6 +58,7 @@ class ModelConfig:
     vocabulary: tuple[str, ...]
     backbone: BackboneName = "resnet101"
     backbone_channels: tuple[int, int, int, int, int] = (64, 256, 512, 1024, 2048)
+    colour_channels: int = 0
     input_size: int = 320
     input_shape: Literal["square", "area"] = "square"
     embedding_channels: int = 1000
@@ -151,6 +153,7 @@ def tiny_config(vocabulary: tuple[str, ...]) -> ModelConfig:
         vocabulary=vocabulary,
         backbone="light",
         backbone_channels=(24, 48, 96, 128, 160),
+        colour_channels=32,
         input_size=192,
         input_shape="area",
         embedding_channels=64,

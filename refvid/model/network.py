@@ -160,7 +160,11 @@ class LevelStream:
 
 def build_network(config: ModelConfig) -> ReferringNetwork:
     """Build the network a config describes, with random weights."""
-    backbone = ResNetBackbone() if config.backbone == "resnet101" else LightBackbone(config.backbone_channels)
+    backbone: ResNetBackbone | LightBackbone = (
+        ResNetBackbone()
+        if config.backbone == "resnet101"
+        else LightBackbone(config.backbone_channels, config.colour_channels)
+    )
     cross_modal = [
         POOLINGS[config.pooling](channels, config.embedding_channels, config.attention_channels)
         for channels in backbone.channels
