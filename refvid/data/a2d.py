@@ -1,36 +1,51 @@
 """A2D Sentences as it is downloaded, and every world folder in its layout."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
-from PIL import Image
 
-from refvid.data.a2d_files import (
-    CLIPS,
-    MASKS,
-    TEXT,
-    VIDEO_SET,
-    Sentence,
-    Split,
-    find_parts,
-    parse_sentences,
-    read_instances,
-    read_masks,
-    read_splits,
-)
-from refvid.data.packages import need_package
+from refvid.data.a2d_files import Sentence, Split
+from refvid.data.a2d_survey import survey_split
+from refvid.data.a2d_video import A2DVideo
+from refvid.data.referring import ReferringSet, Rules, Target
 from refvid.data.sample import Sample
+from refvid.data.sets import check_choice
 from refvid.errors import RefvidError
-from refvid.video.random_access import count_frames, read_frames
 
 Protocol = Literal["mttr", "refvos"]
 
+TITLE = "A2D Sentences"
+RULES = {
+    "mttr": Rules(),  # IoU > K; two empty masks are equal
+    "refvos": Rules(inclusive=True, empty="zero"),  # IoU >= K; nothing found where nothing is scores 0
+}
 PAPER_OFFSETS = tuple(range(-5, 6))  # five frames before and five after, section 3.4
+
+
+def open_a2d(root: Path, split: str, protocol: str) -> ReferringSet:
+    """Opens a split of A2D Sentences (Gavrilyuk et al., CVPR 2018); no mask and no video is read yet.
+
+    Each part is looked for in the root, in `Release/` and in `text_annotations/`; videos are clips in `clips320H` or
+    `CLIPS320`, or else folders of frames in `pngs320H`. "mttr" needs to know which instances each annotated frame
+    has, and opens all the h5 files of the split for that: about 3,800 of the original's test split.
+
+    Args:
+        root: The folder that holds the data set.
+        split: "train" or "test", by the ninth column of videoset.csv.
+        protocol: "mttr" counts a sentence in the frames that its instance is in; "refvos" in all annotated frames of
+            the video, where an absent instance is an empty mask.
+
+    Raises:
+        RefvidError: Parts of the data set are missing, or nothing is left of the split.
+        UnavailableError: h5py is not installed.
+        UsageError: The split or the protocol is not one of the data set's.
+    """
+    check_choice("a2d", split, protocol)
+    survey = survey_split(root, split, protocol)
+    return ReferringSet(TITLE, split, protocol, RULES[protocol], tuple(survey.videos), notes=survey.notes())
 
 
 @dataclass(frozen=True)
@@ -65,13 +80,12 @@ class A2DSentences:
     def __init__(
         self, root: Path, split: Split, *, protocol: Protocol = "mttr", offsets: Sequence[int] = PAPER_OFFSETS
     ) -> None:
-        """Read the text and the instances of every annotated frame; no mask and no video yet.
+        """Reads what `open_a2d` reads.
 
         Args:
             root: The folder that holds the data set.
             split: By the ninth column of videoset.csv.
-            protocol: "mttr" pairs a sentence with the frames that its instance is in; "refvos" with all annotated
-                frames of the video, where an absent instance is an empty mask.
+            protocol: As `open_a2d` takes it.
             offsets: Frames of the clip relative to the annotated one; the middle one is 0.
 
         Raises:
@@ -79,39 +93,26 @@ class A2DSentences:
             UnavailableError: h5py is not installed.
             ValueError: The middle offset is not 0.
         """
-        need_package("h5py", "reading A2D Sentences")
         self.offsets = _check_offsets(offsets)
-        self._clips, self._masks, text, video_set = find_parts(root, (CLIPS, MASKS, TEXT, VIDEO_SET))
-        with text.open(encoding="utf-8", newline="") as lines:
-            sentences, self.skipped = parse_sentences(lines)
-        splits = read_splits(video_set)
-        by_video: defaultdict[str, list[Sentence]] = defaultdict(list)
-        for sentence in sentences:
-            if splits.get(sentence.video) == split:
-                by_video[sentence.video].append(sentence)
-        files = {video: sorted((self._masks / video).glob("*.h5")) for video in by_video}
-        self.without_masks = tuple(video for video in by_video if not files[video])
+        survey = survey_split(root, split, protocol)
+        self.skipped = survey.bad_rows
+        self.without_masks = tuple(survey.without_masks)
+        self._places = tuple((video, target) for video in survey.videos for target in video.targets)
         self.frames = tuple(
-            frame for video, spoken in by_video.items() for frame in _pair(spoken, files[video], protocol)
+            AnnotatedFrame(video.name, target.index + 1, _sentences(video, target)) for video, target in self._places
         )
         self.pairs = tuple((f, e) for f, frame in enumerate(self.frames) for e in range(len(frame.sentences)))
-        if not self.pairs:
-            raise RefvidError(
-                f"{root} holds nothing of the split {split}: {len(by_video)} of its videos have sentences, "
-                f"{len(self.without_masks)} of these have no masks in {self._masks}; unpack the masks, or give "
-                "another split"
-            )
 
     def __len__(self) -> int:
-        """Return the number of (sentence, frame) pairs."""
+        """Returns the number of (sentence, frame) pairs."""
         return len(self.pairs)
 
     def __getitem__(self, pair: int) -> Sample:
-        """Return the sample of the frame of a pair; `pairs[pair][1]` is its expression there."""
+        """Returns the sample of the frame of a pair; `pairs[pair][1]` is its expression there."""
         return self.sample(self.pairs[pair][0])
 
     def sample(self, frame: int, offsets: Sequence[int] | None = None) -> Sample:
-        """Read the clip around an annotated frame, and the masks of all its sentences.
+        """Reads the clip around an annotated frame, and the masks of all its sentences.
 
         Args:
             frame: Index into `frames`.
@@ -125,24 +126,18 @@ class A2DSentences:
             UnavailableError: h5py is not installed.
             ValueError: The middle offset is not 0.
         """
-        annotated = self.frames[frame]
+        video, target = self._places[frame]
         steps = self.offsets if offsets is None else _check_offsets(offsets)
-        path = self._clips / f"{annotated.video}.mp4"
-        instances, masks = read_masks(_mask_file(self._masks, annotated))
-        rows = {instance: row for row, instance in reversed(list(enumerate(instances)))}  # the first of two alike
-        nothing = np.zeros(masks.shape[1:], np.bool_)
-        chosen = [masks[rows[s.instance]] if s.instance in rows else nothing for s in annotated.sentences]
-        # Decoders differ by a frame at the end of some clips: an annotated last frame must not be lost for that.
-        target = min(annotated.number, count_frames(path)) - 1
-        pixels, present = read_frames(path, [target + step for step in steps])
+        total = video.count_frames()
+        wanted = np.array(steps) + min(target.index, total - 1)
+        pixels, present = video.read(wanted.tolist())
+        present &= wanted < total  # beyond the last frame there are only repetitions of it
         if not present[len(steps) // 2]:
-            raise RefvidError(f"{path}: annotated frame {annotated.number} cannot be decoded; download the video again")
-        return Sample(
-            frames=_scale(pixels, *masks.shape[1:]),
-            frame_mask=present,
-            expressions=tuple(sentence.query for sentence in annotated.sentences),
-            masks=np.stack(chosen),
-        )
+            raise RefvidError(
+                f"{video.footage}: annotated frame {target.name} cannot be decoded; download the video again"
+            )
+        expressions = tuple(video.expressions[e].text for e in target.counting)
+        return Sample(frames=pixels, frame_mask=present, expressions=expressions, masks=video.truth(target))
 
 
 def _check_offsets(offsets: Sequence[int]) -> tuple[int, ...]:
@@ -151,25 +146,6 @@ def _check_offsets(offsets: Sequence[int]) -> tuple[int, ...]:
     return tuple(offsets)
 
 
-def _mask_file(folder: Path, frame: AnnotatedFrame) -> Path:
-    return folder / frame.video / f"{frame.number:05d}.h5"
-
-
-def _pair(sentences: Sequence[Sentence], files: Sequence[Path], protocol: Protocol) -> list[AnnotatedFrame]:
-    """Find the sentences that count for each frame of a video; frames without any are left out."""
-    frames = []
-    for path in files:
-        counting = tuple(sentences)
-        if protocol == "mttr":
-            there = set(read_instances(path))
-            counting = tuple(sentence for sentence in sentences if sentence.instance in there)
-        if counting:
-            frames.append(AnnotatedFrame(sentences[0].video, int(path.stem), counting))
-    return frames
-
-
-def _scale(pixels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArray[np.uint8]:
-    """Bring frames [T, h, w, 3] to the masks' size; encoders have rounded the width of some clips to even."""
-    if pixels.shape[1:3] == (height, width):
-        return pixels
-    return np.stack([np.asarray(Image.fromarray(frame).resize((width, height))) for frame in pixels])
+def _sentences(video: A2DVideo, target: Target) -> tuple[Sentence, ...]:
+    said = [video.expressions[e] for e in target.counting]
+    return tuple(Sentence(video.name, int(e.instance or 0), e.text) for e in said)

@@ -5,7 +5,7 @@ The text, the masks and the videos come in separate archives, which end up in on
 """
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.data.packages import need_package
+from refvid.data.text import read_lines
 from refvid.errors import RefvidError
 
 Split = Literal["train", "test"]
@@ -22,9 +23,11 @@ Split = Literal["train", "test"]
 TEXT = "a2d_annotation.txt"
 MASKS = "a2d_annotation_with_instances"
 VIDEO_SET = "videoset.csv"
-CLIPS = "clips320H"
+MISSED = "a2d_missed_videos.txt"
+CLIPS = ("clips320H", "CLIPS320")
+PICTURES = "pngs320H"
 PLACES = ("", "Release", "text_annotations")
-_SPLITS: dict[str, Split] = {"0": "train", "1": "test"}
+SPLITS: dict[str, Split] = {"0": "train", "1": "test"}
 
 
 @dataclass(frozen=True)
@@ -42,26 +45,69 @@ class Sentence:
     query: str
 
 
-def find_parts(root: Path, names: Sequence[str]) -> list[Path]:
-    """Find each part of the data set in `root`, `root/Release` or `root/text_annotations`.
+@dataclass(frozen=True)
+class Parts:
+    """Where the parts of the data set are.
+
+    Attributes:
+        text: The sentences.
+        masks: Folder of a folder of h5 files for each video.
+        video_set: Table of the videos with their splits.
+        missed: List of the videos without a sentence; not every copy of the data set has it.
+        clips: Folders of video files, the first one that has a video counts.
+        pictures: Folders of a folder of extracted frames for each video, for videos that have no clip.
+    """
+
+    text: Path
+    masks: Path
+    video_set: Path
+    missed: Path | None
+    clips: tuple[Path, ...]
+    pictures: tuple[Path, ...]
+
+    def footage(self) -> dict[str, Path]:
+        """Returns each video's clip, or where it has none its folder of frames."""
+        found: dict[str, Path] = {}
+        for folder in self.clips:
+            for path in folder.iterdir():
+                if path.suffix.lower() == ".mp4":
+                    found.setdefault(path.name[: -len(path.suffix)], path)
+        for folder in self.pictures:
+            for path in folder.iterdir():
+                if path.name not in found and path.is_dir():
+                    found[path.name] = path
+        return found
+
+
+def find_parts(root: Path) -> Parts:
+    """Finds the parts of the data set in `root`, `root/Release` or `root/text_annotations`.
 
     Raises:
         RefvidError: The folder is missing, or parts of it; all of these are named.
     """
     if not root.is_dir():
         raise RefvidError(f"{root} is not a folder; give the one that A2D Sentences was unpacked into")
-    found = {name: path for name in names for path in (root / place / name for place in PLACES) if path.exists()}
-    missing = [name for name in names if name not in found]
+
+    def everywhere(*names: str) -> tuple[Path, ...]:
+        return tuple(path for name in names for place in PLACES if (path := root / place / name).exists())
+
+    found = {name: everywhere(name) for name in (TEXT, MASKS, VIDEO_SET, MISSED)}
+    clips = tuple(path for path in everywhere(*CLIPS) if path.is_dir())
+    pictures = tuple(path for path in everywhere(PICTURES) if path.is_dir())
+    missing = [name for name in (TEXT, MASKS, VIDEO_SET) if not found[name]]
+    if not clips and not pictures:
+        missing.append(f"{CLIPS[0]} ({', '.join(CLIPS[1:])} or {PICTURES} would do)")
     if missing:
         raise RefvidError(
             f"{root} does not hold A2D Sentences: no {' and no '.join(missing)} in it, nor in Release/ or "
-            "text_annotations/ below it; unpack the archive that holds it there"
+            "text_annotations/ below it; unpack the archives that hold them there"
         )
-    return [found[name] for name in names]
+    missed = found[MISSED][0] if found[MISSED] else None
+    return Parts(found[TEXT][0], found[MASKS][0], found[VIDEO_SET][0], missed, clips, pictures)
 
 
 def parse_sentences(lines: Iterable[str]) -> tuple[list[Sentence], int]:
-    """Read the rows `video_id,instance_id,query` below a line of headings.
+    """Reads the rows `video_id,instance_id,query` below a line of headings.
 
     Returns:
         The sentences in the file's order, and the number of rows that are none: the original has one, whose instance
@@ -86,35 +132,67 @@ def parse_sentences(lines: Iterable[str]) -> tuple[list[Sentence], int]:
 
 
 def read_splits(path: Path) -> dict[str, Split]:
-    """Read videoset.csv: the split of every video.
+    """Reads videoset.csv: the split of every video.
 
     Raises:
         RefvidError: A row has no ninth column of 0 or 1.
     """
     splits: dict[str, Split] = {}
-    with path.open(encoding="utf-8", newline="") as lines:
-        for number, row in enumerate(csv.reader(lines), 1):
-            if not row:
-                continue
-            if len(row) < 9 or row[8].strip() not in _SPLITS:
-                raise RefvidError(f"{path}, line {number}: expected nine columns, the last one 0 (train) or 1 (test)")
-            splits[row[0]] = _SPLITS[row[8].strip()]
+    for number, row in enumerate(csv.reader(read_lines(path)), 1):
+        if not row:
+            continue
+        if len(row) < 9 or row[8].strip() not in SPLITS:
+            raise RefvidError(f"{path}, line {number}: expected nine columns, the last one 0 (train) or 1 (test)")
+        splits[row[0]] = SPLITS[row[8].strip()]
     return splits
 
 
-def read_instances(path: Path) -> list[int]:
-    """Read which instances a frame's file has masks of, in the masks' order.
+def mask_files(folder: Path) -> list[Path]:
+    """Lists the h5 files of a video by the number of their frame; a folder that is not there has none."""
+    if not folder.is_dir():
+        return []
+    named = [path for path in folder.iterdir() if path.suffix == ".h5" and path.stem.isascii() and path.stem.isdigit()]
+    return sorted((path for path in named if int(path.stem) > 0), key=lambda path: int(path.stem))
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a frame's file says it holds.
+
+    Attributes:
+        instances: Of its masks, in their order; one may be there twice.
+        surplus: How many masks there are more than names of instances; below 0, how many fewer.
+    """
+
+    instances: tuple[int, ...]
+    surplus: int
+
+
+def read_held(path: Path) -> Held:
+    """Reads which instances a frame's file has masks of, and none of the masks.
 
     Raises:
         RefvidError: The file cannot be read.
         UnavailableError: h5py is not installed.
     """
     with _open(path) as file:
-        return [int(instance) for instance in _instances(file)]
+        named, total = _names(file), _total(file)
+        return Held(tuple(int(instance) for instance in named[:total]), total - len(named))
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Reads the height and width of a frame's masks.
+
+    Raises:
+        RefvidError: The file cannot be read.
+        UnavailableError: h5py is not installed.
+    """
+    with _open(path) as file:
+        return _size(file)
 
 
 def read_masks(path: Path) -> tuple[list[int], npt.NDArray[np.bool_]]:
-    """Read the masks of a frame.
+    """Reads the masks of a frame.
 
     Some of the original files have more masks than instances; the surplus is dropped. Some name an instance twice.
 
@@ -126,16 +204,40 @@ def read_masks(path: Path) -> tuple[list[int], npt.NDArray[np.bool_]]:
         UnavailableError: h5py is not installed.
     """
     with _open(path) as file:
-        instances, masks = _instances(file), np.asarray(file["reMask"])
+        total = _total(file)
+        instances = [int(instance) for instance in _names(file)[:total]]
+        if not instances:
+            return [], np.zeros((0, *_size(file)), np.bool_)
+        masks = np.asarray(file["reMask"])
     stacked = masks[None] if masks.ndim == 2 else masks
-    upright = np.ascontiguousarray(stacked.transpose(0, 2, 1)[: len(instances)] > 0)
-    return [int(instance) for instance in instances], upright
+    return instances, np.ascontiguousarray(stacked[: len(instances)].transpose(0, 2, 1) > 0)
 
 
-def _instances(file: Any) -> npt.NDArray[np.float64]:
-    shape = file["reMask"].shape
-    total = 1 if len(shape) == 2 else shape[0]
-    return np.asarray(file["instance"], np.float64).reshape(-1)[:total]
+def _names(file: Any) -> npt.NDArray[np.float64]:
+    named = file["instance"]
+    return np.zeros(0) if _is_empty(named) else np.asarray(named, np.float64).reshape(-1)
+
+
+def _total(file: Any) -> int:
+    """Return the number of masks, whose axes are [n, W, H], or [W, H] of a single one."""
+    masks = file["reMask"]
+    if _is_empty(masks):
+        return 0
+    if masks.ndim not in (2, 3):
+        raise ValueError(f"`reMask` has {masks.ndim} axes, expected 2 or 3")
+    return 1 if masks.ndim == 2 else int(masks.shape[0])
+
+
+def _size(file: Any) -> tuple[int, int]:
+    """Return height and width; a frame without a mask still has the picture of its classes, [W, H]."""
+    masks = file["reMask"]
+    width, height = (file["reS_id"] if _is_empty(masks) else masks).shape[-2:]
+    return int(height), int(width)
+
+
+def _is_empty(values: Any) -> bool:
+    """Tell whether there is nothing; MATLAB writes down the shape instead, and an attribute that says so."""
+    return bool(values.attrs.get("MATLAB_empty", 0)) or 0 in values.shape
 
 
 @contextmanager
@@ -145,7 +247,7 @@ def _open(path: Path) -> Iterator[Any]:
     try:
         with h5py.File(path, "r") as file:
             yield file
-    except (KeyError, OSError, ValueError) as error:
+    except (KeyError, OSError, RuntimeError, ValueError) as error:
         raise RefvidError(
             f"{path} is not an h5 file with `instance` and `reMask` ({error}); unpack the masks again"
         ) from error

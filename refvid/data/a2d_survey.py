@@ -1,0 +1,172 @@
+"""Which videos, sentences and frames of A2D Sentences count, and what is wrong with the rest."""
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from refvid.data.a2d_files import (
+    MISSED,
+    TEXT,
+    VIDEO_SET,
+    Held,
+    Parts,
+    Sentence,
+    find_parts,
+    mask_files,
+    parse_sentences,
+    read_held,
+    read_splits,
+)
+from refvid.data.a2d_video import A2DVideo
+from refvid.data.frame_folder import name_some
+from refvid.data.packages import need_package
+from refvid.data.referring import Expression, Target
+from refvid.data.text import count_of, read_lines
+from refvid.errors import RefvidError
+
+
+@dataclass
+class Survey:
+    """What was found of a split, and what was wrong with it.
+
+    Attributes:
+        split: Its name.
+        videos: Those that have a sentence, masks and a frame that counts, in the text's order.
+        bad_rows: Rows of the text, of either split, that cannot be read; the original has one.
+        unlisted: Sentences of videos that videoset.csv does not know, by their videos.
+        silent: Videos of the split without a sentence.
+        unexplained: How many of these a2d_missed_videos.txt does not list; None where that file is missing.
+        without_masks: Sentences of videos of the split that have no masks, by their videos.
+        unseen: Sentences about an instance that no annotated frame shows.
+        surplus: Files with more masks than names of instances.
+        lacking: Files with fewer masks than names of instances.
+        doubled: Files that name an instance twice.
+    """
+
+    split: str
+    videos: list[A2DVideo] = field(default_factory=list)
+    bad_rows: int = 0
+    unlisted: Counter[str] = field(default_factory=Counter)
+    silent: int = 0
+    unexplained: int | None = None
+    without_masks: Counter[str] = field(default_factory=Counter)
+    unseen: int = 0
+    surplus: int = 0
+    lacking: int = 0
+    doubled: int = 0
+
+    def count_faults(self, held: Held) -> None:
+        """Counts what is wrong with a file of masks."""
+        self.surplus += held.surplus > 0
+        self.lacking += held.surplus < 0
+        self.doubled += len(set(held.instances)) < len(held.instances)
+
+    def notes(self) -> tuple[str, ...]:
+        """Returns what a person should know, one sentence for each kind of fault there is."""
+        listed = "" if self.unexplained is None else f", {self.unexplained} of them not in {MISSED}"
+        counted = {
+            f"{count_of(self.bad_rows, 'row')} of {TEXT} cannot be read: left out": self.bad_rows,
+            f"{_told(self.unlisted)} not in {VIDEO_SET}: left out": len(self.unlisted),
+            f"{count_of(self.silent, 'video')} of the split {self.split} without a sentence{listed}": self.silent,
+            f"{_told(self.without_masks)} without masks: left out": len(self.without_masks),
+            f"{count_of(self.unseen, 'sentence')} about what no annotated frame shows: never counted": self.unseen,
+            f"{count_of(self.surplus, 'mask file')} with more masks than instances: the first taken": self.surplus,
+            f"{count_of(self.lacking, 'mask file')} with fewer masks than instances: the first taken": self.lacking,
+            f"{count_of(self.doubled, 'mask file')} with an instance twice: its first mask taken": self.doubled,
+        }
+        return tuple(note for note, number in counted.items() if number)
+
+
+def survey_split(root: Path, split: str, protocol: str) -> Survey:
+    """Reads the text, and for "mttr" which instances each annotated frame has.
+
+    Args:
+        root: The folder that holds the data set.
+        split: "train" or "test".
+        protocol: "mttr" or "refvos", as `refvid.data.a2d.open_a2d` takes it.
+
+    Raises:
+        RefvidError: Parts of the data set are missing, or nothing is left of the split.
+        UnavailableError: h5py is not installed.
+    """
+    need_package("h5py", "reading A2D Sentences")
+    parts = find_parts(root)
+    survey = Survey(split)
+    spoken = _read_text(parts, survey)
+    files = {video: mask_files(parts.masks / video) for video in spoken}
+    survey.without_masks = Counter({video: len(said) for video, said in spoken.items() if not files[video]})
+    footage = parts.footage()
+    _check_footage(root, parts, split, [video for video in spoken if files[video] and video not in footage])
+    for video, said in spoken.items():
+        if not files[video]:
+            continue
+        expressions = _express(said)
+        targets = _find_targets(expressions, files[video], protocol, survey)
+        survey.unseen += len(expressions) - len({e for target in targets for e in target.counting})
+        if targets:
+            survey.videos.append(A2DVideo(video, expressions, targets, footage[video], parts.masks / video))
+    if not survey.videos:
+        raise RefvidError(
+            f"{root} holds nothing of the split {split}: {len(spoken)} of its videos have sentences, "
+            f"{len(survey.without_masks)} of these have no masks in {parts.masks}; unpack the masks, or give "
+            "another split"
+        )
+    return survey
+
+
+def _read_text(parts: Parts, survey: Survey) -> dict[str, list[Sentence]]:
+    """Return the split's sentences by their videos, in the text's order."""
+    sentences, survey.bad_rows = parse_sentences(read_lines(parts.text))
+    splits = read_splits(parts.video_set)
+    survey.unlisted = Counter(sentence.video for sentence in sentences if sentence.video not in splits)
+    spoken: defaultdict[str, list[Sentence]] = defaultdict(list)
+    for sentence in sentences:
+        if splits.get(sentence.video) == survey.split:
+            spoken[sentence.video].append(sentence)
+    silent = {video for video, part in splits.items() if part == survey.split and video not in spoken}
+    survey.silent = len(silent)
+    if parts.missed is not None:
+        survey.unexplained = len(silent - {line.strip() for line in read_lines(parts.missed)})
+    return spoken
+
+
+def _check_footage(root: Path, parts: Parts, split: str, missing: Sequence[str]) -> None:
+    if missing:
+        places = ", ".join(str(folder) for folder in (*parts.clips, *parts.pictures))
+        raise RefvidError(
+            f"{root} is not whole: {count_of(len(missing), 'video')} of the split {split} without footage "
+            f"({name_some(missing)}), looked for in {places}; unpack the videos again"
+        )
+
+
+def _express(sentences: Sequence[Sentence]) -> tuple[Expression, ...]:
+    """Give each sentence a key; a world says several things of an instance, the original one."""
+    said: Counter[int] = Counter()
+    expressions = []
+    for sentence in sentences:
+        said[sentence.instance] += 1
+        nth = said[sentence.instance]
+        key = str(sentence.instance) if nth == 1 else f"{sentence.instance}-{nth}"
+        expressions.append(Expression(key, sentence.query, sentence.instance))
+    return tuple(expressions)
+
+
+def _find_targets(
+    expressions: Sequence[Expression], files: Sequence[Path], protocol: str, survey: Survey
+) -> tuple[Target, ...]:
+    """Find the sentences that count for each frame of a video; frames without any are left out."""
+    targets = []
+    for path in files:
+        counting = tuple(range(len(expressions)))
+        if protocol == "mttr":
+            held = read_held(path)
+            survey.count_faults(held)
+            counting = tuple(e for e in counting if expressions[e].instance in held.instances)
+        if counting:
+            targets.append(Target(path.stem, int(path.stem) - 1, counting))
+    return tuple(targets)
+
+
+def _told(videos: Counter[str]) -> str:
+    return f"{count_of(videos.total(), 'sentence')} of {count_of(len(videos), 'video')}"

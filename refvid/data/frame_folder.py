@@ -1,0 +1,139 @@
+"""Footage and masks that lie in folders, one file a frame, as DAVIS and Ref-YouTube-VOS have them."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from refvid.errors import RefvidError, VideoError
+
+_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad bytes
+_NUMBERED = ("P", "L", "1")
+_NAMED = 5  # names in an error; all thirty would bury the sentence
+
+
+@dataclass(frozen=True)
+class FrameFolder:
+    """A video as a folder of JPEGs.
+
+    Attributes:
+        folder: That holds them.
+        names: Of the frames without their suffix, "00005", in the order of the video.
+    """
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def path(self, index: int) -> Path:
+        """Returns the file of a frame."""
+        return self.folder / f"{self.names[index]}.jpg"
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Reads the width and height of a frame, pixels, without decoding it.
+
+        Raises:
+            VideoError: The frame cannot be read.
+        """
+        with _opened(self.path(index), VideoError) as image:
+            return image.size
+
+    def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Reads frames.
+
+        Args:
+            indices: From 0, in any order, at least one of them inside the video.
+
+        Returns:
+            uint8 [len(indices), H, W, 3] RGB, and bool [len(indices)]: False for frames before the first and after the
+            last, and for those whose file is gone; the nearest one that is there stands in for them.
+
+        Raises:
+            VideoError: No index is inside the video, a file is damaged, or the frames differ in size.
+        """
+        count = len(self.names)
+        if not any(0 <= index < count for index in indices):
+            raise VideoError(f"{self.folder} has {count} frames, but of these {list(indices)} are asked for")
+        taken = [self._nearest(index) for index in indices]
+        pixels = {index: self._load(index) for index in set(taken)}
+        if len({frame.shape for frame in pixels.values()}) != 1:
+            raise VideoError(f"the frames in {self.folder} differ in size; unpack them again")
+        present = np.array([index == nearest for index, nearest in zip(indices, taken, strict=True)])
+        return np.stack([pixels[index] for index in taken]), present
+
+    def _nearest(self, index: int) -> int:
+        clamped = min(max(index, 0), len(self.names) - 1)
+        if self.path(clamped).is_file():
+            return clamped
+        there = [other for other in range(len(self.names)) if self.path(other).is_file()]
+        if not there:
+            raise VideoError(f"{self.folder} holds none of its {len(self.names)} frames; unpack them again")
+        return min(there, key=lambda other: abs(other - index))
+
+    def _load(self, index: int) -> npt.NDArray[np.uint8]:
+        with _opened(self.path(index), VideoError) as image:
+            return np.asarray(image.convert("RGB"))
+
+
+def list_names(folder: Path, suffix: str) -> tuple[str, ...]:
+    """Returns the names of a folder's files with a suffix, without it and sorted; none where there is no folder."""
+    try:
+        return tuple(sorted(p.stem for p in folder.iterdir() if p.suffix == suffix and not p.name.startswith(".")))
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+
+
+def read_numbers(path: Path, size: tuple[int, int], *, colours: bool = False) -> npt.NDArray[np.uint8]:
+    """Reads which object each pixel of a mask belongs to: uint8 [H, W], a palette's indices and not its colours.
+
+    Args:
+        path: A PNG.
+        size: Width and height of the frame, pixels.
+        colours: Whether a picture in colours is taken as well, by its first channel; else it is an error.
+
+    Raises:
+        RefvidError: The file cannot be read, is in colours, or has another size than the frame.
+    """
+    with _opened(path, RefvidError) as image:
+        mode, values = image.mode, np.asarray(image)
+    if mode not in _NUMBERED and not colours:
+        raise RefvidError(
+            f"{path} is a picture in colours (mode {mode}), expected one whose values number the objects; "
+            "unpack the masks again"
+        )
+    numbers = values[..., 0] if values.ndim == 3 else values
+    if numbers.shape != (size[1], size[0]):
+        raise RefvidError(
+            f"the mask {path} is {numbers.shape[1]}x{numbers.shape[0]}, but its frame is {size[0]}x{size[1]}; "
+            "give masks and frames of one resolution"
+        )
+    return numbers.astype(np.uint8)
+
+
+def read_mode(path: Path) -> str:
+    """Reads what Pillow calls the mode of a picture, "P" for a palette.
+
+    Raises:
+        RefvidError: The file cannot be read.
+    """
+    with _opened(path, RefvidError) as image:
+        return image.mode
+
+
+def name_some(names: Sequence[str]) -> str:
+    """Returns the first of some names for a sentence, and how many more there are."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+@contextmanager
+def _opened(path: Path, kind: type[RefvidError]) -> Iterator[Image.Image]:
+    """Opens a picture; whatever is wrong with it, then or while it is decoded, becomes a sentence."""
+    try:
+        with Image.open(path, formats=("JPEG", "PNG")) as image:
+            yield image
+    except _ERRORS as error:
+        raise kind(f"{path} cannot be read ({error}); unpack it again") from error

@@ -1,0 +1,68 @@
+"""Folders of numbered pictures, 00001.png and on, as data sets keep the frames of a video."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from refvid.errors import VideoError
+
+Frames = npt.NDArray[np.uint8]
+
+_PICTURE = re.compile(r"(\d+)\.png", re.IGNORECASE | re.ASCII)  # not ._00001.png, which unpacking leaves behind
+_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad bytes
+
+
+def find_pictures(folder: Path) -> dict[int, Path]:
+    """Lists the pictures of a folder by the index of their frame, from 0, rising.
+
+    They count from 1, unless one has the number 0. Other files do not matter; a folder that is not there is empty.
+    """
+    if not folder.is_dir():
+        return {}
+    named = [(match, path) for path in folder.iterdir() if (match := _PICTURE.fullmatch(path.name))]
+    numbers = {int(match[1]): path for match, path in named}
+    first = 0 if 0 in numbers else 1
+    return {number - first: numbers[number] for number in sorted(numbers)}
+
+
+def read_pictures(
+    files: Mapping[int, Path], indices: Sequence[int], size: tuple[int, int]
+) -> tuple[Frames, npt.NDArray[np.bool_]]:
+    """Reads some frames of a folder.
+
+    Args:
+        files: What `find_pictures` has found, at least one.
+        indices: Of frames from 0, in any order.
+        size: Height and width to bring them to, pixels.
+
+    Returns:
+        uint8 [len(indices), H, W, 3] RGB, and bool [len(indices)]: False for frames that are not there; the nearest
+        one stands in for them.
+
+    Raises:
+        VideoError: A picture cannot be read.
+    """
+    known = np.array(sorted(files))
+    nearest = [int(known[np.abs(known - index).argmin()]) for index in indices]
+    pixels = {index: fit_frames(_read(files[index])[None], size)[0] for index in set(nearest)}
+    return np.stack([pixels[index] for index in nearest]), np.array([index in files for index in indices])
+
+
+def fit_frames(frames: Frames, size: tuple[int, int]) -> Frames:
+    """Resizes frames [T, h, w, 3] to a height and width; encoders round the sizes of some clips to even numbers."""
+    height, width = size
+    if frames.shape[1:3] == size:
+        return frames
+    return np.stack([np.asarray(Image.fromarray(frame).resize((width, height))) for frame in frames])
+
+
+def _read(path: Path) -> Frames:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("RGB"))
+    except _ERRORS as error:
+        raise VideoError(f"{path} cannot be read as a picture ({error}); unpack the frames again") from error

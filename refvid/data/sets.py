@@ -1,0 +1,118 @@
+"""The data sets by their names."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import cast
+
+from refvid.data.referring import ReferringSet, SetInfo, SetOpener
+from refvid.errors import UsageError
+
+_JHMDB = {
+    "mttr": "the three frames a video that MTTR's list names (put jhmdb_sentences_samples_metadata.json into the root)",
+    "uniform3": "three frames a video, evenly spread (ACGA)",
+    "all": "every annotated frame",
+}
+_KHOREVA = {
+    "full-video": "phrases given after the whole video was seen; mean of the two annotators",
+    "first-frame": "phrases given after the first frame alone; mean of the two annotators",
+    "full-video-hungarian": "as full-video, objects matched as the DAVIS unsupervised task does",
+    "first-frame-hungarian": "as first-frame, objects matched as the DAVIS unsupervised task does",
+    "semi-supervised": "no phrases, the first and last frame left out: scores masks on disk only",
+}
+_KINDS = {"umd": "UMD's split", "google": "Google's split, train and val only (the CMSA paper's G-Ref)"}
+
+SETS = {
+    info.name: info
+    for info in (
+        SetInfo(
+            "a2d",
+            "A2D Sentences",
+            ("train", "test"),
+            "test",
+            "train",
+            {
+                "mttr": "frames that show the instance (MTTR, ReferFormer)",
+                "refvos": "every annotated frame, an absent instance is an empty mask (RefVOS)",
+            },
+        ),
+        SetInfo("jhmdb", "J-HMDB Sentences", ("test",), "test", None, _JHMDB),
+        SetInfo("refcoco", "RefCOCO (UNC)", ("train", "val", "testA", "testB"), "val", "train", {"unc": "UNC's split"}),
+        SetInfo(
+            "refcoco+", "RefCOCO+ (UNC+)", ("train", "val", "testA", "testB"), "val", "train", {"unc": "UNC's split"}
+        ),
+        SetInfo("refcocog", "RefCOCOg (G-Ref)", ("train", "val", "test"), "val", "train", _KINDS),
+        SetInfo("referit", "ReferIt", ("trainval", "train", "val", "test"), "test", "trainval", {"cmsa": "as CMSA"}),
+        SetInfo("davis16", "DAVIS-16", ("train", "val"), "val", "train", _KHOREVA),
+        SetInfo("davis17", "DAVIS-17", ("train", "val"), "val", "train", _KHOREVA),
+        SetInfo(
+            "refytvos",
+            "Ref-YouTube-VOS",
+            ("train", "valid", "test"),
+            "valid",
+            "train",
+            {"server": "masks of every expression, for the benchmark's server; train is scored here"},
+            private=("valid", "test"),
+        ),
+    )
+}
+
+_READERS = {
+    "a2d": "refvid.data.a2d",
+    "jhmdb": "refvid.data.jhmdb",
+    "refcoco": "refvid.data.refcoco",
+    "refcoco+": "refvid.data.refcoco",
+    "refcocog": "refvid.data.refcoco",
+    "referit": "refvid.data.referit",
+    "davis16": "refvid.data.davis",
+    "davis17": "refvid.data.davis",
+    "refytvos": "refvid.data.refytvos",
+}
+
+
+def set_info(name: str) -> SetInfo:
+    """Returns what is known of a data set.
+
+    Raises:
+        UsageError: None is called so.
+    """
+    try:
+        return SETS[name]
+    except KeyError:
+        raise UsageError(f"no data set is called '{name}'; expected one of {', '.join(SETS)}") from None
+
+
+def check_choice(name: str, split: str, protocol: str) -> SetInfo:
+    """Returns what is known of a data set that has this split and this protocol.
+
+    Raises:
+        UsageError: The name, the split or the protocol is unknown.
+    """
+    info = set_info(name)
+    if split not in info.splits:
+        raise UsageError(f"{info.title} has no split '{split}'; expected one of {', '.join(info.splits)}")
+    if protocol not in info.protocols:
+        raise UsageError(f"{info.title} has no protocol '{protocol}'; expected one of {', '.join(info.protocols)}")
+    return info
+
+
+def open_set(name: str, root: Path, split: str | None = None, protocol: str | None = None) -> ReferringSet:
+    """Opens a split of a data set.
+
+    Args:
+        name: Of the data set.
+        root: Its folder, as downloaded.
+        split: None: the one that is evaluated.
+        protocol: None: the data set's first.
+
+    Raises:
+        RefvidError: Parts of the data set are missing: says which, and where they were looked for.
+        UnavailableError: A package that reads it is not installed.
+        UsageError: The name, the split or the protocol is unknown.
+    """
+    info = set_info(name)
+    split = info.evaluated if split is None else split
+    protocol = next(iter(info.protocols)) if protocol is None else protocol
+    check_choice(name, split, protocol)
+    reader = import_module(_READERS[name])
+    opener = cast(SetOpener, getattr(reader, "open_" + name.replace("+", "_plus")))
+    return opener(root, split, protocol)
