@@ -25,6 +25,7 @@ _DEFAULTS = TrainSettings()
 _DATA = "Data"
 _LEARNING = "Learning"
 _RUN = "Run"
+_WHICH = "give world, or a2d, refcoco, refytvos and the like with --root"
 
 
 def _setting(name: str, panel: str, help: str, metavar: str | None = None) -> Any:
@@ -45,11 +46,27 @@ def train(
     dataset: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", rich_help_panel=_DATA, help="a2d (a world on disk too), or world: drawn as it goes."
+            metavar="NAME",
+            rich_help_panel=_DATA,
+            help="world: drawn as it goes; or with --root: a2d (a world on disk too), jhmdb, refcoco, refcoco+, "
+            "refcocog, referit, davis16, davis17, refytvos.",
         ),
     ] = None,
     root: Annotated[
-        Path | None, typer.Option(metavar="DIR", rich_help_panel=_DATA, help="Folder of the data set.")
+        Path | None, typer.Option(metavar="DIR", rich_help_panel=_DATA, help="Folder of the data set, as downloaded.")
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        _setting(
+            "protocol",
+            _DATA,
+            "Of the data set: which frames and sentences count (default: its first; all frames of jhmdb).",
+            metavar="NAME",
+        ),
+    ] = None,
+    pseudo_video: Annotated[
+        bool | None,
+        _setting("pseudo_video", _DATA, "Make clips of data sets of pictures: crops that move over them."),
     ] = None,
     photos: Annotated[
         Path | None, typer.Option(metavar="DIR", rich_help_panel=_DATA, help="Photos for the world to composite.")
@@ -183,7 +200,7 @@ def train(
                 outcome = resume_run(folder, asked=asked, data=data, device=device, show=show, say=terminal.say)
             else:
                 if data is None:
-                    raise UsageError("--dataset is missing; give a2d with --root, or world")
+                    raise UsageError(f"--dataset is missing; {_WHICH}")
                 outcome = begin_run(
                     data,
                     settings,
@@ -201,7 +218,7 @@ def _run_folder(out: Path | None, dataset: str | None) -> Path:
     if out is not None:
         return out
     if dataset is None:
-        raise UsageError("--dataset is missing; give a2d with --root, or world (with --resume, --out RUNDIR will do)")
+        raise UsageError(f"--dataset is missing; {_WHICH} (with --resume, --out RUNDIR will do)")
     return Path("runs") / dataset
 
 

@@ -28,6 +28,9 @@ class TrainSettings:
         batch: Samples a step, over all processes.
         frames: Frames of a clip, odd; 1 trains on still pictures, 11 is the paper's clip.
         frame_stride: Frames of the video from one frame of the clip to the next.
+        protocol: Which frames and sentences of a data set on disk count; "" is the one it has first, or all frames of a
+            set that is for testing alone.
+        pseudo_video: Make clips of pictures, by a window that moves over them.
         learning_rate: Highest rate of Adam.
         trunk_rate: Rate of the trunk as a share of `learning_rate`; 0 freezes it.
         weight_decay: Coefficient of the L2 term.
@@ -58,6 +61,8 @@ class TrainSettings:
     batch: int = 8
     frames: int = 3
     frame_stride: int = 1
+    protocol: str = ""
+    pseudo_video: bool = False
     learning_rate: float = 2.5e-4
     trunk_rate: float = 1.0
     weight_decay: float = 5e-4
@@ -100,6 +105,7 @@ class TrainSettings:
         self._require("learning_rate", 0 < self.learning_rate < float("inf"), "more than 0")
         self._require("average_decay", 0 <= self.average_decay < 1, "0 or more and below 1")
         self._require("frames", self.frames % 2 == 1, "odd, since the target is the frame in the middle")
+        self._require("pseudo_video", not (self.pseudo_video and self.frames == 1), "left out with --frames 1")
         self._require("precision", self.precision in get_args(Precision), f"one of {', '.join(get_args(Precision))}")
         scopes = get_args(DecayScope)
         self._require("decay_scope", self.decay_scope in scopes, f"one of {', '.join(scopes)}")

@@ -1,19 +1,29 @@
 """The data sets that training knows by name."""
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
+from refvid.data.moving_crop import in_view, moving_crop
+from refvid.data.referring import ReferringSet, ReferringVideo, SetInfo, Target
 from refvid.data.sample import Sample
-from refvid.errors import UsageError
+from refvid.data.sets import SETS, open_set
+from refvid.errors import RefvidError, UsageError
 from refvid.model.language import split_words
 from refvid.train.feed import Source
 from refvid.train.settings import TrainSettings
 
+LOGGER = logging.getLogger(__name__)
+
 Split = Literal["train", "validation"]
+
+MOST_EXPRESSIONS = 8
+_EVERY_FRAME = "all"
 
 
 @dataclass(frozen=True)
@@ -56,13 +66,14 @@ def open_data(choice: DataChoice, settings: TrainSettings, size: int, split: Spl
 
     Args:
         choice: What was asked for.
-        settings: Length and stride of the clips.
+        settings: Length and stride of the clips, the protocol, and whether pictures become clips.
         size: Side of the network's input, pixels; what is drawn anew is drawn at about this size.
-        split: Samples to learn from, or ones kept back.
+        split: Samples to learn from, or ones to validate with: those of the split that the data set is evaluated on
+            where its truth is public, else other draws of the split that is learnt from, and a warning says so.
 
     Raises:
         UsageError: No data set is called so, or an option is missing or too many.
-        RefvidError: The data set is not whole.
+        RefvidError: The data set is not whole, or its truth is not public.
     """
     opener = DATASETS.get(choice.dataset)
     if opener is None:
@@ -70,44 +81,157 @@ def open_data(choice: DataChoice, settings: TrainSettings, size: int, split: Spl
     return opener(choice, settings, size, split)
 
 
-class A2DSource:
-    """Annotated frames of A2D Sentences, each with all that is said of it, each as likely as any other."""
+class ReferringSource:
+    """The frames of a data set that have masks, each as likely as any other, with what is said of them.
 
-    def __init__(self, root: Path, split: Literal["train", "test"], settings: TrainSettings) -> None:
-        """Reads what is said; masks and videos are read when they are drawn.
+    A sample is the clip around such a frame, `frame_stride` apart, with at most `expressions` of the expressions that
+    count there, chosen at random. Sets of pictures give clips of one frame or, with `pseudo_video`, moving crops of the
+    pictures with the expressions whose objects they keep in view.
+    """
+
+    def __init__(self, dataset: ReferringSet, settings: TrainSettings, *, expressions: int = MOST_EXPRESSIONS) -> None:
+        """Takes an open data set; masks and footage are read when they are drawn.
+
+        Args:
+            dataset: To draw from; it is pickled with the source for worker processes.
+            settings: Length and stride of the clips, and whether pictures become clips.
+            expressions: At most this many a sample.
 
         Raises:
-            RefvidError: The data set is not whole.
+            UsageError: Clips are wanted of pictures without `pseudo_video`, or this of videos.
+            RefvidError: The data set's truth is not public, or it has no frames.
         """
-        from refvid.data.a2d import A2DSentences
+        if not dataset.public:
+            raise RefvidError(
+                f"the truth of {dataset.title}, split {dataset.split}, is not public, so nothing can be learnt from "
+                "it; take a split that has masks"
+            )
+        self.dataset = dataset
+        self._frames, self._stride = settings.frames, settings.frame_stride
+        self._pseudo_video, self._expressions = settings.pseudo_video, expressions
+        self._ends = np.cumsum([len(video.targets) for video in dataset.videos], dtype=np.int64)
+        if not self._ends.any():
+            raise RefvidError(f"{dataset.title}, split {dataset.split}, has no frame to learn from; unpack it again")
+        self._check_kind()
 
-        middle = settings.frames // 2
-        offsets = [(frame - middle) * settings.frame_stride for frame in range(settings.frames)]
-        self.dataset = A2DSentences(root, split, offsets=offsets)
-        self._stride = settings.frame_stride
+    def _check_kind(self) -> None:
+        """Refuses clips of pictures without `pseudo_video`, and the like."""
+        if self._frames == 1:
+            return
+        pictures = all(video.count_frames() == 1 for video in self.dataset.videos)  # ends at the first video
+        if pictures and not self._pseudo_video:
+            raise UsageError(
+                f"{self.dataset.title} holds pictures and --frames is {self._frames}; give --frames 1 to learn from "
+                "pictures, or --pseudo-video to learn from clips that move over them"
+            )
+        if self._pseudo_video and not pictures:
+            raise UsageError(
+                f"--pseudo-video makes clips of pictures and {self.dataset.title} holds videos; leave it out"
+            )
 
     def draw(self, rng: np.random.Generator, proportions: float | None = None) -> Sample:
-        """Reads the clip around a random annotated frame; its proportions are the video's."""
-        return replace(self.dataset.sample(int(rng.integers(len(self.dataset.frames)))), frame_stride=self._stride)
+        """Reads the clip around a random frame; its proportions are the video's, or the picture's.
+
+        Raises:
+            RefvidError: The footage or the masks cannot be read, or the truth is not public.
+        """
+        number = int(rng.integers(self._ends[-1]))
+        place = int(np.searchsorted(self._ends, number, side="right"))
+        video = self.dataset.videos[place]
+        target = video.targets[number - int(self._ends[place])]
+        truth = video.truth(target)
+        if truth is None:
+            raise RefvidError(
+                f"{self.dataset.title}: the masks of video {video.name} are not public, so nothing can be learnt from "
+                "it; take a split that has masks"
+            )
+        rows = self._choose(video, target, rng)
+        frames, present = self._read(video, target)
+        masks = truth[rows]
+        if self._pseudo_video:
+            frames, moved = moving_crop(rng, frames[0], masks, self._frames, self._stride)
+            kept = np.flatnonzero(in_view(masks, moved))
+            rows, masks, present = rows[kept], moved[kept], np.ones(self._frames, np.bool_)
+        said = video.expressions
+        return Sample(
+            frames=frames,
+            frame_mask=present,
+            expressions=tuple(said[target.counting[row]].text for row in rows),
+            masks=masks,
+            frame_stride=self._stride,
+        )
+
+    def _choose(self, video: ReferringVideo, target: Target, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """Returns which of the expressions that count are taken; some sets have ones without a word."""
+        said = video.expressions
+        spoken = [row for row, index in enumerate(target.counting) if split_words(said[index].text)]
+        return np.sort(rng.permutation(np.array(spoken, dtype=np.int64))[: self._expressions])
+
+    def _read(self, video: ReferringVideo, target: Target) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Reads the clip around a frame, of a picture the picture."""
+        length = 1 if self._pseudo_video else self._frames
+        total = video.count_frames()
+        # Decoders differ by a frame at the end of some clips: masks of the last frame must not be lost for that.
+        middle = target.index - (target.index == total)
+        wanted = middle + (np.arange(length) - length // 2) * self._stride
+        frames, present = video.read(wanted.tolist())
+        present = present & (wanted < total)  # some readers stand in for such a frame themselves
+        if not present[length // 2]:
+            raise RefvidError(
+                f"{self.dataset.title}: frame {target.name} of {video.name} has masks and cannot be decoded; "
+                "download the video again"
+            )
+        return frames, present
 
     def words(self) -> tuple[str, ...]:
-        """Returns the words of all sentences, sorted."""
-        spoken = {sentence.query for frame in self.dataset.frames for sentence in frame.sentences}
-        return tuple(sorted({word for query in spoken for word in split_words(query)}))
+        """Returns the words of all expressions, sorted."""
+        spoken = {expression.text for video in self.dataset.videos for expression in video.expressions}
+        return tuple(sorted({word for text in spoken for word in split_words(text)}))
 
 
-def _open_a2d(choice: DataChoice, settings: TrainSettings, size: int, split: Split) -> OpenData:
+def _open_set(choice: DataChoice, settings: TrainSettings, size: int, split: Split) -> OpenData:
+    info = SETS[choice.dataset]
     if choice.root is None:
-        raise UsageError("--dataset a2d needs --root, the folder that holds A2D Sentences")
+        raise UsageError(f"--dataset {info.name} needs --root, the folder that holds {info.title}")
     if choice.photos is not None or choice.cache is not None:
-        raise UsageError("--photos and --cache go with --dataset world; leave them out for a2d")
-    source = A2DSource(choice.root, "train" if split == "train" else "test", settings)
-    return OpenData(source, source.words())
+        raise UsageError(f"--photos and --cache go with --dataset world; leave them out for {info.name}")
+    source = ReferringSource(_open_split(info, choice.root, settings, split), settings)
+    words = source.words()
+    if not words:
+        raise UsageError(
+            f"{info.title} says nothing under the protocol {source.dataset.protocol}; give another --protocol"
+        )
+    return OpenData(source, words)
+
+
+def _open_split(info: SetInfo, root: Path, settings: TrainSettings, split: Split) -> ReferringSet:
+    """Opens what is learnt from, or what validates, and says what is odd about it."""
+    protocol = settings.protocol or (_EVERY_FRAME if info.training is None else None)
+    if split == "validation":
+        if info.evaluated not in info.private:
+            return open_set(info.name, root, info.evaluated, protocol)
+        LOGGER.warning(
+            "the truth of %s, split %s, is not public: scores of the validation are of what is learnt from",
+            info.title,
+            info.evaluated,
+        )
+    opened = open_set(info.name, root, info.training or info.evaluated, protocol)
+    if split == "train":
+        for note in opened.notes:
+            LOGGER.info("%s", note)
+        if info.training is None:
+            LOGGER.warning(
+                "%s is for testing alone, and all of it is learnt from: its scores mean nothing for this model",
+                info.title,
+            )
+    return opened
 
 
 def _open_world(choice: DataChoice, settings: TrainSettings, size: int, split: Split) -> OpenData:
     if choice.root is not None:
         raise UsageError("--dataset world is drawn anew and has no --root; for a world on disk use --dataset a2d")
+    if settings.protocol or settings.pseudo_video:
+        raise UsageError("--protocol and --pseudo-video go with data sets on disk; leave them out for world")
     from refvid.world.source import VOCABULARY, WorldSource
 
     source = WorldSource(
@@ -123,6 +247,7 @@ def _open_world(choice: DataChoice, settings: TrainSettings, size: int, split: S
 
 
 DATASETS: dict[str, Callable[[DataChoice, TrainSettings, int, Split], OpenData]] = {
-    "a2d": _open_a2d,
+    "a2d": _open_set,
     "world": _open_world,
+    **{name: _open_set for name in SETS},
 }

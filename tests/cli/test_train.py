@@ -1,16 +1,23 @@
 """`refvid train` as it is typed."""
 
 import json
+import pickle
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.main import get_command
 
 from refvid.cli.app import app, main
+from refvid.data.sets import SETS
 from refvid.train.settings import TrainSettings
+from refvid.world.make import LayoutName, WorldPlan, make_world
 from tests.train.toy import register, small_config
+
+NUMBERS = ["--steps", "2", "--batch", "2", "--log-every", "1", "--sample-every", "0", "--device", "cpu"]
 
 
 @pytest.fixture
@@ -21,8 +28,16 @@ def squares(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     register()
     model = tmp_path / "small.json"
     model.write_text(json.dumps(small_config().as_dict()))
-    numbers = ["--steps", "2", "--batch", "2", "--frames", "1", "--log-every", "1", "--sample-every", "0"]
-    return ["train", "--dataset", "squares", "-m", str(model), "--device", "cpu", *numbers]
+    return ["train", "--dataset", "squares", "-m", str(model), "--frames", "1", *NUMBERS]
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """Options of a run of a second or less, without the data."""
+    monkeypatch.chdir(tmp_path)
+    model = tmp_path / "small.json"
+    model.write_text(json.dumps(small_config().as_dict()))
+    return ["train", "-m", str(model), *NUMBERS, "--validate-every", "2", "--validation-samples", "2"]
 
 
 def test_every_setting_is_an_option_with_its_default() -> None:
@@ -53,10 +68,88 @@ def test_a_run_is_trained_and_segments(squares: list[str], tmp_path: Path, capsy
     )
     assert main(["train", "--resume", "-o", "runs/squares", "--steps", "3", "-q", "--device", "cpu"]) == 0
     assert json.loads((tmp_path / "runs" / "squares" / "run.json").read_text())["settings"]["steps"] == 3
-    from PIL import Image
-
     Image.new("RGB", (64, 48), "red").save("picture.png")
     assert main(["segment", "picture.png", "the red square", "-m", "runs/squares/model", "-o", "out", "-f", "png"]) == 0
+
+
+def finished(run: Path) -> dict:
+    """The record of a run of two steps whose losses and scores are numbers."""
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    assert all(np.isfinite(line["loss"]) for line in log if "loss" in line)
+    config = json.loads((run / "model" / "config.json").read_text())
+    assert config["training"]["steps"] == 2
+    return config
+
+
+@pytest.mark.parametrize(("layout", "said"), [("a2d", ""), ("jhmdb", "is for testing alone, and all of it is learnt")])
+def test_a_world_on_disk_is_learnt_from(
+    layout: LayoutName, said: str, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_world(tmp_path / "world", WorldPlan(layout, videos=5, frames=6, size=(64, 48)))
+    assert main([*small, "--dataset", layout, "--root", "world", "--frames", "3", "--frame-stride", "2"]) == 0
+    assert said in capsys.readouterr().err
+    config = finished(tmp_path / "runs" / layout)
+    assert config["training"]["data"] == {"dataset": layout, "root": "world"}
+    assert len(config["vocabulary"]) > 5
+
+
+def write_refcoco(root: Path) -> None:
+    """Six pictures in RefCOCO's layout, each with a bright and a dark half and a sentence about each; four to learn."""
+    pictures = root / "images" / "mscoco" / "images" / "train2014"
+    pictures.mkdir(parents=True)
+    (root / "refcoco").mkdir()
+    images, annotations, refs = [], [], []
+    for image in range(1, 7):
+        name, width, height = f"COCO_train2014_{image:012d}.jpg", 60, 40
+        pixels = np.full((height, width, 3), 40, np.uint8)
+        pixels[:, :30] = 200
+        Image.fromarray(pixels).save(pictures / name)
+        images.append({"id": image, "file_name": name, "width": width, "height": height})
+        for half, text in enumerate(("the bright half", "Dark one on the right")):
+            number, left, right = 2 * image + half, 30 * half, 30 * (half + 1)
+            outline = [left, 0, right, 0, right, height, left, height]
+            annotations.append(
+                {"id": number, "image_id": image, "category_id": 1, "segmentation": [outline], "iscrowd": 0}
+                | {"area": 30 * height, "bbox": [left, 0, 30, height]}
+            )
+            sentence = {"tokens": text.lower().split(), "raw": text, "sent_id": number, "sent": text.lower()}
+            refs.append(
+                {"ref_id": number, "ann_id": number, "image_id": image, "category_id": 1, "sentences": [sentence]}
+                | {"file_name": f"{name[:-4]}_{number}.jpg", "sent_ids": [number], "split": ("train", "val")[image > 4]}
+            )
+    instances = {"images": images, "annotations": annotations, "categories": [{"id": 1, "name": "half"}]}
+    (root / "refcoco" / "instances.json").write_text(json.dumps(instances))
+    (root / "refcoco" / "refs(unc).p").write_bytes(pickle.dumps(refs, protocol=2))
+
+
+@pytest.mark.parametrize("how", [["--frames", "1"], ["--frames", "3", "--frame-stride", "5", "--pseudo-video"]])
+def test_pictures_are_learnt_from_as_they_are_and_as_clips(how: list[str], small: list[str], tmp_path: Path) -> None:
+    write_refcoco(tmp_path / "coco")
+    arguments = [*small, "--dataset", "refcoco", "--root", "coco", "--protocol", "unc"]
+    assert main([*arguments, *how, "-q"]) == 0
+    run = tmp_path / "runs" / "refcoco"
+    config = finished(run)
+    assert config["vocabulary"] == ["bright", "dark", "half", "on", "one", "right", "the"]
+    settings = json.loads((run / "run.json").read_text())["settings"]
+    assert settings["protocol"] == "unc"
+    assert settings["pseudo_video"] == ("--pseudo-video" in how)
+    assert main(["train", "--resume", "-o", str(run), "--steps", "3", "-q", "--device", "cpu"]) == 0, "as it was begun"
+    assert json.loads((run / "run.json").read_text())["settings"] == settings | {"steps": 3}
+
+
+def test_clips_of_pictures_need_to_be_asked_for(
+    small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_refcoco(tmp_path / "coco")
+    assert main([*small, "--dataset", "refcoco", "--root", "coco"]) == 2
+    assert "holds pictures and --frames is 3; give --frames 1 to learn from pictures" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_help_names_every_data_set() -> None:
+    (option,) = [parameter for parameter in get_command(app).commands["train"].params if parameter.name == "dataset"]
+    listed = option.help.partition("--root: ")[2].rstrip(".").replace(" (a world on disk too)", "")
+    assert listed.split(", ") == list(SETS)
 
 
 def test_the_papers_loss_is_cross_entropy_alone(squares: list[str], tmp_path: Path) -> None:
@@ -75,6 +168,11 @@ def test_the_papers_loss_is_cross_entropy_alone(squares: list[str], tmp_path: Pa
         (["--out", "x"], 2, "--dataset is missing"),
         ([], 2, "--dataset is missing"),
         (["--dataset", "a2d"], 2, "needs --root"),
+        (["--dataset", "refcoco+"], 2, "--dataset refcoco+ needs --root, the folder that holds RefCOCO+ (UNC+)"),
+        (["--dataset", "davis17", "--root", "gone"], 1, "gone"),
+        (["--dataset", "a2d", "--root", "gone", "--protocol", "unc"], 2, "A2D Sentences has no protocol 'unc'"),
+        (["--dataset", "world", "--pseudo-video"], 2, "--pseudo-video go with data sets on disk"),
+        (["--dataset", "refcoco", "--pseudo-video", "--frames", "1"], 2, "it must be left out with --frames 1"),
         (["--dataset", "davis"], 2, "no data set is called 'davis'"),
         (["--dataset", "world", "--frames", "4"], 2, "--frames is 4; it must be odd"),
         (["--dataset", "world", "--learning-rate", "0"], 2, "--learning-rate is 0.0; it must be more than 0"),
