@@ -3,10 +3,10 @@
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import asdict, dataclass
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ Masks = NDArray[np.bool_]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 Item = TypeVar("Item")
 QUEUED_FRAMES_PER_WORKER = 3
+EXPRESSIONS_AT_ONCE = 32  # through the network; more would only take more memory
+FRAMES_AT_ONCE = 32  # that are read together
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,22 +102,80 @@ class Segmenter:
             items: Anything, with a frame uint8 RGB [H, W, 3].
             expressions: What to segment.
         """
-        try:
-            word_ids = self.vocabulary.encode(expressions).to(self.model.device)[None]
-        except ValueError as error:
-            raise UsageError(str(error)) from error
+        word_ids = self._encode(expressions)
         with ExitStack() as stack:
-            finish: _PlainFinisher[Item] | _RefinedFinisher[Item]
-            if self.refine:
-                finish = _RefinedFinisher(self, stack.enter_context(Refiner(self._crf())))
-            else:
-                finish = _PlainFinisher(self)
-            for item, pixels, logits in self._logits(items, word_ids):
-                yield from finish.push(item, pixels, logits)
+            finish: _Finisher[Item] = self._finisher(stack, None)
+            for item, pixels, levels, box in self._enhance(items):
+                yield from finish.push(item, pixels, self._segment(levels, word_ids, box))
             yield from finish.flush()
 
-    def _logits(self, items: Iterable[tuple[Item, Pixels]], word_ids: Tensor) -> Iterator[tuple[Item, Pixels, Tensor]]:
-        """Yield each frame with its logits [E, h', w'] on the resized picture."""
+    @torch.inference_mode()
+    def targets(
+        self,
+        read: Callable[[range], Pixels],
+        frames: int,
+        wanted: Mapping[int, Sequence[int]],
+        expressions: Sequence[str],
+        *,
+        rivals: Sequence[Hashable] | None = None,
+        refiner: Refiner | None = None,
+    ) -> Iterator[Segmented[int]]:
+        """Yield the masks of some frames of a video, in order, as a `run` over the whole of it would give them.
+
+        Only frames within the reach of the wanted ones' cross-frame attention are read, each once, and the visual
+        features are shared by all expressions.
+
+        Args:
+            read: Gives consecutive frames, uint8 RGB [len(range), H, W, 3].
+            frames: How many the video has.
+            wanted: For each frame by its index, the expressions to segment there, as indices; at least one.
+            expressions: What may be segmented.
+            rivals: For each expression, whom it competes with: of those with equal ones that are wanted in a frame, a
+                pixel goes to the most probable alone. None: masks may overlap.
+            refiner: From `refiner`, to keep its processes from video to video; None: they live as long as the call.
+
+        Returns:
+            The index of each frame, and masks bool [len(wanted[index]), H, W].
+
+        Raises:
+            UsageError: An expression has no words.
+        """
+        word_ids = self._encode(expressions)
+        with ExitStack() as stack:
+            finish: _Finisher[int] = self._finisher(stack, refiner)
+            for window in windows(wanted, self.model.network.frame_radius, frames):
+                for index, pixels, levels, box in self._enhance(_read(read, window)):
+                    if index in wanted:
+                        chosen = list(wanted[index])
+                        logits = self._segment(levels, word_ids[:, chosen], box)
+                        compete = None if rivals is None else [rivals[expression] for expression in chosen]
+                        yield from finish.push(index, pixels, logits, compete)
+            yield from finish.flush()
+
+    def refiner(self) -> Refiner:
+        """Return what refines masks, for a `with` block around several calls of `targets`.
+
+        Raises:
+            UnavailableError: pydensecrf is not installed.
+        """
+        return Refiner(self._crf())
+
+    def _encode(self, expressions: Sequence[str]) -> Tensor:
+        """Return word ids int64 [1, E, L] on the device."""
+        try:
+            return self.vocabulary.encode(expressions).to(self.model.device)[None]
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    def _finisher(self, stack: ExitStack, refiner: Refiner | None) -> "_Finisher[Item]":
+        if not self.refine:
+            return _PlainFinisher(self)
+        return _RefinedFinisher(self, refiner or stack.enter_context(self.refiner()))
+
+    def _enhance(
+        self, items: Iterable[tuple[Item, Pixels]]
+    ) -> Iterator[tuple[Item, Pixels, Sequence[Tensor], Letterbox]]:
+        """Yield each frame with its levels after cross-frame attention, and its place in the network's input."""
         network, levels = self.model.network, LevelStream(self.model.network)
         waiting: deque[tuple[Item, Pixels]] = deque()
         box: Letterbox | None = None
@@ -126,23 +186,30 @@ class Segmenter:
             frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
             with self._autocast():
                 ready = levels.push(network.encode(box.apply(frame).to(self.model.device)))
-                result = None if ready is None else self._segment(ready, word_ids, box)
             self.timings["network"] += time.perf_counter() - started
-            if result is not None:
-                yield *waiting.popleft(), result
+            if ready is not None:
+                yield *waiting.popleft(), ready, box
         if box is None:
             return
         rest = levels.flush()
         while waiting:
             started = time.perf_counter()
             with self._autocast():
-                result = self._segment(next(rest), word_ids, box)
+                ready = next(rest)
             self.timings["network"] += time.perf_counter() - started
-            yield *waiting.popleft(), result
+            yield *waiting.popleft(), ready, box
 
     def _segment(self, levels: Sequence[Tensor], word_ids: Tensor, box: Letterbox) -> Tensor:
-        logits, _ = self.model.network.segment(levels, word_ids)
-        return box.crop(logits[0].float())
+        """Segment expressions int64 [1, E, L]; return logits [E, h', w'] on the resized picture."""
+        started = time.perf_counter()
+        with self._autocast():
+            logits = [
+                self.model.network.segment(levels, some)[0][0].float()
+                for some in torch.split(word_ids, EXPRESSIONS_AT_ONCE, dim=1)
+            ]
+            resized = box.crop(torch.cat(logits))
+        self.timings["network"] += time.perf_counter() - started
+        return resized
 
     def letterbox(self, pixels: Pixels) -> Letterbox:
         """Return where frames of this size [H, W, 3] lie in the network's input."""
@@ -169,18 +236,55 @@ class Segmenter:
         return CrfParameters(**settings)
 
 
+def windows(targets: Iterable[int], radius: int, frames: int) -> list[range]:
+    """Return the frames that lie within a radius of targets, as ranges in order; those that overlap are one.
+
+    Each target's own window lies wholly in one range, as far as a video of so many frames goes.
+    """
+    found: list[range] = []
+    for target in sorted(targets):
+        window = range(max(0, target - radius), min(frames, target + radius + 1))
+        if found and window.start < found[-1].stop:
+            window = range(found.pop().start, window.stop)
+        found.append(window)
+    return found
+
+
+def _read(read: Callable[[range], Pixels], window: range) -> Iterator[tuple[int, Pixels]]:
+    """Yield the frames of a window with their indices, a bounded number of them read at a time."""
+    for start in window[::FRAMES_AT_ONCE]:
+        part = range(start, min(start + FRAMES_AT_ONCE, window.stop))
+        yield from zip(part, read(part), strict=True)
+
+
+class _Finisher(Protocol[Item]):
+    """Makes masks of logits."""
+
+    def push(
+        self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
+    ) -> Iterator[Segmented[Item]]:
+        """Take a frame's logits [E, h', w'] on the resized picture; yield what is ready."""
+        ...
+
+    def flush(self) -> Iterator[Segmented[Item]]:
+        """Yield the rest."""
+        ...
+
+
 class _PlainFinisher(Generic[Item]):
     """Bilinear logits in the frame's own size, then the threshold."""
 
     def __init__(self, segmenter: Segmenter) -> None:
         self.segmenter = segmenter
 
-    def push(self, item: Item, pixels: Pixels, logits: Tensor) -> Iterator[Segmented[Item]]:
+    def push(
+        self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
+    ) -> Iterator[Segmented[Item]]:
         started = time.perf_counter()
         threshold = self.segmenter.threshold
         cut = math.log(threshold / (1 - threshold))
         restored = self.segmenter.letterbox(pixels).restore(logits)
-        masks = (restored > cut).cpu().numpy()
+        masks = cut_out(restored, cut, rivals).cpu().numpy()
         confidence = mean_confidence(logits.sigmoid().cpu().numpy(), threshold)
         self.segmenter.timings["network"] += time.perf_counter() - started
         yield Segmented(item, masks, confidence)
@@ -194,14 +298,16 @@ class _RefinedFinisher(Generic[Item]):
 
     def __init__(self, segmenter: Segmenter, refiner: Refiner) -> None:
         self.segmenter, self.refiner = segmenter, refiner
-        self.queue: deque[tuple[Item, Pixels, Callable[[], NDArray[np.float32]]]] = deque()
+        self.queue: deque[tuple[Item, Pixels, Sequence[Hashable] | None, Callable[[], NDArray[np.float32]]]] = deque()
 
-    def push(self, item: Item, pixels: Pixels, logits: Tensor) -> Iterator[Segmented[Item]]:
+    def push(
+        self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
+    ) -> Iterator[Segmented[Item]]:
         box = Letterbox.square(pixels, self.segmenter.model.config.crf.longest_side)
         frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         small = box.resize(frame)[0].permute(1, 2, 0).contiguous().numpy()
         probabilities = Letterbox(*box.scaled, box.canvas).restore(logits).sigmoid().float().cpu().numpy()
-        self.queue.append((item, pixels, self.refiner.submit(small, probabilities)))
+        self.queue.append((item, pixels, rivals, self.refiner.submit(small, probabilities)))
         while len(self.queue) > QUEUED_FRAMES_PER_WORKER * self.refiner.workers:
             yield self._finish()
 
@@ -210,13 +316,26 @@ class _RefinedFinisher(Generic[Item]):
             yield self._finish()
 
     def _finish(self) -> Segmented[Item]:
-        item, pixels, result = self.queue.popleft()
+        item, pixels, rivals, result = self.queue.popleft()
         started = time.perf_counter()
         refined = result()
         self.segmenter.timings["refine"] += time.perf_counter() - started
         box = Letterbox.square(pixels, self.segmenter.model.config.crf.longest_side)
-        masks = (box.restore(torch.from_numpy(refined)) > self.segmenter.threshold).numpy()
+        masks = cut_out(box.restore(torch.from_numpy(refined)), self.segmenter.threshold, rivals).numpy()
         return Segmented(item, masks, mean_confidence(refined, self.segmenter.threshold))
+
+
+def cut_out(values: Tensor, threshold: float, rivals: Sequence[Hashable] | None = None) -> Tensor:
+    """Return where values [E, H, W] are above a threshold, bool [E, H, W], and largest among those of equal rivals.
+
+    The threshold is a constant background that every object must beat; where values tie, one of them gets the pixel.
+    """
+    masks = values > threshold
+    for label in set() if rivals is None else set(rivals):
+        rows = [row for row, other in enumerate(rivals or ()) if other == label]
+        largest = values[rows].argmax(0)
+        masks[rows] &= largest == torch.arange(len(rows), device=values.device)[:, None, None]
+    return masks
 
 
 def mean_confidence(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.float64]:

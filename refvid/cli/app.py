@@ -10,6 +10,7 @@ import typer
 
 from refvid.cli.batch import batch
 from refvid.cli.doctor import doctor
+from refvid.cli.evaluate import evaluate
 from refvid.cli.models import models_app
 from refvid.cli.segment import segment
 from refvid.cli.train import train
@@ -31,6 +32,7 @@ app = typer.Typer(
 app.command(epilog=EXIT_CODES)(segment)
 app.command(epilog=EXIT_CODES)(batch)
 app.command(epilog=EXIT_CODES)(train)
+app.command("eval", epilog=EXIT_CODES)(evaluate)
 app.command(epilog=EXIT_CODES)(doctor)
 app.add_typer(models_app)
 app.add_typer(world_app)

@@ -129,6 +129,12 @@ def check_expressions(expressions: Sequence[str]) -> list[str]:
     return stripped
 
 
+def check_threshold(threshold: float | None) -> None:
+    """Refuses a threshold that is no probability with a UsageError."""
+    if threshold is not None and not 0 < threshold < 1:
+        raise UsageError(f"--threshold is {threshold:g}; it is a probability and must lie between 0 and 1")
+
+
 def build_options(
     *,
     format: str | None,
@@ -149,8 +155,7 @@ def build_options(
     Raises:
         UsageError: The threshold is not between 0 and 1, or a position cannot be read.
     """
-    if threshold is not None and not 0 < threshold < 1:
-        raise UsageError(f"--threshold is {threshold:g}; it is a probability and must lie between 0 and 1")
+    check_threshold(threshold)
     from refvid.segment import SegmentOptions
     from refvid.video.output_format import OutputFormat
     from refvid.video.position import parse_position

@@ -1,0 +1,300 @@
+"""`refvid eval`: a data set and a model, or masks on disk, in; the field's table out."""
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from refvid.cli import options as opt
+from refvid.cli.console import Terminal
+from refvid.errors import RefvidError, UsageError
+
+if TYPE_CHECKING:
+    from refvid.data.referring import ReferringSet
+    from refvid.evaluation.opening import Plan
+    from refvid.evaluation.run import Evaluation
+
+EmptyName = Literal["one", "zero", "skip"]
+MissingName = Literal["error", "empty"]
+
+_DATA = "Data"
+_COUNTING = "Counting"
+_OUTPUT = "Output"
+_WIDTH, _HEIGHT = 160, 25  # of a terminal, where stdout is none
+_FAULTS = 3  # that an error names; all would bury the sentence
+
+
+def evaluate(
+    dataset: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=_DATA,
+            help="a2d, jhmdb, refcoco, refcoco+, refcocog, referit, davis16, davis17 or refytvos.",
+        ),
+    ],
+    root: Annotated[
+        Path, typer.Option(metavar="DIR", rich_help_panel=_DATA, help="Folder of the data set, as downloaded.")
+    ],
+    split: Annotated[
+        str | None, typer.Option(metavar="NAME", rich_help_panel=_DATA, help="(default: the one that papers report).")
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=_DATA,
+            help="Which frames and sentences count, and how; an unknown one lists them (default: the usual one).",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option("--limit", metavar="N", min=1, rich_help_panel=_DATA, help="Only the first N videos."),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            rich_help_panel=_DATA,
+            help="Only look whether footage and masks are there: a frame of each video, with -v all that count.",
+        ),
+    ] = False,
+    model: opt.Model = opt.DEFAULT_MODEL,
+    revision: opt.Revision = None,
+    device: opt.Device = "auto",
+    precision: opt.Precision = "auto",
+    refine: opt.Refine = None,
+    threshold: opt.Threshold = None,
+    score: Annotated[
+        Path | None,
+        typer.Option(
+            "--score",
+            metavar="DIR",
+            rich_help_panel=_DATA,
+            help="Score the masks in DIR, which lie there as --predictions writes them; no model.",
+        ),
+    ] = None,
+    missing: Annotated[
+        MissingName,
+        typer.Option("--missing", rich_help_panel=_COUNTING, help="With --score: what a mask without a file is."),
+    ] = "error",
+    inclusive: Annotated[
+        bool | None,
+        typer.Option(
+            "--inclusive/--strict",
+            rich_help_panel=_COUNTING,
+            help="Whether an IoU of exactly K counts for P@K (default: as the protocol says).",
+        ),
+    ] = None,
+    empty: Annotated[
+        EmptyName | None,
+        typer.Option(
+            "--empty",
+            rich_help_panel=_COUNTING,
+            help="IoU of a sample where both masks are empty; skip leaves it out (default: as the protocol says).",
+        ),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", rich_help_panel=_OUTPUT, help="Write one HTML page.")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(
+            "--predictions",
+            metavar="DIR",
+            rich_help_panel=_OUTPUT,
+            help="Keep the masks, laid out as the benchmark's server wants them.",
+        ),
+    ] = None,
+    overwrite: Annotated[
+        bool,
+        typer.Option("-y", "--overwrite", rich_help_panel=_OUTPUT, help="Replace predictions that this has made."),
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", rich_help_panel=_OUTPUT, help="Forget what an interrupted run has finished.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", rich_help_panel=_OUTPUT, help="Print one JSON object on stdout, no table.")
+    ] = False,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="S", min=0, rich_help_panel=_OUTPUT, help="Noted in the JSON object.")
+    ] = 0,
+    quiet: opt.Quiet = False,
+    verbose: opt.Verbose = False,
+    log_file: opt.LogFile = None,
+) -> None:
+    """Score a model on a data set and print the paper's table.
+
+    An interrupted evaluation goes on when the same command is given again.
+    Example: refvid eval --dataset a2d --root A2D -m cmsa-tiny --report report
+    """
+    opt.check_threshold(threshold)
+    if score is not None and predictions is not None:
+        raise UsageError("--score reads masks and --predictions writes a model's; give one of them")
+    with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
+        from refvid.data.sets import open_set
+        from refvid.evaluation.opening import Plan
+        from refvid.evaluation.run import first_videos, override_rules
+
+        plan = Plan(
+            dataset, root, model, revision, device, precision, threshold, refine, predictions, score, missing, limit,
+            fresh, overwrite)  # fmt: skip
+        referring_set = override_rules(open_set(dataset, root, split, protocol), inclusive, empty)
+        if limit is not None:
+            referring_set = first_videos(referring_set, limit)
+        if check:
+            _check(dataset, referring_set, terminal, thorough=verbose, as_json=as_json)
+            return
+        _check_outputs(referring_set, plan, report)
+        _run(referring_set, plan, terminal, report=report, as_json=as_json, seed=seed)
+
+
+def _check(dataset: str, referring_set: "ReferringSet", terminal: Terminal, *, thorough: bool, as_json: bool) -> None:
+    """Reads what a check reads, and prints counts and notes.
+
+    Raises:
+        RefvidError: Something is missing.
+    """
+    from refvid.evaluation.check import check_set
+    from refvid.evaluation.run import count
+
+    with terminal.progress(dataset) as progress:
+        checked = check_set(referring_set, thorough=thorough, progress=progress)
+    if checked.faults:
+        many = len(referring_set.videos)
+        raise RefvidError(
+            f"{len(checked.faults)} of {many} videos of {referring_set.title}, {referring_set.split}, cannot be used: "
+            f"{'; '.join(checked.faults[:_FAULTS])}{'; and so on' if len(checked.faults) > _FAULTS else ''}"
+        )
+    counts, notes = count(referring_set), list(referring_set.notes)
+    if checked.beyond:
+        notes.append(f"{checked.beyond} annotated frames lie after the end of their video: the last one is taken.")
+    if as_json:
+        from refvid import __version__
+
+        told = {
+            "schema": 1,
+            "version": __version__,
+            "dataset": dataset,
+            "title": referring_set.title,
+            "split": referring_set.split,
+            "protocol": referring_set.protocol,
+            "public": referring_set.public,
+            "counts": counts,
+            "frames_read": checked.frames,
+            "notes": notes,
+        }
+        typer.echo(json.dumps(told))
+        return
+    typer.echo(
+        f"{_describe(dataset, referring_set)}: "
+        + ", ".join(f"{counts[what]:,} {what}" for what in ("videos", "expressions", "frames", "samples"))
+    )
+    for note in notes:
+        typer.echo(f"- {note}")
+
+
+def _describe(dataset: str, referring_set: "ReferringSet") -> str:
+    """Names a split and says what its protocol means."""
+    from refvid.data.sets import set_info
+
+    meaning = set_info(dataset).protocols[referring_set.protocol]
+    return f"{referring_set.title}, {referring_set.split}, protocol {referring_set.protocol} ({meaning})"
+
+
+def _check_outputs(referring_set: "ReferringSet", plan: "Plan", report: Path | None) -> None:
+    """Refuses what cannot be done before hours are spent on it.
+
+    Raises:
+        OutputExistsError: The report's folder holds something else.
+        UsageError: Nothing of the kind can be made of this split.
+    """
+    said = any(expression.text for video in referring_set.videos for expression in video.expressions)
+    if plan.stored is None and not said:
+        raise UsageError(
+            f"the protocol {referring_set.protocol} of {referring_set.title} has no phrases, so a model has nothing to "
+            "look for; score masks on disk with --score DIR"
+        )
+    if not referring_set.public:
+        where = f"the masks of {referring_set.title}, {referring_set.split}, are not public: its server scores them"
+        if plan.stored is not None or report is not None:
+            raise UsageError(f"{where}; leave out {'--score' if plan.stored else '--report'}")
+        if plan.predictions is None:
+            raise UsageError(f"{where}; give --predictions DIR for what is sent there")
+    if report is not None:
+        from refvid.evaluation.report import check_report
+
+        check_report(report)
+
+
+def _run(
+    referring_set: "ReferringSet",
+    plan: "Plan",
+    terminal: Terminal,
+    *,
+    report: Path | None,
+    as_json: bool,
+    seed: int,
+) -> None:
+    """Evaluates, and shows and writes the result."""
+    from refvid.evaluation.opening import open_plan
+    from refvid.evaluation.run import evaluate as run_evaluation
+
+    terminal.say(_describe(plan.dataset, referring_set))
+    with open_plan(plan, referring_set, terminal.say) as opened:
+        journal = opened.journal
+        try:
+            with terminal.progress(plan.dataset) as progress:
+                evaluation = run_evaluation(
+                    plan.dataset, referring_set, opened.source, opened.origin, journal=journal,
+                    submission=opened.submission, notes=opened.notes, seed=seed, progress=progress)  # fmt: skip
+        except KeyboardInterrupt:
+            if journal is not None and journal.finished:
+                done = f"{len(journal.finished):,} of {len(referring_set.videos):,} videos are done"
+                terminal.say(f"{done}; the same command goes on from there")
+            raise
+        _show(evaluation, referring_set, terminal, as_json=as_json)
+        if opened.submission is not None:
+            _say_where(opened.submission.folder, referring_set, terminal)
+        if report is not None:
+            from refvid.evaluation.report import write_report
+
+            command = shlex.join(("refvid", *sys.argv[1:]))
+            page = write_report(evaluation, referring_set, opened.source, report, command=command)
+            terminal.say(f"wrote {page}")
+        if journal is not None:
+            journal.remove()
+
+
+def _show(evaluation: "Evaluation", referring_set: "ReferringSet", terminal: Terminal, *, as_json: bool) -> None:
+    """Prints the result on stdout, and the notes on stderr."""
+    for note in evaluation.notes:
+        if note not in terminal.said:
+            terminal.say(note)
+    if as_json:
+        typer.echo(json.dumps(evaluation.as_json()))
+    elif referring_set.public:
+        from rich.console import Console
+
+        from refvid.evaluation.tables import table_of
+
+        # Given only one of them, rich takes neither where TERM says "dumb".
+        width, height = (None, None) if sys.stdout.isatty() else (_WIDTH, _HEIGHT)
+        console = Console(file=sys.stdout, highlight=False, width=width, height=height)
+        console.print(table_of(evaluation))
+    videos = evaluation.counts["videos"]
+    terminal.say(f"{videos:,} videos in {evaluation.seconds:.1f} s ({evaluation.model})")
+
+
+def _say_where(folder: Path, referring_set: "ReferringSet", terminal: Terminal) -> None:
+    """Tells where the predictions are, and what they are good for."""
+    if referring_set.public:
+        terminal.say(f"wrote the masks to {folder}; score them again with --score {folder}")
+    else:
+        terminal.say(
+            f"wrote the masks to {folder / referring_set.submission}; they are not scored here: pack that folder and "
+            f"send it to the server of {referring_set.title}"
+        )

@@ -1,0 +1,88 @@
+"""Whether the footage and the masks of a split are all there, before hours are spent on it."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from refvid.data.referring import ReferringSet, ReferringVideo
+from refvid.errors import RefvidError, UnavailableError
+
+LOGGER = logging.getLogger(__name__)
+
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a check has found.
+
+    Attributes:
+        frames: How many were read, with their masks.
+        faults: A sentence for each video that cannot be used.
+        beyond: Targets after the last frame of their video; the last one is taken.
+    """
+
+    frames: int
+    faults: tuple[str, ...]
+    beyond: int
+
+
+def check_set(
+    referring_set: ReferringSet,
+    *,
+    thorough: bool = False,
+    progress: OnProgress = lambda done, total: None,
+) -> Checked:
+    """Reads the first target of every video with its masks, or all of them.
+
+    Args:
+        referring_set: The split.
+        thorough: Whether all targets are read.
+        progress: Takes targets read and targets in all.
+
+    Raises:
+        UnavailableError: A package that reads the data set is not installed.
+    """
+    total = sum(_wanted(video, thorough) for video in referring_set.videos)
+    frames = beyond = 0
+    faults: list[str] = []
+    for video in referring_set.videos:
+        try:
+            beyond += _check_video(referring_set, video, thorough)
+        except UnavailableError:
+            raise
+        except RefvidError as error:
+            faults.append(str(error))
+            LOGGER.debug("%s: %s", video.name, error)
+        frames += _wanted(video, thorough)
+        progress(frames, total)
+    return Checked(frames, tuple(faults), beyond)
+
+
+def _wanted(video: ReferringVideo, thorough: bool) -> int:
+    return len(video.targets) if thorough else 1
+
+
+def _check_video(referring_set: ReferringSet, video: ReferringVideo, thorough: bool) -> int:
+    """Reads targets of a video; returns how many targets lie beyond its end.
+
+    Raises:
+        RefvidError: A frame or a mask is not there, or cannot be read.
+    """
+    count = video.count_frames()
+    if not count:
+        raise RefvidError(f"{video.name} has no frames; download it again")
+    for target in video.targets[: None if thorough else 1]:
+        index = min(target.index, count - 1)
+        pixels, present = video.read([index])
+        if not present[0]:
+            raise RefvidError(f"{video.name}: frame {target.name} cannot be read; download the video again")
+        truth = video.truth(target)
+        if truth is None and referring_set.public:
+            raise RefvidError(f"{video.name}: there are no masks for frame {target.name}; unpack them again")
+        if truth is not None and truth.shape != (len(target.counting), *pixels.shape[1:3]):
+            raise RefvidError(
+                f"{video.name}: {len(truth)} masks of frame {target.name} are {truth.shape[2]}x{truth.shape[1]}, "
+                f"expected {len(target.counting)} of {pixels.shape[2]}x{pixels.shape[1]}"
+            )
+    return sum(target.index >= count for target in video.targets)

@@ -1,0 +1,202 @@
+"""Masks on disk, in the layouts that data sets and their servers have for predictions.
+
+    expressions   [SUBMISSION/][RUN/]VIDEO/KEY/FRAME.png   0 and 255
+    palette       [SUBMISSION/][RUN/]VIDEO/FRAME.png       a pixel's value is the instance, 0 is none
+
+`confidences.json` at the top is our own: the confidence of every mask that is not empty, by "[RUN/]VIDEO/KEY/FRAME".
+COCO's AP ranks the masks by it.
+"""
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
+from refvid.errors import OutputExistsError, RefvidError, UsageError
+from refvid.video.folder_writer import picture_image, save_picture
+from refvid.video.staging import writing
+
+if TYPE_CHECKING:
+    from refvid.evaluation.sources import Found
+
+CONFIDENCES = "confidences.json"
+RECORD = ".refvid-eval.json"  # marks a folder as one that may be replaced
+MOST_INSTANCES = 255  # of a palette image
+_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad bytes
+
+
+def mask_path(referring_set: ReferringSet, video: ReferringVideo, expression: Expression, target: Target) -> Path:
+    """Returns where the mask of an expression lies, relative to the folder that the benchmark's server wants.
+
+    Raises:
+        RefvidError: The data set's names lead out of the submission.
+    """
+    inner = (video.name, expression.key) if referring_set.layout == "expressions" else (video.name,)
+    path = PurePosixPath(expression.run, *inner, f"{target.name}.png")
+    if path.is_absolute() or ".." in path.parts:
+        raise RefvidError(f"'{path}' leads out of the folder of predictions; the data set's files are not as published")
+    return Path(path)
+
+
+def confidence_key(video: ReferringVideo, expression: Expression, target: Target) -> str:
+    """Returns the name of a mask in `confidences.json`."""
+    return str(PurePosixPath(expression.run, video.name, expression.key, target.name))
+
+
+def confidences_of(video: ReferringVideo, target: Target, found: "Found") -> dict[str, float]:
+    """Returns the confidences of the masks of a frame that are not empty, by their names in `confidences.json`."""
+    pairs = zip(target.counting, found.confidences.tolist(), strict=True)
+    return {
+        confidence_key(video, video.expressions[number], target): value
+        for number, value in pairs
+        if not math.isnan(value)
+    }
+
+
+def read_picture(path: Path) -> npt.NDArray[np.int64]:
+    """Reads the values of a mask: int64 [H, W] of indices or grey levels, [H, W, C] of colours.
+
+    Raises:
+        RefvidError: It is no picture.
+    """
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image).astype(np.int64)
+    except _ERRORS as error:
+        raise RefvidError(f"{path} cannot be read as a picture ({error}); make the predictions again") from error
+
+
+class Submission:
+    """A folder of predictions that is being written.
+
+    Attributes:
+        folder: Its top.
+    """
+
+    def __init__(self, folder: Path, referring_set: ReferringSet) -> None:
+        self.folder = folder
+        self._set = referring_set
+
+    def begin(self, key: str, *, going_on: bool, overwrite: bool) -> bool:
+        """Makes the folder, or goes on with that of an interrupted evaluation.
+
+        Args:
+            key: Of the evaluation; what is written by the same one may be continued.
+            going_on: Whether there is something to continue.
+            overwrite: Whether a folder that an evaluation has made is replaced.
+
+        Returns:
+            Whether what lies there is continued.
+
+        Raises:
+            OutputExistsError: There is something else in the folder.
+            UsageError: It is a file, or has no folder to be in.
+        """
+        record = self.folder / RECORD
+        if self.folder.exists() and not self.folder.is_dir():
+            raise UsageError(f"{self.folder} is there already and is not a folder; give another --predictions")
+        if not self.folder.parent.is_dir():
+            raise UsageError(f"there is no folder {self.folder.parent} to write {self.folder.name} into; make it first")
+        with writing(self.folder):
+            if self.folder.is_dir() and any(self.folder.iterdir()):
+                if going_on and _read_record(record) == key:
+                    return True
+                self._clear(record, overwrite)
+            self.folder.mkdir(exist_ok=True)
+            record.write_text(json.dumps({"schema": 1, "evaluation": key}) + "\n", encoding="utf-8")
+        return False
+
+    def _clear(self, record: Path, overwrite: bool) -> None:
+        if not overwrite:
+            raise OutputExistsError(f"{self.folder} is there already; give --overwrite to replace it")
+        if not record.is_file():
+            raise OutputExistsError(
+                f"{self.folder} was not made by `refvid eval` (it holds no {RECORD}), so it is not replaced; give "
+                "another folder or empty this one"
+            )
+        other = [path for path in self.folder.rglob("*") if not (path.is_dir() or _is_ours(path))]
+        if other:
+            raise OutputExistsError(
+                f"{self.folder} holds more than predictions ({other[0].relative_to(self.folder)}), so it is not "
+                "replaced; give another folder or empty this one"
+            )
+        for entry in self.folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+
+    def add(self, video: ReferringVideo, target: Target, found: "Found") -> None:
+        """Writes the masks of one frame.
+
+        Raises:
+            RefvidError: They cannot be written, or the layout cannot hold them.
+        """
+        if self._set.layout == "expressions":
+            for number, mask in zip(target.counting, found.masks, strict=True):
+                picture = Image.fromarray(mask.astype(np.uint8) * np.uint8(255))
+                self._save(picture, mask_path(self._set, video, video.expressions[number], target))
+            return
+        pictures: dict[Path, npt.NDArray[np.uint8]] = {}
+        # Where masks overlap, the first keeps the pixel.
+        for number, mask in reversed(list(zip(target.counting, found.masks, strict=True))):
+            expression = video.expressions[number]
+            path = mask_path(self._set, video, expression, target)
+            pictures.setdefault(path, np.zeros(mask.shape, np.uint8))[mask] = index_of(video, expression)
+        for path, indices in pictures.items():
+            self._save(picture_image(indices), path)
+
+    def _save(self, picture: Image.Image, path: Path) -> None:
+        place = self.folder / self._set.submission / path
+        with writing(place):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            save_picture(picture, place)
+
+    def finish(self, confidences: Mapping[str, float]) -> None:
+        """Writes the confidences; all masks are there.
+
+        Raises:
+            RefvidError: They cannot be written.
+        """
+        place = self.folder / CONFIDENCES
+        with writing(place):
+            partial = place.with_name(f".{CONFIDENCES}.part")
+            partial.write_text(json.dumps(dict(confidences), indent=0) + "\n", encoding="utf-8")
+            os.replace(partial, place)
+
+
+def index_of(video: ReferringVideo, expression: Expression) -> int:
+    """Returns the value of an expression's pixels in a palette image: what it means, or its own number if nothing.
+
+    Raises:
+        RefvidError: It has none that such an image can hold.
+    """
+    value = expression.instance
+    if value is None and expression.key.isascii() and expression.key.isdigit():
+        value = int(expression.key)
+    if value is None or not 0 < value <= MOST_INSTANCES:
+        raise RefvidError(
+            f"{video.name}: '{expression.text}' has the number {value}, but a palette image holds 1 to "
+            f"{MOST_INSTANCES}; the data set's files are not as published"
+        )
+    return value
+
+
+def _is_ours(path: Path) -> bool:
+    return path.suffix.lower() == ".png" or path.name in (CONFIDENCES, RECORD, f".{CONFIDENCES}.part")
+
+
+def _read_record(path: Path) -> str | None:
+    """Returns the key of the evaluation that wrote a folder; None of any other folder."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["evaluation"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

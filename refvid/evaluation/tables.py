@@ -1,0 +1,171 @@
+"""The field's table: an evaluation's row above the rows that papers report for the same data set."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from refvid.data.sets import SETS
+from refvid.evaluation.paper_rows import PAPER_ROWS, PaperRow, rows_beside
+from refvid.evaluation.run import Evaluation
+from refvid.metrics import THRESHOLDS
+
+__all__ = ["PAPER_ROWS", "ScoreTable", "TableLine", "percent", "score_table", "table_of"]
+
+REGION_COLUMNS = {
+    **{f"p@{threshold}": f"P@{threshold}" for threshold in THRESHOLDS},
+    "overall_iou": "Overall IoU",
+    "mean_iou": "Mean IoU",
+    "ap_mean_precision": "AP",
+    "ap_coco": "AP (COCO)",
+}
+CONTOUR_COLUMNS = {
+    "j": "J",
+    "j_recall": "J recall",
+    "j_decay": "J decay",
+    "f": "F",
+    "f_recall": "F recall",
+    "f_decay": "F decay",
+    "j&f": "J&F",
+}
+_EMPTY = {
+    "one": "counts as an IoU of 1",
+    "zero": "counts as an IoU of 0",
+    "skip": "is left out",
+}
+_MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
+
+
+@dataclass(frozen=True)
+class TableLine:
+    """A line of the table.
+
+    Attributes:
+        system: What was measured.
+        mark: Sign of the note that belongs to it; "" for none.
+        cells: As printed, one for each column.
+        source: Who published the figures; "" for the evaluation's own.
+    """
+
+    system: str
+    mark: str
+    cells: tuple[str, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class ScoreTable:
+    """The table, for a terminal as well as for a page.
+
+    Attributes:
+        title: Data set and split.
+        columns: Headings of the figures.
+        lines: The evaluation's own first.
+        caption: Sentences that say what the figures belong to.
+        marked: (mark, note) of the lines that have one.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    lines: tuple[TableLine, ...]
+    caption: tuple[str, ...]
+    marked: tuple[tuple[str, str], ...]
+
+
+def is_contour(evaluation: Evaluation) -> bool:
+    """Says whether an evaluation counts J and F of objects rather than IoU and precision of samples."""
+    return evaluation.rules.measure == "contour"
+
+
+def percent(score: float | None) -> str:
+    """Returns a fraction in percent with one decimal, as papers print it; "-" where it is unknown or nan."""
+    return "-" if score is None or math.isnan(score) else f"{100 * score:.1f}"
+
+
+def score_table(evaluation: Evaluation) -> ScoreTable:
+    """Lays an evaluation above the published rows of its data set, split and protocol."""
+    columns = CONTOUR_COLUMNS if is_contour(evaluation) else REGION_COLUMNS
+    beside = rows_beside(evaluation.name, evaluation.split, evaluation.protocol)
+    marks = _marks(row.note for row in beside)
+    own = TableLine(evaluation.model, "", _cells(evaluation.scores, columns))
+    return ScoreTable(
+        f"{evaluation.dataset}, {evaluation.split}",
+        tuple(columns.values()),
+        (
+            own,
+            *(
+                TableLine(row.system, marks.get(row.note, ""), _cells(row.scores, columns), row.source)
+                for row in beside
+            ),
+        ),
+        _caption(evaluation, beside),
+        tuple((mark, note) for note, mark in marks.items()),
+    )
+
+
+def table_of(evaluation: Evaluation) -> Table:
+    """Returns the table for a terminal: percent, the evaluation's own row in bold, what the figures mean beneath."""
+    content = score_table(evaluation)
+    notes = [f"{mark} {note}." for mark, note in content.marked]
+    caption = Text("\n".join(("", *content.caption, *notes)), style="dim", justify="left")
+    # Ten columns fit 80 characters just so.
+    table = Table(
+        title=Text(content.title),
+        caption=caption,
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        show_edge=False,
+        pad_edge=False,
+        title_justify="left",
+        caption_justify="left",
+    )
+    table.add_column("", overflow="fold", min_width=8)
+    for column in content.columns:
+        table.add_column(Text(column.replace(" ", "\n")), justify="right", no_wrap=True, vertical="bottom")
+    for index, line in enumerate(content.lines):
+        style = "" if index else "bold"
+        table.add_row(Text(line.system + line.mark), *line.cells, style=style, end_section=not index)
+    return table
+
+
+def _cells(scores: Mapping[str, float], columns: Iterable[str]) -> tuple[str, ...]:
+    return tuple(percent(scores.get(key)) for key in columns)
+
+
+def _marks(notes: Iterable[str]) -> dict[str, str]:
+    """Gives each distinct note a sign, in the order of the rows."""
+    return dict(zip(dict.fromkeys(note for note in notes if note), _MARKS, strict=False))
+
+
+def _caption(evaluation: Evaluation, beside: Sequence[PaperRow]) -> tuple[str, ...]:
+    meaning = SETS[evaluation.name].protocols.get(evaluation.protocol) if evaluation.name in SETS else None
+    counted = int(evaluation.scores.get("samples", len(evaluation.rows)))
+    protocol = f"Protocol {evaluation.protocol}" + (f": {meaning}" if meaning else "")
+    sentences = [
+        f"{protocol}. Percent, over {counted:,} {'(object, frame) pairs' if is_contour(evaluation) else 'samples'}."
+    ]
+    if evaluation.scores:
+        sentences.append(_how_it_counts(evaluation))
+    if not is_contour(evaluation):
+        sentences.append(
+            "AP is the mean of the precision at IoU 0.50 to 0.95, as the papers beneath report it; "
+            "AP (COCO) ranks the masks by their confidence."
+        )
+    if beside:
+        sentences.append("Paper rows were measured on the real data set.")
+    return tuple(sentences)
+
+
+def _how_it_counts(evaluation: Evaluation) -> str:
+    rules = evaluation.rules
+    if is_contour(evaluation):
+        matching = "its own expression's prediction" if rules.matching == "own" else "the best assignment in the video"
+        ends = "without the first and last frame" if rules.inner else "all frames"
+        return f"Each object is compared with {matching}; {ends}."
+    sign = "at least" if rules.inclusive else "higher than"
+    empty = evaluation.scores.get("empty")
+    how_many = "" if empty is None else f" ({int(empty):,} of them)" if empty else " (there is none)"
+    return f"P@K: IoU {sign} K. A sample where both masks are empty{how_many} {_EMPTY[rules.empty]}."

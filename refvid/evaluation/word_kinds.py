@@ -1,0 +1,91 @@
+"""What the words of an expression are about: colours, clothes, actions, places, sizes, and kinds of actors."""
+
+import re
+
+_ADULTS = (
+    "man men woman women person people guy guys lady ladies boy boys girl girls player players soldier instructor "
+    "goalkeeper runner dancer athlete archer golfer guitarist human male female gentleman adult adults kid kids someone"
+)
+_BABIES = "baby babies toddler toddlers infant infants child children"
+_ANIMALS = (
+    "dog dogs puppy puppies cat cats kitten kittens kitty bird birds parrot duck ducks pigeon seagull sparrow "
+    "woodpecker chicken eagle owl poodle horse horses cow cows sheep elephant elephants bear bears zebra zebras "
+    "giraffe giraffes camel goat pig swan fish tiger monkey rabbit animal animals"
+)
+_VEHICLES = (
+    "car cars vehicle vehicles truck trucks van bus buses train trains bike bikes bicycle bicycles motorbike "
+    "motorcycle motorcycles scooter boat boats plane airplane jeep taxi"
+)
+_COLOURS = (
+    "black white red green blue yellow orange pink purple violet brown brownish grey gray silver gold golden beige tan "
+    "maroon navy turquoise blonde dark light colored coloured colorful colourful striped spotted dotted checked plaid"
+)
+_CLOTHES = (
+    "shirt shirts tshirt t-shirt jersey jacket coat suit suits dress skirt pants pant trousers jeans shorts sweater "
+    "hoodie vest hat cap helmet shoes boots uniform clothes outfit costume tracksuit kimono diaper backpack bag tie "
+    "scarf glasses sunglasses gloves topless shirtless blouse jumper cardigan leggings socks wearing dressed"
+)
+# Beside every word in -ing.
+_ACTIONS = (
+    "walks runs jumps rolls eats flies climbs crawls sits stands drives swings shoots throws catches kicks "
+    "walk run jump roll eat fly climb crawl sit stand catch pull pick shoot turn thrown dribbled parked passed"
+)
+_PLACES = (
+    "left right leftmost rightmost middle center centre front back behind near nearby next beside besides between "
+    "above below under underneath top bottom corner side upper lower far closest nearest farthest furthest inside "
+    "outside first second third background foreground"
+)
+_SIZES = (
+    "small smaller smallest big bigger biggest large larger largest little tiny huge tall taller tallest short shorter "
+    "shortest long longer longest fat thin"
+)
+
+
+def _of(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_NO_ACTIONS = _of(
+    "something anything nothing everything thing string wing ceiling building morning evening during wearing clothing"
+)
+
+WORD_KINDS: dict[str, frozenset[str]] = {
+    "colour or pattern": _of(_COLOURS),
+    "clothing": _of(_CLOTHES),
+    "action": _of(_ACTIONS),
+    "position or relation": _of(_PLACES),
+    "size": _of(_SIZES),
+}
+"""What an expression may tell the object by; any word in -ing is an action as well, see `kinds_of`."""
+
+ACTOR_KINDS: dict[str, frozenset[str]] = {
+    "adult or youth": _of(_ADULTS),
+    "baby or child": _of(_BABIES),
+    "animal": _of(_ANIMALS),
+    "vehicle": _of(_VEHICLES),
+    "ball": _of("ball balls basketball football baseball"),
+}
+"""What an expression may be about: the kind of its first word that is among these."""
+
+
+def words_of(text: str) -> list[str]:
+    """Returns the words of an expression in small letters; "t-shirt" and "man's" are one word each."""
+    return re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text.lower())
+
+
+def kinds_of(text: str) -> frozenset[str]:
+    """Returns which of `WORD_KINDS` an expression uses."""
+    words = words_of(text)
+    kinds = {kind for kind, known in WORD_KINDS.items() if not known.isdisjoint(words)}
+    if any(len(word) > 4 and word.endswith("ing") and word not in _NO_ACTIONS for word in words):
+        kinds.add("action")
+    return frozenset(kinds)
+
+
+def actor_of(text: str) -> str | None:
+    """Returns which of `ACTOR_KINDS` the first noun of an expression belongs to, None for no known noun."""
+    for word in words_of(text):
+        for kind, known in ACTOR_KINDS.items():
+            if word in known:
+                return kind
+    return None
