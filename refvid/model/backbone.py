@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.models import resnet101
 
-Levels = tuple[Tensor, Tensor, Tensor]
+Levels = tuple[Tensor, ...]  # Res3, Res4, Res5 of stride 8; where there are fine features, these of stride 4 too
 
 
 class ResNetBackbone(nn.Module):
@@ -76,9 +77,10 @@ class LightBackbone(nn.Module):
         widths: Channels of the stem and of Res2 to Res5.
         colour_channels: Of a `ColourPath` whose linear maps are added to Res3, Res4 and Res5; 0: none. They begin at
             zero, so that a trunk without the path can be taught on with it.
+        fine_channels: Of a fourth level, of stride 4, from Res2 and the pixels' colours; 0: none.
     """
 
-    def __init__(self, widths: Sequence[int], colour_channels: int = 0) -> None:
+    def __init__(self, widths: Sequence[int], colour_channels: int = 0, fine_channels: int = 0) -> None:
         super().__init__()
         stem, res2, res3, res4, res5 = widths
         self.channels = (res3, res4, res5)
@@ -93,15 +95,20 @@ class LightBackbone(nn.Module):
         for tint in self.tints:
             assert isinstance(tint, nn.Conv2d)
             nn.init.zeros_(tint.weight)
+        self.fine = nn.Conv2d(res2 + 3, fine_channels, 1) if fine_channels else None
 
     def forward(self, images: Tensor) -> Levels:
-        """Map normalised images [B, 3, H, W] to features of Res3, Res4, Res5, each [B, C, H / 8, W / 8]."""
-        low = self.res2(self.stem(images))
-        if self.colours is None:
-            c3 = self.res3(low)
-            c4 = self.res4(c3)
-            return c3, c4, self.res5(c4)
-        colours = self.colours(images)
-        c3 = self.res3(low) + self.tints[0](colours)
-        c4 = self.res4(c3) + self.tints[1](colours)
-        return c3, c4, self.res5(c4) + self.tints[2](colours)
+        """Map normalised images [B, 3, H, W] to features of Res3, Res4, Res5, each [B, C, H / 8, W / 8].
+
+        Where there are fine features they come last, [B, C, H / 4, W / 4].
+        """
+        features = self.res2(self.stem(images))
+        fine = () if self.fine is None else (self.fine(torch.cat([features, F.avg_pool2d(images, 4)], 1)),)
+        colours = None if self.colours is None else self.colours(images)
+        levels: Levels = ()
+        for index, stage in enumerate((self.res3, self.res4, self.res5)):
+            features = stage(features)
+            if colours is not None:
+                features = features + self.tints[index](colours)
+            levels += (features,)
+        return levels + fine

@@ -34,6 +34,8 @@ class ModelConfig:
         vocabulary: Words the model has seen; word n has id n + 2, ids 0 and 1 are padding and unknown.
         backbone_channels: Widths of stem, Res2, Res3, Res4 and Res5 of the light backbone (resnet101 fixes its own).
         colour_channels: Width of the light backbone's colour path; 0: none.
+        detail_channels: Width of what brings the logits to stride 4 (`DetailUpsampling`, light backbone only); 0: they
+            are upsampled bilinearly, as in the paper.
         input_size: Side of the square input in pixels; frames are resized and zero-padded to it.
         input_shape: "square", as the paper has it, or "area": the input has the frame's own proportions and the area
             of the square, so that a wide video wastes no positions on padding.
@@ -59,6 +61,7 @@ class ModelConfig:
     backbone: BackboneName = "resnet101"
     backbone_channels: tuple[int, int, int, int, int] = (64, 256, 512, 1024, 2048)
     colour_channels: int = 0
+    detail_channels: int = 0
     input_size: int = 320
     input_shape: Literal["square", "area"] = "square"
     embedding_channels: int = 1000
@@ -100,6 +103,8 @@ class ModelConfig:
             raise ValueError(f"cross_frame_code must be 'none' or 'space-time', got {self.cross_frame_code!r}")
         if self.architecture != "cmsa":
             raise ValueError(f"architecture must be 'cmsa', got {self.architecture!r}")
+        if self.backbone != "light" and (self.colour_channels or self.detail_channels):
+            raise ValueError("colour_channels and detail_channels belong to the light backbone, leave them 0")
         if len(set(self.vocabulary)) != len(self.vocabulary):
             raise ValueError("vocabulary names a word twice")
 
@@ -154,6 +159,7 @@ def tiny_config(vocabulary: tuple[str, ...]) -> ModelConfig:
         backbone="light",
         backbone_channels=(24, 48, 96, 128, 160),
         colour_channels=32,
+        detail_channels=24,
         input_size=192,
         input_shape="area",
         embedding_channels=64,

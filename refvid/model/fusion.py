@@ -38,8 +38,8 @@ class GatedMultiLevelFusion(nn.Module):
         self.gamma = nn.Parameter(torch.ones(len(level_channels)))
         self.score = nn.Conv2d(channels, 1, 3, padding=1)
 
-    def forward(self, levels: Sequence[Projectable]) -> Tensor:
-        """Map the multimodal features of each level, D_i channels, to mask logits [B * E, 1, h, w]."""
+    def fuse(self, levels: Sequence[Projectable]) -> Tensor:
+        """Map the multimodal features of each level, D_i channels, to their gated sum [B * E, X, h, w], Eq. 6."""
         x = project_levels(self.project, levels)
         gates = [torch.split(torch.sigmoid(gate(level)), 1, dim=1) for gate, level in zip(self.gates, x, strict=True)]
         offered = [self.gamma[j] * gates[j][0] * x[j] for j in range(len(x))]  # gamma^j m^j X^j
@@ -48,5 +48,8 @@ class GatedMultiLevelFusion(nn.Module):
         for i, (memory, reset) in enumerate(gates):
             mixture = (1 - memory) * x[i] + everything - offered[i]
             total = total + reset * torch.tanh(mixture) + (1 - reset) * x[i]
-        logits: Tensor = self.score(total)
-        return logits
+        return total
+
+    def forward(self, levels: Sequence[Projectable]) -> Tensor:
+        """Map the multimodal features of each level, D_i channels, to mask logits [B * E, 1, h, w]."""
+        return cast(Tensor, self.score(self.fuse(levels)))

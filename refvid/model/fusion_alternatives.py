@@ -23,11 +23,15 @@ class SelfGatedFusion(nn.Module):
         self.gates = nn.ModuleList(nn.Conv2d(channels, 1, 1) for _ in level_channels)
         self.score = nn.Conv2d(channels, 1, 3, padding=1)
 
-    def forward(self, levels: Sequence[Projectable]) -> Tensor:
-        """Map the multimodal features of each level, D_i channels, to mask logits [B * E, 1, h, w]."""
+    def fuse(self, levels: Sequence[Projectable]) -> Tensor:
+        """Map the multimodal features of each level, D_i channels, to the sum of the gated ones [B * E, X, h, w]."""
         x = project_levels(self.project, levels)
         gated = [torch.sigmoid(gate(level)) * level for gate, level in zip(self.gates, x, strict=True)]
-        return cast(Tensor, self.score(torch.stack(gated).sum(0)))
+        return torch.stack(gated).sum(0)
+
+    def forward(self, levels: Sequence[Projectable]) -> Tensor:
+        """Map the multimodal features of each level, D_i channels, to mask logits [B * E, 1, h, w]."""
+        return cast(Tensor, self.score(self.fuse(levels)))
 
 
 class SummedFusion(nn.Module):
@@ -42,6 +46,10 @@ class SummedFusion(nn.Module):
         self.project = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in level_channels)
         self.score = nn.Conv2d(channels, 1, 3, padding=1)
 
+    def fuse(self, levels: Sequence[Projectable]) -> Tensor:
+        """Map the multimodal features of each level, D_i channels, to their sum [B * E, X, h, w]."""
+        return torch.stack(project_levels(self.project, levels)).sum(0)
+
     def forward(self, levels: Sequence[Projectable]) -> Tensor:
         """Map the multimodal features of each level, D_i channels, to mask logits [B * E, 1, h, w]."""
-        return cast(Tensor, self.score(torch.stack(project_levels(self.project, levels)).sum(0)))
+        return cast(Tensor, self.score(self.fuse(levels)))

@@ -13,20 +13,22 @@ from refvid.model.config import FusionName, ModelConfig, PoolingName
 from refvid.model.cross_frame import CrossFrameSelfAttention
 from refvid.model.cross_frame_stream import CrossFrameStream
 from refvid.model.cross_modal import CrossModalSelfAttention
+from refvid.model.detail import DetailUpsampling
 from refvid.model.fusion import GatedMultiLevelFusion
 from refvid.model.fusion_alternatives import SelfGatedFusion, SummedFusion
 from refvid.model.language import Vocabulary, WordEmbedding
 from refvid.model.pooling import MaxPooledAttention, MeanPooledAttention
 from refvid.model.spatial import spatial_code
 
-STRIDE = 8
 FIRST_LEVEL = 3  # Res3
+LEVELS = 3
+Fusion = GatedMultiLevelFusion | SelfGatedFusion | SummedFusion
 POOLINGS: dict[PoolingName, type[CrossModalSelfAttention]] = {
     "word-attention": CrossModalSelfAttention,
     "mean": MeanPooledAttention,
     "max": MaxPooledAttention,
 }
-FUSIONS: dict[FusionName, Callable[[Sequence[int], int], nn.Module]] = {
+FUSIONS: dict[FusionName, Callable[[Sequence[int], int], Fusion]] = {
     "gmlf": GatedMultiLevelFusion,
     "self-gated": SelfGatedFusion,
     "none": SummedFusion,
@@ -51,7 +53,8 @@ class ReferringNetwork(nn.Module):
         cross_frame: nn.ModuleList,
         cross_frame_levels: Sequence[int],
         cross_modal: nn.ModuleList,
-        fusion: nn.Module,
+        fusion: Fusion,
+        detail: DetailUpsampling | None,
         frame_radius: int,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
@@ -59,6 +62,7 @@ class ReferringNetwork(nn.Module):
         super().__init__()
         self.backbone, self.embedding = backbone, embedding
         self.cross_frame, self.cross_modal, self.fusion = cross_frame, cross_modal, fusion
+        self.detail = detail
         self.frame_radius = frame_radius if len(cross_frame) else 0
         self.cross_frame_at = tuple(level - FIRST_LEVEL for level in cross_frame_levels) if len(cross_frame) else ()
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], persistent=False)
@@ -72,11 +76,12 @@ class ReferringNetwork(nn.Module):
         """Segment every expression on the same visual features.
 
         Args:
-            levels: Features [B, C_i, h, w].
+            levels: Features [B, C_i, h, w]; fine ones, [B, C, 2 h, 2 w], where the network has them.
             word_ids: int64 [B, E, L], 0 for padding.
 
         Returns:
-            Logits [B, E, h, w] on the feature grid, and each level's word attention [B, E, L].
+            Logits [B, E, h, w] on the feature grid, or [B, E, 2 h, 2 w] with fine features, and each level's word
+            attention [B, E, L].
         """
         words, word_mask = self.embedding(word_ids)
         _, _, height, width = levels[0].shape
@@ -85,10 +90,13 @@ class ReferringNetwork(nn.Module):
         shared = number_words(word_ids) if word_ids.shape[1] > 1 and torch.is_grad_enabled() else None
         results = [
             attend(level, words, word_mask, spatial, shared)
-            for attend, level in zip(self.cross_modal, levels, strict=True)
+            for attend, level in zip(self.cross_modal, levels[:LEVELS], strict=True)
         ]
-        logits: Tensor = self.fusion([fused for fused, _ in results])
-        return logits.view(*word_ids.shape[:2], height, width), [attention for _, attention in results]
+        fused = self.fusion.fuse([multimodal for multimodal, _ in results])
+        logits: Tensor = self.fusion.score(fused)
+        if self.detail is not None:
+            logits = self.detail(logits, fused, levels[LEVELS])
+        return logits.view(*word_ids.shape[:2], *logits.shape[-2:]), [attention for _, attention in results]
 
     def forward(
         self,
@@ -112,7 +120,7 @@ class ReferringNetwork(nn.Module):
             Logits [B, E, H, W].
         """
         logits, _ = self.segment(self.enhance(clips, target, frame_mask, times), word_ids)
-        return F.interpolate(logits, scale_factor=STRIDE, mode="bilinear", align_corners=False)
+        return F.interpolate(logits, clips.shape[-2:], mode="bilinear", align_corners=False)
 
     def enhance(
         self, clips: Tensor, target: int, frame_mask: Tensor | None = None, times: Sequence[int] | None = None
@@ -163,7 +171,7 @@ def build_network(config: ModelConfig) -> ReferringNetwork:
     backbone: ResNetBackbone | LightBackbone = (
         ResNetBackbone()
         if config.backbone == "resnet101"
-        else LightBackbone(config.backbone_channels, config.colour_channels)
+        else LightBackbone(config.backbone_channels, config.colour_channels, config.detail_channels)
     )
     cross_modal = [
         POOLINGS[config.pooling](channels, config.embedding_channels, config.attention_channels)
@@ -185,6 +193,7 @@ def build_network(config: ModelConfig) -> ReferringNetwork:
         cross_frame_levels=config.cross_frame_levels,
         cross_modal=nn.ModuleList(cross_modal),
         fusion=FUSIONS[config.fusion]([level.channels for level in cross_modal], config.fusion_channels),
+        detail=DetailUpsampling(config.detail_channels, config.fusion_channels) if config.detail_channels else None,
         frame_radius=config.frame_radius,
         pixel_mean=config.pixel_mean,
         pixel_std=config.pixel_std,

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from refvid.data.sample import STRIDE, Batch
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.language import FIRST_WORD_ID
-from refvid.model.network import ReferringNetwork
+from refvid.model.network import LEVELS, ReferringNetwork
 from refvid.model.spatial import spatial_code
 
 LEAST_REGION = 0.25  # cells: what is smaller does not take part in the contrast
@@ -90,7 +90,7 @@ class Objective(nn.Module):
     def _attribute_loss(self, levels: list[Tensor], maps: Tensor, words: Tensor) -> Tensor:
         truth = torch.einsum("brhw,brv->bvhw", maps, words.to(maps.dtype)).clamp(max=1)
         total = truth.new_zeros(())
-        for head, level in zip(self.attribute_heads, levels[1:], strict=True):
+        for head, level in zip(self.attribute_heads, levels[1:LEVELS], strict=True):
             entropy = F.binary_cross_entropy_with_logits(head(level).float(), truth, reduction="none")
             total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
         return 0.1 * total
@@ -107,7 +107,7 @@ class Objective(nn.Module):
         shares = maps[sought].flatten(1) / area[sought][:, None]
         spatial = spatial_code(*levels[0].shape[-2:], dtype=levels[0].dtype, device=levels[0].device)
         total = shares.new_zeros(())
-        for module, level in zip(list(network.cross_modal)[1:], levels[1:], strict=True):
+        for module, level in zip(list(network.cross_modal)[1:], levels[1:LEVELS], strict=True):
             assert isinstance(module, CrossModalSelfAttention)
             log_attention = module.word_logits(level, words, spatial)[sought].float().log_softmax(-1)
             total = total - (shares * log_attention).sum(-1).mean()
@@ -139,7 +139,7 @@ def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor) ->
     of a cell.
 
     Args:
-        logits: On the feature grid, [B, E, h, w].
+        logits: On the feature grid or twice as fine, [B, E, h, w].
         masks: Shares of each pixel that are object, [B, E, H, W].
         known: Rows that count, bool [B, E].
         maps: Shares of each cell that are of a region, [B, R, h, w].
@@ -153,6 +153,7 @@ def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor) ->
     chosen = known & (best > 0.8) & large.gather(1, meant)
     if not bool(chosen.any()):
         return logits.new_zeros(())
+    logits = F.adaptive_avg_pool2d(logits, (maps.shape[2], maps.shape[3]))
     scores = torch.einsum("behw,brhw->ber", logits, maps) / area[:, None].clamp(min=1e-6)
     scores = scores.masked_fill(~large[:, None], float("-inf"))
     return F.cross_entropy(scores[chosen], meant[chosen])

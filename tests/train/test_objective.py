@@ -91,7 +91,7 @@ def test_word_loss_equals_the_literal_formula(network: ReferringNetwork, batch: 
     levels = network.enhance(batch.clips.float() / 255, 0, batch.frame_mask)
     spatial = spatial_code(6, 11, dtype=torch.float32, device=torch.device("cpu"))
     expected = 0.0
-    for module, level in list(zip(network.cross_modal, levels, strict=True))[1:]:
+    for module, level in list(zip(network.cross_modal, levels[:3], strict=True))[1:]:
         assert isinstance(module, CrossModalSelfAttention)
         losses = []
         for b, e, position in torch.nonzero((batch.word_ids > 0) & batch.known[..., None]).tolist():

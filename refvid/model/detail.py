@@ -1,0 +1,42 @@
+"""Masks at twice the resolution of the feature grid, a variant of our own."""
+
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class DetailUpsampling(nn.Module):
+    """Logits of stride 8 brought to stride 4, corrected by fine features of the trunk.
+
+    The paper upsamples bilinearly. On a small input that alone costs much: the best possible logits of stride 8 at the
+    area of 192 x 192 pixels reach a mean IoU of 0.81 on drawn scenes, of stride 4 0.93. The last map begins at
+    zero, which is bilinear upsampling.
+    """
+
+    def __init__(self, detail_channels: int, fusion_channels: int) -> None:
+        super().__init__()
+        self.coarse = nn.Conv2d(fusion_channels + 1, detail_channels, 1)
+        self.inner = nn.Conv2d(detail_channels, detail_channels, 3, padding=1)
+        self.score = nn.Conv2d(detail_channels, 1, 3, padding=1)
+        nn.init.zeros_(self.score.weight)
+        nn.init.zeros_(cast(Tensor, self.score.bias))
+
+    def forward(self, logits: Tensor, fused: Tensor, fine: Tensor) -> Tensor:
+        """Refine the logits of E expressions a picture.
+
+        Args:
+            logits: [B * E, 1, h, w].
+            fused: What they were scored from, [B * E, X, h, w].
+            fine: Features of the picture, [B, D, 2 h, 2 w].
+
+        Returns:
+            Logits [B * E, 1, 2 h, 2 w].
+        """
+        size = fine.shape[-2:]
+        rough = F.interpolate(self.coarse(torch.cat([fused, logits], 1)), size, mode="bilinear")
+        seen = fine.repeat_interleave(len(fused) // len(fine), 0)
+        inner = F.relu(self.inner(F.relu(rough + seen)))
+        upsampled = F.interpolate(logits, size, mode="bilinear")
+        return cast(Tensor, upsampled + self.score(inner))
