@@ -24,9 +24,10 @@ if not __package__:
 
 from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
 from refvid.data.sets import open_set
+from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import count, first_videos
 from refvid.evaluation.scoring import SampleRow, score_video, summarise
-from refvid.evaluation.sources import Found, ModelMasks
+from refvid.evaluation.sources import Found
 from refvid.segmenter import Segmenter
 from refvid.weights import DEFAULT_MODEL, load_model
 from refvid.world.make import WorldPlan, make_world

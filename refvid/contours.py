@@ -153,29 +153,6 @@ def pairwise_contours(predicted: Mask, truth: Mask, void: Mask | None = None) ->
     return j.reshape(shape), f.reshape(shape)
 
 
-def matched_contours(j: Floats, f: Floats) -> tuple[Floats, Floats]:
-    """Gives each object of a video the prediction that suits it best over all frames, each prediction only once.
-
-    The best assignment is the one of the highest sum of mean (J + F) / 2 (DAVIS's unsupervised task). It is blind to
-    which sentence a prediction was for.
-
-    Args:
-        j: float64 [T, N, M], what `pairwise_contours` returns for each of T frames; T >= 1, N >= M.
-        f: float64 [T, N, M].
-
-    Returns:
-        J and F of each object, float64 [M, T].
-
-    Raises:
-        ValueError: The shapes differ, or there are fewer predictions than objects.
-    """
-    if j.ndim != 3 or j.shape != f.shape or not len(j) or j.shape[1] < j.shape[2]:
-        raise ValueError(f"J and F must be [T, N, M] with T >= 1 and N >= M, not {j.shape} and {f.shape}")
-    chosen = best_matching((j.mean(axis=0) + f.mean(axis=0)) / 2)
-    objects = np.arange(j.shape[2])
-    return j[:, chosen, objects].T, f[:, chosen, objects].T
-
-
 def best_matching(scores: Floats) -> npt.NDArray[np.intp]:
     """Assigns predictions to objects one to one so that the sum of their scores is the highest possible.
 
@@ -253,14 +230,13 @@ def statistics(per_frame: Sequence[float] | Floats) -> tuple[float, float, float
 
 
 def summarise_contours(
-    j: Sequence[Sequence[float] | Floats], f: Sequence[Sequence[float] | Floats], *, inner: bool = False
+    j: Sequence[Sequence[float] | Floats], f: Sequence[Sequence[float] | Floats]
 ) -> dict[str, float]:
     """Summarises objects as DAVIS does: statistics of each object's frames, averaged over the objects.
 
     Args:
         j: J of each object's frames, [T] each; the objects of all videos.
         f: F of the same frames.
-        inner: Whether the first and the last frame of each are left out (DAVIS's semi-supervised task).
 
     Returns:
         As fractions, j, j_recall, j_decay, f, f_recall, f_decay and j&f, the mean of j and f; and samples, the
@@ -269,16 +245,14 @@ def summarise_contours(
     Raises:
         ValueError: The numbers of objects, or of an object's frames, differ.
     """
-    frames = slice(1, -1) if inner else slice(None)
     columns: list[tuple[float, ...]] = []
     samples = 0
     for regions, contours in zip(j, f, strict=True):
         if len(regions) != len(contours):
             raise ValueError(f"an object has J of {len(regions)} frames and F of {len(contours)}")
-        counted = len(regions[frames])
-        if counted:
-            columns.append((*statistics(regions[frames]), *statistics(contours[frames])))
-            samples += counted
+        if len(regions):
+            columns.append((*statistics(regions), *statistics(contours)))
+            samples += len(regions)
     values = [_mean(np.array(column)) for column in zip(*columns, strict=True)] or [float("nan")] * 6
     names = ("j", "j_recall", "j_decay", "f", "f_recall", "f_decay")
     summary = dict(zip(names, values, strict=True))

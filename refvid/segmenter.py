@@ -1,46 +1,26 @@
 """Frames in, masks out: the network as a stream."""
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import asdict, dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from dataclasses import asdict
+from typing import Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from refvid.errors import UnavailableError, UsageError
+from refvid.masking import Finisher, Item, Masks, Pixels, PlainFinisher, RefinedFinisher, Segmented
 from refvid.model.letterbox import Letterbox
 from refvid.model.network import LevelStream, build_vocabulary
 from refvid.refine import CrfParameters, Refiner
 from refvid.weights import LoadedModel
 
-Pixels = NDArray[np.uint8]
-Masks = NDArray[np.bool_]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
-Item = TypeVar("Item")
-QUEUED_FRAMES_PER_WORKER = 3
 EXPRESSIONS_AT_ONCE = 32  # through the network; more would only take more memory
 FRAMES_AT_ONCE = 32  # that are read together
-
-
-@dataclass(frozen=True, eq=False)
-class Segmented(Generic[Item]):
-    """The masks of one frame.
-
-    Attributes:
-        item: What was fed in with the frame.
-        masks: bool [E, H, W], in the frame's own size.
-        confidence: Mean probability over each mask's pixels [E]; NaN where the mask is empty.
-    """
-
-    item: Item
-    masks: Masks
-    confidence: NDArray[np.float64]
 
 
 class Segmenter:
@@ -104,7 +84,7 @@ class Segmenter:
         """
         word_ids = self._encode(expressions)
         with ExitStack() as stack:
-            finish: _Finisher[Item] = self._finisher(stack, None)
+            finish: Finisher[Item] = self._finisher(stack, None)
             for item, pixels, levels, box in self._enhance(items):
                 yield from finish.push(item, pixels, self._segment(levels, word_ids, box))
             yield from finish.flush()
@@ -142,7 +122,7 @@ class Segmenter:
         """
         word_ids = self._encode(expressions)
         with ExitStack() as stack:
-            finish: _Finisher[int] = self._finisher(stack, refiner)
+            finish: Finisher[int] = self._finisher(stack, refiner)
             for window in windows(wanted, self.model.network.frame_radius, frames):
                 for index, pixels, levels, box in self._enhance(_read(read, window)):
                     if index in wanted:
@@ -167,10 +147,12 @@ class Segmenter:
         except ValueError as error:
             raise UsageError(str(error)) from error
 
-    def _finisher(self, stack: ExitStack, refiner: Refiner | None) -> "_Finisher[Item]":
+    def _finisher(self, stack: ExitStack, refiner: Refiner | None) -> Finisher[Item]:
         if not self.refine:
-            return _PlainFinisher(self)
-        return _RefinedFinisher(self, refiner or stack.enter_context(self.refiner()))
+            return PlainFinisher(self.threshold, self.letterbox, self.timings)
+        longest_side = self.model.config.crf.longest_side
+        pool = refiner or stack.enter_context(self.refiner())
+        return RefinedFinisher(self.threshold, longest_side, self.timings, pool)
 
     def _enhance(
         self, items: Iterable[tuple[Item, Pixels]]
@@ -255,96 +237,6 @@ def _read(read: Callable[[range], Pixels], window: range) -> Iterator[tuple[int,
     for start in window[::FRAMES_AT_ONCE]:
         part = range(start, min(start + FRAMES_AT_ONCE, window.stop))
         yield from zip(part, read(part), strict=True)
-
-
-class _Finisher(Protocol[Item]):
-    """Makes masks of logits."""
-
-    def push(
-        self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
-    ) -> Iterator[Segmented[Item]]:
-        """Take a frame's logits [E, h', w'] on the resized picture; yield what is ready."""
-        ...
-
-    def flush(self) -> Iterator[Segmented[Item]]:
-        """Yield the rest."""
-        ...
-
-
-class _PlainFinisher(Generic[Item]):
-    """Bilinear logits in the frame's own size, then the threshold."""
-
-    def __init__(self, segmenter: Segmenter) -> None:
-        self.segmenter = segmenter
-
-    def push(
-        self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
-    ) -> Iterator[Segmented[Item]]:
-        started = time.perf_counter()
-        threshold = self.segmenter.threshold
-        cut = math.log(threshold / (1 - threshold))
-        restored = self.segmenter.letterbox(pixels).restore(logits)
-        masks = cut_out(restored, cut, rivals).cpu().numpy()
-        confidence = mean_confidence(logits.sigmoid().cpu().numpy(), threshold)
-        self.segmenter.timings["network"] += time.perf_counter() - started
-        yield Segmented(item, masks, confidence)
-
-    def flush(self) -> Iterator[Segmented[Item]]:
-        yield from ()  # nothing is held back
-
-
-class _RefinedFinisher(Generic[Item]):
-    """DenseCRF in worker processes, a bounded number of frames ahead of the consumer."""
-
-    def __init__(self, segmenter: Segmenter, refiner: Refiner) -> None:
-        self.segmenter, self.refiner = segmenter, refiner
-        self.queue: deque[tuple[Item, Pixels, Sequence[Hashable] | None, Callable[[], NDArray[np.float32]]]] = deque()
-
-    def push(
-        self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
-    ) -> Iterator[Segmented[Item]]:
-        box = Letterbox.square(pixels, self.segmenter.model.config.crf.longest_side)
-        frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
-        small = box.resize(frame)[0].permute(1, 2, 0).contiguous().numpy()
-        probabilities = Letterbox(*box.scaled, box.canvas).restore(logits).sigmoid().float().cpu().numpy()
-        self.queue.append((item, pixels, rivals, self.refiner.submit(small, probabilities)))
-        while len(self.queue) > QUEUED_FRAMES_PER_WORKER * self.refiner.workers:
-            yield self._finish()
-
-    def flush(self) -> Iterator[Segmented[Item]]:
-        while self.queue:
-            yield self._finish()
-
-    def _finish(self) -> Segmented[Item]:
-        item, pixels, rivals, result = self.queue.popleft()
-        started = time.perf_counter()
-        refined = result()
-        self.segmenter.timings["refine"] += time.perf_counter() - started
-        box = Letterbox.square(pixels, self.segmenter.model.config.crf.longest_side)
-        masks = cut_out(box.restore(torch.from_numpy(refined)), self.segmenter.threshold, rivals).numpy()
-        return Segmented(item, masks, mean_confidence(refined, self.segmenter.threshold))
-
-
-def cut_out(values: Tensor, threshold: float, rivals: Sequence[Hashable] | None = None) -> Tensor:
-    """Return where values [E, H, W] are above a threshold, bool [E, H, W], and largest among those of equal rivals.
-
-    The threshold is a constant background that every object must beat; where values tie, one of them gets the pixel.
-    """
-    masks = values > threshold
-    for label in set() if rivals is None else set(rivals):
-        rows = [row for row, other in enumerate(rivals or ()) if other == label]
-        largest = values[rows].argmax(0)
-        masks[rows] &= largest == torch.arange(len(rows), device=values.device)[:, None, None]
-    return masks
-
-
-def mean_confidence(probabilities: NDArray[np.float32], threshold: float) -> NDArray[np.float64]:
-    """Return each map's mean probability over its pixels above the threshold [E]; NaN where there are none."""
-    inside = probabilities > threshold
-    counts = inside.sum((1, 2))
-    sums = np.where(inside, probabilities, 0.0).sum((1, 2), dtype=np.float64)
-    mean: NDArray[np.float64] = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
-    return mean
 
 
 def pick_precision(name: Precision, device: torch.device) -> torch.dtype:

@@ -16,7 +16,6 @@ from refvid.contours import (
     contour,
     contour_accuracy,
     dilate,
-    matched_contours,
     pairwise_contours,
     region_similarity,
     statistics,
@@ -253,8 +252,8 @@ def test_summary_averages_over_objects_and_not_over_frames() -> None:
     )
 
 
-def test_summary_of_inner_frames_leaves_out_the_first_and_the_last() -> None:
-    summary = summarise_contours([[0.0, 1.0, 0.6, 0.0], [1.0, 1.0]], [[0.0, 0.5, 0.7, 0.0], [1.0, 1.0]], inner=True)
+def test_objects_without_a_frame_do_not_count() -> None:
+    summary = summarise_contours([[1.0, 0.6], []], [[0.5, 0.7], []])
     assert (summary["j"], summary["f"], summary["samples"]) == pytest.approx((0.8, 0.6, 2))
 
 
@@ -325,28 +324,6 @@ def test_missing_predictions_are_empty_ones() -> None:
     assert pairwise_contours(objects[:0], objects)[1].shape == (3, 3)
 
 
-def test_objects_keep_one_prediction_for_all_frames() -> None:
-    objects = np.stack([block(2, 3), block(12, 20)])
-    swapped = objects[::-1]
-    frames = [pairwise_contours(found, objects) for found in (swapped, swapped, objects)]
-    j, f = (np.stack(values) for values in zip(*frames, strict=True))
-    for matched in matched_contours(j, f):
-        # Most frames have the second prediction at the first object; the last frame does not change that.
-        np.testing.assert_array_equal(matched, [[1, 1, 0], [1, 1, 0]])
-
-
-def test_matching_weighs_both_measures() -> None:
-    j = np.array([[[0.9, 0.0], [0.5, 0.5]]])
-    f = np.array([[[0.0, 0.9], [0.9, 0.2]]])
-    matched_j, matched_f = matched_contours(j, f)  # 0.45 + 0.35 against 0.45 + 0.7
-    np.testing.assert_array_equal(matched_j, [[0.5], [0.0]])
-    np.testing.assert_array_equal(matched_f, [[0.9], [0.9]])
-    with pytest.raises(ValueError, match="T >= 1"):
-        matched_contours(j[:0], f[:0])
-    with pytest.raises(ValueError, match="N >= M"):
-        matched_contours(j[:, :1], f[:, :1])
-
-
 @pytest.mark.skipif(not DAVIS16.is_dir(), reason="needs DAVIS frames, which are not part of the project")
 @pytest.mark.parametrize("sequence", ["blackswan", "car-shadow"])
 def test_real_predictions_score_as_in_the_benchmark_of_davis(sequence: str) -> None:
@@ -362,8 +339,8 @@ def test_real_predictions_score_as_in_the_benchmark_of_davis(sequence: str) -> N
     f = [contour_accuracy(*pair) for pair in zip(found, true, strict=True)]
     assert j[:5] == pytest.approx(expected["J_first5"], abs=1e-5)
     assert f[:5] == pytest.approx(expected["F_first5"], abs=1e-5)
-    for frames, inner in (("all_frames", False), ("semisup_frames", True)):
-        summary = summarise_contours([j], [f], inner=inner)
+    for frames, counted in (("all_frames", slice(None)), ("semisup_frames", slice(1, -1))):
+        summary = summarise_contours([j[counted]], [f[counted]])
         for letter in "jf":
             measured = [summary[letter], summary[f"{letter}_recall"], summary[f"{letter}_decay"]]
             assert measured == pytest.approx(expected[frames][letter.upper()], abs=1e-5)

@@ -9,8 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from refvid.errors import UnavailableError, UsageError
+from refvid.masking import mean_confidence
 from refvid.model.letterbox import Letterbox
-from refvid.segmenter import Segmenter, mean_confidence, pick_precision
+from refvid.segmenter import Segmenter, pick_precision
 from refvid.weights import LoadedModel
 from tests.clips import frame_pixels
 

@@ -6,7 +6,7 @@ with phrases, and whose value 255 does not count.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from refvid.data.davis_files import HUNGARIAN, RESOLUTIONS, SEMI_SUPERVISED, DavisParts, find_parts, read_sequences
 from refvid.data.davis_text import RUNS, Kind, Phrases, Year, read_meta_phrases, read_phrases
-from refvid.data.frame_folder import FrameFolder, list_names, name_some, read_mode, read_numbers
+from refvid.data.frame_folder import FolderVideo, FrameFolder, list_names, name_some, read_mode, read_numbers
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.data.sets import check_choice
 from refvid.data.text import count_of
@@ -27,7 +27,7 @@ _MOST_OBJECTS = 20  # the benchmark takes no more; a grey picture of a palette h
 
 
 @dataclass(frozen=True)
-class DavisVideo:
+class DavisVideo(FolderVideo):
     """A sequence; every frame counts, for all expressions.
 
     Attributes:
@@ -46,18 +46,6 @@ class DavisVideo:
     frames: FrameFolder
     masks: Path
     single: bool
-
-    def count_frames(self) -> int:
-        """Returns the number of frames."""
-        return len(self.frames.names)
-
-    def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames, uint8 [len(indices), H, W, 3] RGB, and which of them the video has, bool [len(indices)].
-
-        Raises:
-            VideoError: The footage cannot be read, or has none of the frames.
-        """
-        return self.frames.read(indices)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
         """Reads the masks of the counting expressions, bool [len(target.counting), H, W], in their order.
@@ -82,6 +70,12 @@ class DavisVideo:
             return None
         left_out = self.read_mask(target) == VOID
         return left_out if left_out.any() else None
+
+    def files(self) -> Iterator[Path]:
+        """Yields the files of all frames and masks."""
+        for target in self.targets:
+            yield self.frames.path(target.index)
+            yield self.mask(target)
 
     def mask(self, target: Target) -> Path:
         """Returns the file of a frame's mask."""
@@ -166,9 +160,11 @@ def _list_videos(parts: DavisParts, *, single: bool) -> list[DavisVideo]:
     frames = {name: list_names(parts.frames / name, ".jpg") for name in names}
     empty = [name for name in names if not frames[name]]
     short = [name for name in names if set(frames[name]) - set(list_names(parts.masks / name, ".png"))]
-    if empty or short or not names:
+    torn = [name for name in names if _has_gaps(frames[name])]
+    if empty or short or torn or not names:
         gaps = [f"{parts.frames} has no frames of {name_some(empty)}"] if empty else []
         gaps += [f"{parts.masks} has not all masks of {name_some(short)}"] if short else []
+        gaps += [f"{parts.frames} lacks frames between others of {name_some(torn)}"] if torn else []
         gaps += [] if names else ["it names no sequence"]
         raise RefvidError(f"of {parts.sequences}: {' and '.join(gaps)}; unpack the archives again")
     videos = []
@@ -180,6 +176,11 @@ def _list_videos(parts: DavisParts, *, single: bool) -> list[DavisVideo]:
         objects = tuple(Expression(str(number), "", number) for number in range(1, _count_objects(video) + 1))
         videos.append(replace(video, expressions=objects))
     return videos
+
+
+def _has_gaps(names: Sequence[str]) -> bool:
+    """Says whether frames are missing before the last one; DAVIS numbers them from 0, one after the other."""
+    return all(name.isdecimal() for name in names) and [int(name) for name in names] != list(range(len(names)))
 
 
 def _count_objects(video: DavisVideo) -> int:

@@ -78,6 +78,24 @@ class FrameFolder:
             return np.asarray(image.convert("RGB"))
 
 
+class FolderVideo:
+    """What videos in folders have in common: how their footage is read."""
+
+    frames: FrameFolder
+
+    def count_frames(self) -> int:
+        """Returns the number of frames that the folder is known to have."""
+        return len(self.frames.names)
+
+    def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Reads frames, see `FrameFolder.read`.
+
+        Raises:
+            VideoError: The footage cannot be read, or has none of the frames.
+        """
+        return self.frames.read(indices)
+
+
 def list_names(folder: Path, suffix: str) -> tuple[str, ...]:
     """Returns the names of a folder's files with a suffix, without it and sorted; none where there is no folder."""
     try:

@@ -80,10 +80,7 @@ def find_parts(root: Path, *, sampled: bool) -> Parts:
     if not root.is_dir():
         raise RefvidError(f"{root} is not a folder; give the one that J-HMDB Sentences was unpacked into")
 
-    def first(*names: str) -> Path | None:
-        return next((path for name in names for place in PLACES if (path := root / place / name).exists()), None)
-
-    text, pictures, masks, drawn = first(TEXT), first(PICTURES), first(MASKS), first(*LISTS)
+    text, pictures, masks, drawn = (_first(root, *names) for names in ((TEXT,), (PICTURES,), (MASKS,), LISTS))
     missing = [name for name, path in ((TEXT, text), (PICTURES, pictures), (MASKS, masks)) if path is None]
     advice = ["unpack the archives that hold them there"] if missing else []
     if sampled and drawn is None:
@@ -95,6 +92,15 @@ def find_parts(root: Path, *, sampled: bool) -> Parts:
             f"{PLACES[1]}/ below it; {', and '.join(advice)}"
         )
     return Parts(text, pictures, masks, drawn)
+
+
+def has_list(root: Path) -> bool:
+    """Says whether a list of frames such as MTTR's is there."""
+    return _first(root, *LISTS) is not None
+
+
+def _first(root: Path, *names: str) -> Path | None:
+    return next((path for name in names for place in PLACES if (path := root / place / name).exists()), None)
 
 
 def parse_sentences(lines: Iterable[str]) -> tuple[dict[str, list[str]], int]:

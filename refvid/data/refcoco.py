@@ -18,12 +18,12 @@ from refvid.data.coco_masks import CocoMask, parse_segmentation
 from refvid.data.refcoco_files import Reference, find_parts, find_pictures, read_instances, read_references
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.data.sets import check_choice
-from refvid.data.still import only_target, read_still
+from refvid.data.still import Still, read_still
 from refvid.errors import RefvidError, UsageError
 
 
 @dataclass(frozen=True, eq=False)
-class CocoPicture:
+class CocoPicture(Still):
     """A picture with all that a split says of it.
 
     Attributes:
@@ -41,15 +41,6 @@ class CocoPicture:
     width: int
     expressions: tuple[Expression, ...]
     objects: tuple[CocoMask, ...]
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """The one frame, with all expressions."""
-        return (only_target(len(self.expressions)),)
-
-    def count_frames(self) -> int:
-        """Returns 1."""
-        return 1
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Reads the picture, see `read_still`.
@@ -70,9 +61,6 @@ class CocoPicture:
             if self.objects[index] not in drawn:  # several sentences mean one object
                 drawn[self.objects[index]] = self._draw(index)
         return np.stack([drawn[self.objects[index]] for index in target.counting])
-
-    def void(self, target: Target) -> None:
-        """Returns None: all pixels count."""
 
     def _draw(self, index: int) -> npt.NDArray[np.bool_]:
         try:

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from refvid.data.packages import need_package
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.data.sets import check_choice
-from refvid.data.still import only_target, read_still
+from refvid.data.still import Still, read_still
 from refvid.errors import RefvidError
 
 _TEXTS = ("", "referit", "data/referit", "data", "exp-referit/data")
@@ -29,7 +29,7 @@ _PURPOSE = "reading the masks of ReferIt"
 
 
 @dataclass(frozen=True)
-class IaprPicture:
+class IaprPicture(Still):
     """A picture with all that a split says of it.
 
     Attributes:
@@ -43,15 +43,6 @@ class IaprPicture:
     path: Path
     masks: Path
     expressions: tuple[Expression, ...]
-
-    @property
-    def targets(self) -> tuple[Target, ...]:
-        """The one frame, with all expressions."""
-        return (only_target(len(self.expressions)),)
-
-    def count_frames(self) -> int:
-        """Returns 1."""
-        return 1
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Reads the picture in the size of its masks, see `read_still`.
@@ -75,9 +66,6 @@ class IaprPicture:
         if len({region.shape for region in regions.values()}) > 1:
             raise RefvidError(f"the masks {self.masks / self.name}_*.mat differ in size; download them again")
         return np.stack([regions[path] for path in paths])
-
-    def void(self, target: Target) -> None:
-        """Returns None: all pixels count."""
 
     def _mask(self, index: int) -> Path:
         return self.masks / f"{self.name}_{self.expressions[index].instance}.mat"

@@ -1,9 +1,9 @@
 """What every data set of referring expressions is to evaluation and to training: footage, sentences and masks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -102,6 +102,15 @@ class ReferringVideo(Protocol):
         ...
 
 
+@runtime_checkable
+class FileByFile(Protocol):
+    """A video of which every frame and mask is a file of its own: whether all are whole can be told without reading."""
+
+    def files(self) -> Iterator[Path]:
+        """Yields the files."""
+        ...
+
+
 @dataclass(frozen=True)
 class Rules:
     """How a protocol counts.
@@ -152,12 +161,23 @@ class ReferringSet:
     notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Returns the numbers of videos, expressions and (sentence, frame) samples."""
+        """Returns the numbers of videos, expressions and samples; a sample has a row in an evaluation of the split.
+
+        These are the (sentence, frame) pairs, of which `Rules.inner` leaves some out. Where objects are matched, a
+        sentence that means none is a proposal alone. Without public truth all masks count that are asked for.
+        """
         return {
             "videos": len(self.videos),
             "expressions": sum(len(video.expressions) for video in self.videos),
-            "samples": sum(len(target.counting) for video in self.videos for target in video.targets),
+            "samples": sum(self._count_samples(video) for video in self.videos),
         }
+
+    def _count_samples(self, video: ReferringVideo) -> int:
+        targets = video.targets[1:-1] if self.rules.inner else video.targets
+        if self.rules.matching == "own":
+            return sum(len(target.counting) for target in targets)
+        meant = [expression.instance is not None for expression in video.expressions]
+        return sum(meant[number] for target in targets for number in target.counting)
 
 
 class SetOpener(Protocol):

@@ -4,14 +4,14 @@ The list of the split "valid" has the videos of the split "test" as well, and th
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from refvid.data.frame_folder import FrameFolder, list_names, name_some, read_numbers
+from refvid.data.frame_folder import FolderVideo, FrameFolder, list_names, name_some, read_numbers
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.data.sets import check_choice
 from refvid.data.text import count_of
@@ -27,7 +27,7 @@ _MASKS = "train/Annotations"
 
 
 @dataclass(frozen=True)
-class RefYouTubeVideo:
+class RefYouTubeVideo(FolderVideo):
     """A video of which the listed frames are all there is: every fifth of the original's.
 
     An index counts the listed frames; their names count the original's, "00005" being the second.
@@ -46,18 +46,6 @@ class RefYouTubeVideo:
     frames: FrameFolder
     masks: Path | None
 
-    def count_frames(self) -> int:
-        """Returns the number of listed frames."""
-        return len(self.frames.names)
-
-    def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads listed frames, uint8 [len(indices), H, W, 3] RGB, and which of them there are, bool [len(indices)].
-
-        Raises:
-            VideoError: The footage cannot be read, or has none of the frames.
-        """
-        return self.frames.read(indices)
-
     def truth(self, target: Target) -> npt.NDArray[np.bool_] | None:
         """Reads the masks of the counting expressions, bool [len(target.counting), H, W]; None outside of train.
 
@@ -70,6 +58,12 @@ class RefYouTubeVideo:
             return None
         numbers = read_numbers(self.masks / f"{target.name}.png", self.frames.size(target.index))
         return np.stack([numbers == self.expressions[index].instance for index in target.counting])
+
+    def files(self) -> Iterator[Path]:
+        """Yields the files of all listed frames, and in train of the masks that count."""
+        yield from map(self.frames.path, range(len(self.frames.names)))
+        if self.masks is not None:
+            yield from (self.masks / f"{target.name}.png" for target in self.targets)
 
     def void(self, target: Target) -> None:
         """Returns None: every pixel counts."""

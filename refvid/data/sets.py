@@ -1,17 +1,21 @@
 """The data sets by their names."""
 
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
+from refvid.data.jhmdb_files import LIST, has_list
 from refvid.data.referring import ReferringSet, SetInfo, SetOpener
+from refvid.data.world_record import name_world
 from refvid.errors import UsageError
 
 _JHMDB = {
-    "mttr": "the three frames a video that MTTR's list names (put jhmdb_sentences_samples_metadata.json into the root)",
+    "mttr": f"the three frames a video that MTTR's list names (put {LIST} into the root)",
     "uniform3": "three frames a video, evenly spread (ACGA)",
     "all": "every annotated frame",
 }
+_NO_LIST = f"The protocol is uniform3, as MTTR's list of frames is not there; put {LIST} into the root for mttr."
 _KHOREVA = {
     "full-video": "phrases given after the whole video was seen; mean of the two annotators",
     "first-frame": "phrases given after the first frame alone; mean of the two annotators",
@@ -96,13 +100,14 @@ def check_choice(name: str, split: str, protocol: str) -> SetInfo:
 
 
 def open_set(name: str, root: Path, split: str | None = None, protocol: str | None = None) -> ReferringSet:
-    """Opens a split of a data set.
+    """Opens a split of a data set, or of a world in its layout, which the title and a note then name.
 
     Args:
         name: Of the data set.
         root: Its folder, as downloaded.
         split: None: the one that is evaluated.
-        protocol: None: the data set's first.
+        protocol: None: the data set's first; of J-HMDB Sentences "uniform3" where MTTR's list of frames, which comes
+            with no archive, is not there, and a note says so.
 
     Raises:
         RefvidError: Parts of the data set are missing: says which, and where they were looked for.
@@ -111,8 +116,13 @@ def open_set(name: str, root: Path, split: str | None = None, protocol: str | No
     """
     info = set_info(name)
     split = info.evaluated if split is None else split
-    protocol = next(iter(info.protocols)) if protocol is None else protocol
+    note: tuple[str, ...] = ()
+    if protocol is None:
+        protocol = next(iter(info.protocols))
+        if name == "jhmdb" and not has_list(root):
+            protocol, note = "uniform3", (_NO_LIST,)
     check_choice(name, split, protocol)
     reader = import_module(_READERS[name])
     opener = cast(SetOpener, getattr(reader, "open_" + name.replace("+", "_plus")))
-    return opener(root, split, protocol)
+    opened = opener(root, split, protocol)
+    return name_world(root, replace(opened, notes=(*note, *opened.notes)))

@@ -7,15 +7,28 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from refvid.data.referring import Target
+from refvid.data.referring import Expression, Target
 from refvid.errors import VideoError
 
 FRAME = "00000"  # names the only frame, in submissions too
 
 
-def only_target(expressions: int) -> Target:
-    """Returns the one frame, where all expressions count."""
-    return Target(FRAME, 0, tuple(range(expressions)))
+class Still:
+    """What all pictures have in common as videos: one frame, where all expressions and all pixels count."""
+
+    expressions: tuple[Expression, ...]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The one frame, with all expressions."""
+        return (Target(FRAME, 0, tuple(range(len(self.expressions)))),)
+
+    def count_frames(self) -> int:
+        """Returns 1."""
+        return 1
+
+    def void(self, target: Target) -> None:
+        """Returns None: all pixels count."""
 
 
 def read_still(

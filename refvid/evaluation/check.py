@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
-from refvid.data.referring import ReferringSet, ReferringVideo
+from refvid.data.referring import FileByFile, ReferringSet, ReferringVideo
+from refvid.data.text import count_of
 from refvid.errors import RefvidError, UnavailableError
 
 LOGGER = logging.getLogger(__name__)
@@ -33,7 +35,7 @@ def check_set(
     thorough: bool = False,
     progress: OnProgress = lambda done, total: None,
 ) -> Checked:
-    """Reads the first target of every video with its masks, or all of them.
+    """Reads the first target of every video with its masks, or all of them; of single files it looks at the size.
 
     Args:
         referring_set: The split.
@@ -63,6 +65,14 @@ def _wanted(video: ReferringVideo, thorough: bool) -> int:
     return len(video.targets) if thorough else 1
 
 
+def _is_hollow(path: Path) -> bool:
+    """Says whether a file is missing or holds nothing, as those do that were not unpacked to the end."""
+    try:
+        return not path.stat().st_size
+    except OSError:
+        return True
+
+
 def _check_video(referring_set: ReferringSet, video: ReferringVideo, thorough: bool) -> int:
     """Reads targets of a video; returns how many targets lie beyond its end.
 
@@ -72,6 +82,8 @@ def _check_video(referring_set: ReferringSet, video: ReferringVideo, thorough: b
     count = video.count_frames()
     if not count:
         raise RefvidError(f"{video.name} has no frames; download it again")
+    if isinstance(video, FileByFile) and (hollow := [path for path in video.files() if _is_hollow(path)]):
+        raise RefvidError(f"{video.name}: {count_of(len(hollow), 'file')} empty, {hollow[0]} the first; unpack again")
     for target in video.targets[: None if thorough else 1]:
         index = min(target.index, count - 1)
         pixels, present = video.read([index])

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from refvid.data.referring import ReferringSet
 from refvid.evaluation.journal import Journal, evaluation_key, journal_path, model_digest
+from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import Origin
-from refvid.evaluation.sources import MaskSource, MissingRule, ModelMasks, StoredMasks
+from refvid.evaluation.sources import MaskSource
+from refvid.evaluation.stored_masks import MissingRule, StoredMasks
 from refvid.evaluation.submissions import Submission
 
 if TYPE_CHECKING:  # masks on disk are scored without PyTorch

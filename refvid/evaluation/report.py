@@ -1,5 +1,6 @@
 """An evaluation as one page that a person reads: table, charts and pictures, with nothing loaded from elsewhere."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +10,7 @@ import jinja2
 
 from refvid.data.referring import ReferringSet
 from refvid.data.sets import SETS
-from refvid.errors import OutputExistsError, UsageError
+from refvid.errors import OutputExistsError, RefvidError, UsageError
 from refvid.evaluation.breakdown import (
     Scorer,
     by_actor,
@@ -77,11 +78,15 @@ def check_report(folder: Path) -> None:
     """Checks that a report may be written into a folder, before the work that it is to report on; touches nothing.
 
     Raises:
-        UsageError: The folder is a file.
+        UsageError: The folder, or one above it, is a file.
         OutputExistsError: It holds an index.html that is no report of refvid.
+        RefvidError: It may not be written to, or its index.html cannot be read.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"the report goes into a folder, and {folder} is a file; name another place")
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"the report goes into a folder, and {there} is a file; name another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RefvidError(f"the report cannot be written: the folder {there} does not permit it; name another place")
     page = folder / _PAGE
     if page.exists():
         with writing(page), page.open("rb") as file:

@@ -188,7 +188,7 @@ def evaluate(
 
 
 def count(referring_set: ReferringSet) -> dict[str, int]:
-    """Returns the numbers of videos, frames, expressions and samples of a split."""
+    """Returns the numbers of videos, of frames that masks are asked for, of expressions and of samples of a split."""
     counts = referring_set.counts()
     return {"frames": sum(len(video.targets) for video in referring_set.videos), **counts}
 

@@ -89,7 +89,7 @@ class Submission:
         """Makes the folder, or goes on with that of an interrupted evaluation.
 
         Args:
-            key: Of the evaluation; what is written by the same one may be continued.
+            key: Of the evaluation; what the same one has written may be continued, or replaced where it is unfinished.
             going_on: Whether there is something to continue.
             overwrite: Whether a folder that an evaluation has made is replaced.
 
@@ -107,9 +107,11 @@ class Submission:
             raise UsageError(f"there is no folder {self.folder.parent} to write {self.folder.name} into; make it first")
         with writing(self.folder):
             if self.folder.is_dir() and any(self.folder.iterdir()):
-                if going_on and _read_record(record) == key:
+                own = _read_record(record) == key
+                if own and going_on:
                     return True
-                self._clear(record, overwrite)
+                # What the same evaluation has left before it had finished a video is nothing to ask about.
+                self._clear(record, overwrite or (own and not (self.folder / CONFIDENCES).exists()))
             self.folder.mkdir(exist_ok=True)
             record.write_text(json.dumps({"schema": 1, "evaluation": key}) + "\n", encoding="utf-8")
         return False

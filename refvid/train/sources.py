@@ -98,7 +98,7 @@ class ReferringSource:
             expressions: At most this many a sample.
 
         Raises:
-            UsageError: Clips are wanted of pictures without `pseudo_video`, or this of videos.
+            UsageError: Clips are wanted of pictures without `pseudo_video`, or this of videos; or there are no words.
             RefvidError: The data set's truth is not public, or it has no frames.
         """
         if not dataset.public:
@@ -112,6 +112,10 @@ class ReferringSource:
         self._ends = np.cumsum([len(video.targets) for video in dataset.videos], dtype=np.int64)
         if not self._ends.any():
             raise RefvidError(f"{dataset.title}, split {dataset.split}, has no frame to learn from; unpack it again")
+        if not any(self._spoken(video, target) for video in dataset.videos for target in video.targets):
+            raise UsageError(
+                f"{dataset.title} says nothing under the protocol {dataset.protocol}; give another --protocol"
+            )
         self._check_kind()
 
     def _check_kind(self) -> None:
@@ -135,17 +139,14 @@ class ReferringSource:
         Raises:
             RefvidError: The footage or the masks cannot be read, or the truth is not public.
         """
-        number = int(rng.integers(self._ends[-1]))
-        place = int(np.searchsorted(self._ends, number, side="right"))
-        video = self.dataset.videos[place]
-        target = video.targets[number - int(self._ends[place])]
+        video, target, spoken = self._find(rng)
         truth = video.truth(target)
         if truth is None:
             raise RefvidError(
                 f"{self.dataset.title}: the masks of video {video.name} are not public, so nothing can be learnt from "
                 "it; take a split that has masks"
             )
-        rows = self._choose(video, target, rng)
+        rows = np.sort(rng.permutation(np.array(spoken, dtype=np.int64))[: self._expressions])
         frames, present = self._read(video, target)
         masks = truth[rows]
         if self._pseudo_video:
@@ -161,11 +162,21 @@ class ReferringSource:
             frame_stride=self._stride,
         )
 
-    def _choose(self, video: ReferringVideo, target: Target, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Returns which of the expressions that count are taken; some sets have ones without a word."""
+    def _find(self, rng: np.random.Generator) -> tuple[ReferringVideo, Target, list[int]]:
+        """Returns a random frame of which something is said, and the rows of what is: nothing is learnt of silence."""
+        while True:  # the constructor has seen that there is one
+            number = int(rng.integers(self._ends[-1]))
+            place = int(np.searchsorted(self._ends, number, side="right"))
+            video = self.dataset.videos[place]
+            target = video.targets[number - int(self._ends[place])]
+            if spoken := self._spoken(video, target):
+                return video, target, spoken
+
+    @staticmethod
+    def _spoken(video: ReferringVideo, target: Target) -> list[int]:
+        """Returns which of the expressions that count have a word; some sets have ones without."""
         said = video.expressions
-        spoken = [row for row, index in enumerate(target.counting) if split_words(said[index].text)]
-        return np.sort(rng.permutation(np.array(spoken, dtype=np.int64))[: self._expressions])
+        return [row for row, index in enumerate(target.counting) if split_words(said[index].text)]
 
     def _read(self, video: ReferringVideo, target: Target) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Reads the clip around a frame, of a picture the picture."""
@@ -196,12 +207,7 @@ def _open_set(choice: DataChoice, settings: TrainSettings, size: int, split: Spl
     if choice.photos is not None or choice.cache is not None:
         raise UsageError(f"--photos and --cache go with --dataset world; leave them out for {info.name}")
     source = ReferringSource(_open_split(info, choice.root, settings, split), settings)
-    words = source.words()
-    if not words:
-        raise UsageError(
-            f"{info.title} says nothing under the protocol {source.dataset.protocol}; give another --protocol"
-        )
-    return OpenData(source, words)
+    return OpenData(source, source.words())
 
 
 def _open_split(info: SetInfo, root: Path, settings: TrainSettings, split: Split) -> ReferringSet:

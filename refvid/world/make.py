@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from refvid.data.world_record import RECORD
 from refvid.errors import OutputExistsError, RefvidError, UsageError
 from refvid.video.staging import Staging, writing
 from refvid.world.a2d_layout import LEAST_FRAMES, A2DWriter, is_test
@@ -17,7 +18,6 @@ from refvid.world.scene import Scene
 
 LayoutName = Literal["a2d", "jhmdb"]
 SIZES: dict[LayoutName, tuple[int, int]] = {"a2d": (568, 320), "jhmdb": (320, 240)}
-RECORD = "refvid-world.json"
 MOST_VIDEOS = 1_000_000  # six digits in a name
 _MOST_DRAWS = 20
 _LEAST_PHOTO = 256

@@ -18,8 +18,9 @@ from PIL import Image
 from refvid.data import sets
 from refvid.data.referring import ReferringSet, ReferringVideo, Rules, Target
 from refvid.data.sets import SETS, open_set
+from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import Origin, evaluate
-from refvid.evaluation.sources import Found, ModelMasks
+from refvid.evaluation.sources import Found
 from refvid.evaluation.submissions import RECORD, Submission
 from refvid.world.make import WorldPlan, make_world
 from tests.evaluation.small_set import FRAMES as SMALL_FRAMES
@@ -77,13 +78,14 @@ def store_truth(root: Path, dataset: str, folder: Path, **opened: str) -> Referr
 def test_a2d_prints_the_table(refvid, a2d: Path, checkpoint: Path, cache: Path) -> None:
     outcome = refvid("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu")
     assert outcome.code == 0, outcome.stderr
-    assert "A2D Sentences, test" in outcome.stdout
     for words in ("small", "P@0.5", "CMSA+CFSA", "61.8"):
         assert words in outcome.stdout
     lines = outcome.stderr.splitlines()
-    assert lines[0] == "refvid: " + (
-        "A2D Sentences, test, protocol mttr (frames that show the instance (MTTR, ReferFormer))"
-    )
+    title = "World in the layout of A2D Sentences, test"
+    assert lines[0] == f"refvid: {title}, protocol mttr (frames that show the instance (MTTR, ReferFormer))"
+    assert outcome.stdout.startswith(title), "nobody takes a world for the real data set"
+    assert lines[1].startswith("refvid: This is a world that refvid ")
+    assert " has made, 10 videos from seed 3, in the layout of A2D Sentences: " in lines[1]
     assert "2 videos in" in lines[-1]
     assert journals(cache) == [], "what is done needs no journal"
 
@@ -106,6 +108,19 @@ def test_json_has_the_keys_of_the_contract(
     assert told["samples"] == referring_set.counts()["samples"] > 5
     assert told["counts"]["videos"] == 2
     assert (told["device"], told["precision"], told["threshold"], told["refine"]) == ("cpu", "float32", 0.5, False)
+
+
+def test_a_folder_without_mttrs_list_is_evaluated_and_the_protocol_said(refvid, jhmdb: Path, checkpoint: Path) -> None:
+    """Neither the archives of J-HMDB Sentences nor a world hold the list."""
+    outcome = refvid("eval", "--dataset", "jhmdb", "--root", jhmdb, "-m", checkpoint, "--device", "cpu", "--json")
+    assert outcome.code == 0, outcome.stderr
+    told = json.loads(outcome.stdout)
+    assert (told["protocol"], told["samples"]) == ("uniform3", 6)
+    assert any("The protocol is uniform3, as MTTR's list of frames is not there" in note for note in told["notes"])
+    assert "protocol uniform3 (three frames a video, evenly spread (ACGA))" in outcome.stderr
+    outcome = refvid("eval", "--dataset", "jhmdb", "--root", jhmdb, "--protocol", "mttr", "-m", checkpoint)
+    assert outcome.code == 1
+    assert "put the list there, or give --protocol uniform3" in outcome.stderr
 
 
 def test_dense_and_sparse_frames_have_the_same_masks(refvid, jhmdb: Path, checkpoint: Path) -> None:
@@ -182,7 +197,7 @@ def test_a_missing_mask_is_an_error_or_empty(refvid, a2d: Path, tmp_path: Path) 
     )
     told = json.loads(refvid(*options, "--missing", "empty", "--json").stdout)
     assert told["mean_iou"] == pytest.approx(1 - 1 / len(files))
-    assert told["notes"] == [f"1 of {len(files)} masks have no file and count as empty."]
+    assert told["notes"][1:] == [f"1 of {len(files)} masks have no file and count as empty."]
 
 
 def test_masks_of_another_size_are_an_error(refvid, a2d: Path, tmp_path: Path) -> None:
@@ -206,13 +221,14 @@ def test_masks_without_confidences(refvid, a2d: Path, tmp_path: Path) -> None:
 
 
 class _Interrupted(ModelMasks):
-    """Breaks off at the second video."""
+    """Breaks off at a video, the second one."""
 
     asked: ClassVar[list[str]] = []
+    at: ClassVar[int] = 2
 
     def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, Found]]:
         self.asked.append(video.name)
-        if len(self.asked) == 2:
+        if len(self.asked) == self.at:
             raise KeyboardInterrupt
         return super().masks(video)
 
@@ -245,6 +261,20 @@ def test_an_interrupted_evaluation_goes_on(
     assert scores(json.loads(stored.stdout)) == scores(json.loads(straight.stdout))
 
 
+def test_an_evaluation_that_broke_off_in_its_first_video_begins_again(
+    refvid, a2d: Path, checkpoint: Path, interrupted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Interrupted, "at", 1)
+    options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--json", "--predictions", "masks")
+    broken = refvid(*options)
+    assert (broken.code, broken.stdout) == (130, "")
+    assert Path("masks", RECORD).exists()
+    again = refvid(*options)
+    assert again.code == 0, again.stderr
+    assert "going on" not in again.stderr
+    assert refvid(*options).code == 6, "what is finished is not replaced"
+
+
 def test_other_options_and_fresh_start_over(
     refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
 ) -> None:
@@ -272,14 +302,14 @@ def test_predictions_that_are_gone_start_over(refvid, a2d: Path, checkpoint: Pat
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed otherwise here")
 def test_an_evaluation_that_is_killed_goes_on(refvid, a2d: Path, checkpoint: Path, cache: Path) -> None:
     script = (
-        "import sys, time; from refvid.evaluation import sources; from refvid.cli.app import main\n"
-        "whole = sources.ModelMasks.masks\n"
+        "import sys, time; from refvid.evaluation import model_masks; from refvid.cli.app import main\n"
+        "whole = model_masks.ModelMasks.masks\n"
         "def masks(self, video):\n"
         "    self.count = getattr(self, 'count', 0) + 1\n"
         "    if self.count == 2:\n"
         "        time.sleep(120)\n"
         "    return whole(self, video)\n"
-        "sources.ModelMasks.masks = masks\n"
+        "model_masks.ModelMasks.masks = masks\n"
         "sys.exit(main(sys.argv[1:]))"
     )
     options = ("eval", *A2D, "--root", str(a2d), "-m", str(checkpoint), "--device", "cpu", "--json")
@@ -322,7 +352,7 @@ def test_check_counts_and_says_what_is_missing(refvid, a2d: Path, tmp_path: Path
     assert outcome.code == 0, outcome.stderr
     counts = open_set("a2d", a2d).counts()
     line = outcome.stdout.splitlines()[0]
-    assert line.startswith("A2D Sentences, test, protocol mttr (")
+    assert line.startswith("World in the layout of A2D Sentences, test, protocol mttr (")
     assert f": 2 videos, {counts['expressions']} expressions, " in line
     assert line.endswith(f" {counts['samples']} samples")
     told = json.loads(refvid("eval", *A2D, "--root", a2d, "--check", "-v", "--json").stdout)
@@ -334,7 +364,9 @@ def test_check_counts_and_says_what_is_missing(refvid, a2d: Path, tmp_path: Path
     outcome = refvid("eval", *A2D, "--root", copy, "--check")
     assert (outcome.code, outcome.stdout) == (1, "")
     (line,) = [line for line in outcome.stderr.splitlines() if "error" in line]
-    assert line.startswith("refvid: error: 1 of 2 videos of A2D Sentences, test, cannot be used: ")
+    assert line.startswith(
+        "refvid: error: 1 of 2 videos of World in the layout of A2D Sentences, test, cannot be used: "
+    )
     assert "world000009" in line
     outcome = refvid("eval", *A2D, "--root", tmp_path, "--check")
     assert outcome.code == 1
@@ -484,7 +516,7 @@ def test_help_names_every_data_set_and_loads_no_heavy_library(tmp_path: Path) ->
 def test_stored_masks_need_no_torch_of_their_own(tmp_path: Path) -> None:
     """What the package of evaluation imports at its top leaves torch alone."""
     script = (
-        "import sys, refvid.evaluation.run, refvid.evaluation.sources, refvid.evaluation.submissions;"
+        "import sys, refvid.evaluation.run, refvid.evaluation.stored_masks, refvid.evaluation.submissions;"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False, cwd=tmp_path).returncode == 0

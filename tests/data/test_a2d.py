@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refvid.data.a2d import A2DSentences, open_a2d
+from refvid.data.a2d import open_a2d
 from refvid.data.a2d_files import Held, Sentence, find_parts, parse_sentences, read_held, read_masks, read_splits
 from refvid.data.referring import Expression, Rules, Target
 from refvid.data.sets import open_set
@@ -84,58 +84,25 @@ def test_sentences_are_cleaned_and_bad_rows_counted() -> None:
     assert parse_sentences([]) == ([], 0)
 
 
-def test_pairs_need_the_instance_in_the_frame(root: Path) -> None:
-    dataset = A2DSentences(root, "train")
-    told = [(frame.video, frame.number, [s.query for s in frame.sentences]) for frame in dataset.frames]
-    assert told == [
-        ("-abc_0123-_", 1, ["the dog"]),
-        ("-abc_0123-_", 7, ["Man in red walking on the left", "the dog"]),
-        ("--xyz_45678", 14, ["a ball"]),
-    ]
-    assert (len(dataset), dataset.pairs) == (4, ((0, 0), (1, 0), (1, 1), (2, 0)))
-    assert (dataset.skipped, dataset.without_masks) == (1, ("nomasks____",))
-
-
-def test_refvos_counts_absent_instances_as_empty(root: Path) -> None:
-    dataset = A2DSentences(root, "train", protocol="refvos")
-    assert len(dataset) == 3 * 2 + 1
-    first = dataset.sample(0)
-    assert first.expressions == ("Man in red walking on the left", "the dog")
-    assert not first.masks[0].any()
-    np.testing.assert_array_equal(first.masks[1], mask(1))
-    assert not dataset.sample(2).masks.any()
-
-
-def test_sample_holds_all_sentences_of_the_frame(root: Path) -> None:
-    dataset = A2DSentences(root, "train")
-    sample = dataset[2]
-    assert sample.expressions[dataset.pairs[2][1]] == "the dog"
-    np.testing.assert_array_equal(sample.masks, np.stack([mask(2), mask(3)]))
-    assert sample.frames.shape == (11, HEIGHT, WIDTH, 3)
-    assert sample.frame_mask.all()
-    assert sample.regions is None
-    for taken, index in enumerate(range(1, 12)):  # number 7 is frame 6, five before and five after
-        assert _nearest(sample.frames[taken]) == index
-
-
-def test_clip_at_the_ends_of_the_video(root: Path) -> None:
-    dataset = A2DSentences(root, "train", offsets=(-2, -1, 0, 1, 2))
-    first, last = dataset.sample(0), dataset.sample(2)
-    assert first.frame_mask.tolist() == [False, False, True, True, True]
-    assert [_nearest(frame) for frame in first.frames] == [0, 0, 0, 1, 2]
-    assert last.frame_mask.tolist() == [True, True, True, False, False]
-    assert [_nearest(frame) for frame in last.frames] == [11, 12, 13, 13, 13]
-    strided = dataset.sample(1, offsets=(-6, 0, 9))
-    assert strided.frame_mask.tolist() == [True, True, False]
-    assert [_nearest(frame) for frame in strided.frames] == [0, 6, 6]
-    with pytest.raises(ValueError, match="0 in the middle"):
-        dataset.sample(1, offsets=(0, 1, 2))
+def test_clip_around_an_annotated_frame_and_at_the_ends_of_the_video(root: Path) -> None:
+    video = open_a2d(root, "train", "mttr").videos[0]
+    pixels, present = video.read(range(1, 12))  # number 7 is frame 6, five before and five after
+    assert pixels.shape == (11, HEIGHT, WIDTH, 3)
+    assert present.all()
+    assert [_nearest(frame) for frame in pixels] == list(range(1, 12))
+    pixels, present = video.read([-2, -1, 0, 1, 2])
+    assert present.tolist() == [False, False, True, True, True]
+    assert [_nearest(frame) for frame in pixels] == [0, 0, 0, 1, 2]
+    pixels, present = video.read([0, 6, 15])
+    assert present.tolist() == [True, True, False]
+    assert [_nearest(frame) for frame in pixels] == [0, 6, 6]
 
 
 def test_more_masks_than_instances_and_one_twice(root: Path) -> None:
-    dataset = A2DSentences(root, "test")
-    assert len(dataset) == 1
-    np.testing.assert_array_equal(dataset[0].masks, mask(7)[None])
+    opened = open_a2d(root, "test", "mttr")
+    assert opened.counts()["samples"] == 1
+    (video,) = opened.videos
+    np.testing.assert_array_equal(video.truth(video.targets[0]), mask(7)[None])
     path = root / "text_annotations" / "a2d_annotation_with_instances" / "test_video_" / "00003.h5"
     instances, masks = read_masks(path)
     assert instances == [7, 7]
@@ -144,23 +111,10 @@ def test_more_masks_than_instances_and_one_twice(root: Path) -> None:
     assert read_held(path) == Held((1,), -2)
 
 
-def test_video_that_is_a_frame_short_keeps_its_last_annotation(root: Path) -> None:
-    make_clip(root / "Release" / "clips320H" / "--xyz_45678.mp4", frames=FRAMES - 1, size=(WIDTH, HEIGHT))
-    sample = A2DSentences(root, "train", offsets=(-1, 0, 1)).sample(2)
-    assert sample.frame_mask.tolist() == [True, True, False]
-    assert _nearest(sample.frames[1]) == FRAMES - 2
-
-
-def test_frames_are_scaled_to_the_masks(root: Path) -> None:
-    make_clip(root / "Release" / "clips320H" / "--xyz_45678.mp4", frames=FRAMES, size=(WIDTH + 2, HEIGHT))
-    sample = A2DSentences(root, "train").sample(2)
-    assert sample.frames.shape[1:3] == sample.masks.shape[1:] == (HEIGHT, WIDTH)
-
-
 def test_parts_are_found_in_the_root_too(root: Path) -> None:
     for name in ("clips320H", "videoset.csv"):
         (root / "Release" / name).rename(root / name)
-    assert len(A2DSentences(root, "train")) == 4
+    assert open_a2d(root, "train", "mttr").counts()["samples"] == 4
 
 
 def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
@@ -169,7 +123,7 @@ def test_what_is_missing_is_named(root: Path, tmp_path: Path) -> None:
     with pytest.raises(
         RefvidError, match=r"no a2d_annotation.txt and no videoset.csv in it, nor in Release/"
     ) as caught:
-        A2DSentences(root, "train")
+        open_a2d(root, "train", "mttr")
     assert caught.value.exit_code == 1
     assert str(root) in str(caught.value)
     with pytest.raises(RefvidError, match="is not a folder"):
@@ -180,7 +134,7 @@ def test_broken_files_are_sentences(root: Path) -> None:
     path = root / "text_annotations" / "a2d_annotation_with_instances" / "--xyz_45678" / "00014.h5"
     path.write_bytes(b"not hdf5")
     with pytest.raises(RefvidError, match=r"00014\.h5 is not an h5 file"):
-        A2DSentences(root, "train")
+        open_a2d(root, "train", "mttr")
     with h5py.File(path, "w") as file:
         file["instance"] = np.zeros(1)
     with pytest.raises(RefvidError, match=r"00014\.h5 is not an h5 file with `instance` and `reMask`"):
@@ -196,7 +150,7 @@ def test_h5py_missing_is_an_error_of_the_environment(root: Path, monkeypatch: py
     with pytest.raises(
         UnavailableError, match=r'h5py, which is not installed: pip install "refvid\[train\]"'
     ) as caught:
-        A2DSentences(root, "train")
+        open_a2d(root, "train", "mttr")
     assert caught.value.exit_code == 3
 
 

@@ -14,6 +14,7 @@ from refvid.data.frame_folder import FrameFolder, name_some, read_numbers
 from refvid.data.referring import Expression
 from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UsageError, VideoError
+from refvid.evaluation.check import check_set
 from tests.data.davis_folder import (
     FRAMES,
     HEIGHT,
@@ -260,11 +261,24 @@ def test_missing_sequences_and_masks_are_named(davis: Path) -> None:
         RefvidError, match=r"480p has no frames of goat and .*Annotations.480p has not all masks of bike;"
     ):
         open_davis17(davis, "val", "full-video")
+    (davis / "JPEGImages" / "480p" / "bike" / "00002.jpg").unlink()
+    with pytest.raises(RefvidError, match=r"frames of goat and .*480p lacks frames between others of bike;"):
+        open_davis17(davis, "val", "full-video")
     (davis / "ImageSets" / "2017" / "val.txt").write_text("\n")
     with pytest.raises(RefvidError, match="names no sequence"):
         open_davis17(davis, "val", "full-video")
     assert name_some(["a", "b"]) == "a, b"
     assert name_some(list("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_a_check_finds_files_that_hold_nothing(davis: Path) -> None:
+    opened = open_davis17(davis, "val", "full-video")
+    assert check_set(opened).faults == ()
+    for folder, name in (("JPEGImages", "00002.jpg"), ("Annotations", "00003.png")):
+        (davis / folder / "480p" / "bike" / name).write_bytes(b"")
+    (fault,) = check_set(opened).faults
+    assert fault.startswith("bike: 2 files empty, ")
+    assert "00002.jpg the first" in fault
 
 
 def test_masks_of_another_data_set_are_refused(davis: Path) -> None:

@@ -13,6 +13,7 @@ from refvid.data.referring import ReferringSet, Rules
 from refvid.data.refytvos import open_refytvos
 from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UsageError
+from refvid.evaluation.check import check_set
 
 WIDTH, HEIGHT = 40, 24
 REAL = Path(__file__).resolve().parents[3] / "shared" / "real" / "ref_youtube_vos"
@@ -166,6 +167,17 @@ def test_frames_without_a_mask_do_not_count(root: Path) -> None:
         (folder / "1f1f" / f"{name}.png").unlink()
     with pytest.raises(RefvidError, match="leaves no video to evaluate"):
         open_refytvos(root, "train", "server")
+
+
+def test_a_check_finds_files_that_hold_nothing(root: Path) -> None:
+    train, valid = (open_refytvos(root, split, "server") for split in ("train", "valid"))
+    assert check_set(train).faults == check_set(valid).faults == ()
+    (root / "train" / "Annotations" / "0e0e" / "00015.png").write_bytes(b"")
+    (root / "valid" / "JPEGImages" / "aaaa" / "00005.jpg").write_bytes(b"")
+    for opened, name in ((train, "00015.png"), (valid, "00005.jpg")):
+        (fault,) = check_set(opened).faults
+        assert f"1 file empty, {root}" in fault
+        assert name in fault
 
 
 def test_empty_expressions_are_dropped_where_no_server_asks_for_them(root: Path) -> None:

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from refvid import segmenter as segmenter_module
 from refvid.data.referring import Target
 from refvid.errors import UnavailableError, UsageError
-from refvid.evaluation.sources import Found, ModelMasks
-from refvid.segmenter import Segmented, Segmenter, cut_out, windows
+from refvid.evaluation.model_masks import ModelMasks
+from refvid.evaluation.sources import Found
+from refvid.masking import Segmented, cut_out
+from refvid.segmenter import Segmenter, windows
 from refvid.weights import LoadedModel
 from tests.clips import frame_pixels
 from tests.evaluation.small_set import FRAMES, HEIGHT, WIDTH, SmallVideo, small_set, small_video

@@ -275,7 +275,19 @@ def test_an_older_report_is_replaced_but_nothing_else(
         write_report(evaluation, split, source, tmp_path)
     with pytest.raises(UsageError, match="goes into a folder"):
         check_report(tmp_path / "index.html")
+    with pytest.raises(UsageError, match=r"index\.html is a file"):
+        check_report(tmp_path / "index.html" / "report" / "today")
+    check_report(tmp_path / "new" / "report")
+    assert not (tmp_path / "new").exists()
     assert (tmp_path / "index.html").read_text() == "<h1>Mine</h1>"
+
+
+def test_a_folder_that_may_not_be_written_to_is_said_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(RefvidError, match=f"the folder {tmp_path} does not permit it"):
+        check_report(tmp_path / "report")
 
 
 def test_a_failure_leaves_nothing_behind(

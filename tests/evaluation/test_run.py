@@ -13,7 +13,7 @@ from refvid.errors import RefvidError, UsageError
 from refvid.evaluation.check import check_set
 from refvid.evaluation.journal import Journal
 from refvid.evaluation.run import Evaluation, Origin, count, evaluate, first_videos, override_rules
-from refvid.evaluation.sources import StoredMasks
+from refvid.evaluation.stored_masks import StoredMasks
 from refvid.evaluation.submissions import CONFIDENCES, Submission
 from tests.evaluation.small_set import FRAMES, HEIGHT, WIDTH, Masks, Source, one_pixel_right, small_set, small_video
 

@@ -8,9 +8,9 @@ import pytest
 
 from refvid.data.referring import Expression, Rules, Target
 from refvid.errors import RefvidError
-from refvid.evaluation.scoring import SampleRow, score_video, summarise
+from refvid.evaluation.scoring import SampleRow, _pair, score_video, summarise
 from refvid.evaluation.sources import Found
-from tests.evaluation.small_set import HEIGHT, WIDTH, Masks, Source, box, one_pixel_right, small_video
+from tests.evaluation.small_set import HEIGHT, WIDTH, Masks, Source, box, one_pixel_right, small_set, small_video
 
 CONTOUR = Rules(measure="contour")
 HUNGARIAN = Rules(measure="contour", matching="hungarian")
@@ -125,7 +125,7 @@ def test_the_first_and_the_last_frame_can_be_left_out() -> None:
     rules = replace(CONTOUR, inner=True)
     rows = score_video(video, rules, Source(only_in_the_middle).masks(video))
     assert [(row.frame, row.j) for row in rows] == [("00004", 1.0)]
-    assert summarise(rows, rules)["samples"] == 1
+    assert summarise(rows, rules)["samples"] == small_set(video, rules=rules).counts()["samples"] == 1
     assert summarise(score_video(video, CONTOUR, Source(only_in_the_middle).masks(video)), CONTOUR)["j"] < 0.5
 
 
@@ -160,6 +160,13 @@ def test_matching_is_of_the_whole_video_and_of_each_run_alone() -> None:
     assert summarise(rows, HUNGARIAN)["j"] == pytest.approx((2 / 3 + 1) / 2)
 
 
+def test_matching_weighs_both_measures() -> None:
+    row, *_ = score_video(small_video(texts=("man",)), CONTOUR, Source().masks(small_video(texts=("man",))))
+    measured = {(0, 0): (0.9, 0.0), (0, 1): (0.0, 0.9), (1, 0): (0.5, 0.9), (1, 1): (0.5, 0.2)}
+    frame = {pair: replace(row, j=j, f=f) for pair, (j, f) in measured.items()}
+    assert _pair([frame], [0, 1], [0, 1]) == [(1, 0), (0, 1)], "0.45 + 0.35 against 0.45 + 0.7"
+
+
 def test_proposals_without_an_object_may_be_matched() -> None:
     """A third expression means nothing that is annotated, but its mask is the dog's."""
     two = small_video(texts=("man", "dog"), at=(1, 5))
@@ -172,7 +179,7 @@ def test_proposals_without_an_object_may_be_matched() -> None:
     )
     rows = score_video(video, HUNGARIAN, Source(lambda masks: masks[[0, 2, 1]]).masks(video))
     assert [(row.text, row.j) for row in rows] == [("man", 1), ("dog", 1)] * 2
-    assert summarise(rows, HUNGARIAN)["samples"] == 4
+    assert summarise(rows, HUNGARIAN)["samples"] == small_set(video, rules=HUNGARIAN).counts()["samples"] == 4
 
 
 def test_runs_are_averaged_and_samples_add_up() -> None:

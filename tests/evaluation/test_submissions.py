@@ -11,7 +11,7 @@ from PIL import Image
 
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.errors import OutputExistsError, RefvidError, UsageError
-from refvid.evaluation.sources import StoredMasks
+from refvid.evaluation.stored_masks import StoredMasks
 from refvid.evaluation.submissions import CONFIDENCES, RECORD, Submission, confidences_of
 from refvid.video.render import davis_palette
 from tests.evaluation.small_set import HEIGHT, WIDTH, Masks, Source, small_set, small_video
@@ -129,6 +129,9 @@ def test_coloured_masks(tmp_path: Path) -> None:
     Image.fromarray(red).save(path)
     ((masks, _),) = read(StoredMasks(folder, referring_set), referring_set)
     assert masks[0].sum() == 18
+    Image.fromarray(red[..., [0, 3]]).save(path)  # grey with an opacity
+    ((masks, _),) = read(StoredMasks(folder, referring_set), referring_set)
+    assert masks[0].sum() == 18
     palette = small_set(small_video(at=(1,)), layout="palette")
     folder = write(palette, tmp_path / "palette")
     Image.fromarray(red).save(folder / "clip" / "00001.png")
@@ -213,6 +216,17 @@ def test_a_folder_is_refused_continued_or_replaced(tmp_path: Path) -> None:
     assert pictures(folder) == {}
     assert [path.name for path in folder.iterdir()] == [RECORD]
     assert not Submission(tmp_path / "new", referring_set).begin("key", going_on=True, overwrite=False)
+
+
+def test_what_the_same_evaluation_has_left_unfinished_is_replaced(tmp_path: Path) -> None:
+    """It broke off in its first video, and is given again as it was."""
+    folder = write(small_set(), tmp_path / "out", ranked=False)
+    submission = Submission(folder, small_set())
+    with pytest.raises(OutputExistsError, match="--overwrite"):
+        submission.begin("another key", going_on=False, overwrite=False)
+    assert len(pictures(folder)) == 12
+    assert not submission.begin("key", going_on=False, overwrite=False)
+    assert pictures(folder) == {}
 
 
 def test_a_folder_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:

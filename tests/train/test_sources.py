@@ -161,7 +161,9 @@ def test_a_sample_has_at_most_eight_expressions_and_all_come_up() -> None:
 def test_expressions_without_a_word_are_left_out() -> None:
     odd = Numbered("v", said("a cat", "?!", ""), (Target("0", 0, (0, 1, 2)), Target("1", 1, (1, 2))), 3)
     spoken = {sample.expressions for sample in draws(ReferringSource(make_set(odd), TrainSettings(frames=1)), 20)}
-    assert spoken == {("a cat",), ()}
+    assert spoken == {("a cat",)}, "a batch of samples without a word has no loss"
+    with pytest.raises(UsageError, match="Things says nothing under the protocol plain"):
+        ReferringSource(make_set(replace(odd, targets=odd.targets[1:])), TrainSettings(frames=1))
 
 
 def test_a_draw_depends_on_its_generator_alone_and_the_source_travels_to_workers() -> None:

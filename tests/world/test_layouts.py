@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -13,11 +14,14 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from refvid.data.a2d import A2DSentences
+from refvid.data.a2d import open_a2d
+from refvid.data.jhmdb import open_jhmdb
+from refvid.data.sets import open_set
+from refvid.data.world_record import RECORD
 from refvid.errors import OutputExistsError, RefvidError, UnavailableError, UsageError
 from refvid.world.a2d_layout import class_code, class_colour, is_test
 from refvid.world.jhmdb_layout import best_reference
-from refvid.world.make import RECORD, WorldPlan, make_world
+from refvid.world.make import WorldPlan, make_world
 from refvid.world.scene import Scene
 from tests.world.drawn import FRAMES, HEIGHT, WIDTH, draw, facts
 
@@ -76,22 +80,43 @@ def test_a2d_lists(a2d: Path) -> None:
 
 def test_a2d_reads_back_as_the_scenes(a2d: Path) -> None:
     for split, indices in (("train", (0, 1, 2, 3, 5)), ("test", (4,))):
-        dataset = A2DSentences(a2d, split, offsets=(-2, 0, 2))  # type: ignore[arg-type]
-        assert {frame.video for frame in dataset.frames} == {f"world{index:06d}" for index in indices}
-        assert dataset.skipped == 0
-        for number, frame in enumerate(dataset.frames):
-            scene, sample = scene_of(int(frame.video[-6:])), dataset.sample(number)
-            time = frame.number - 1
-            expected = [r for r in scene.references if r.actor is not None and scene.mask(r.actor)[time].any()]
-            assert sample.expressions == tuple(r.expression for r in expected)
-            np.testing.assert_array_equal(sample.masks, np.stack([scene.mask(r.actor)[time] for r in expected]))
-            for taken, step in enumerate((-2, 0, 2)):
-                known = 0 <= time + step < FRAMES
-                assert sample.frame_mask[taken] == known
-                if known:
-                    errors = np.abs(scene.frames.astype(int) - sample.frames[taken]).mean(axis=(1, 2, 3))
-                    assert np.argmin(errors) == time + step
-                    assert errors.min() < 5
+        opened = open_a2d(a2d, split, "mttr")
+        assert [video.name for video in opened.videos] == [f"world{index:06d}" for index in indices]
+        assert opened.notes == ()
+        for index, video in zip(indices, opened.videos, strict=True):
+            scene = scene_of(index)
+            for target in video.targets:
+                time = target.index
+                expected = [r for r in scene.references if r.actor is not None and scene.mask(r.actor)[time].any()]
+                assert [video.expressions[e].text for e in target.counting] == [r.expression for r in expected]
+                truth = np.stack([scene.mask(r.actor)[time] for r in expected])
+                np.testing.assert_array_equal(video.truth(target), truth)
+                steps = [time + step for step in (-2, 0, 2)]
+                for at, frame, known in zip(steps, *video.read(steps), strict=True):
+                    assert known == (0 <= at < FRAMES)
+                    if known:
+                        errors = np.abs(scene.frames.astype(int) - frame).mean(axis=(1, 2, 3))
+                        assert np.argmin(errors) == at
+                        assert errors.min() < 5
+
+
+@pytest.mark.parametrize(("layout", "protocol"), [("a2d", "mttr"), ("jhmdb", "all")])
+def test_a_world_is_not_taken_for_the_real_data_set(
+    layout: str, protocol: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    folder = tmp_path / "world"
+    shutil.copytree(request.getfixturevalue(layout), folder)
+    original = {"a2d": open_a2d, "jhmdb": open_jhmdb}[layout](folder, "test", protocol)
+    opened = open_set(layout, folder, "test", protocol)
+    assert opened.title == f"World in the layout of {original.title}"
+    assert opened.videos == original.videos
+    note = " has made, {} videos from seed 3, in the layout of {}: its scores say nothing about the real data set"
+    assert note.format(6 if layout == "a2d" else 2, original.title) in opened.notes[0]
+    assert opened.notes[1:] == original.notes
+    (folder / RECORD).write_text("[]")
+    assert "a world that refvid has made, in the layout" in open_set(layout, folder, "test", protocol).notes[0]
+    (folder / RECORD).unlink()
+    assert open_set(layout, folder, "test", protocol) == original
 
 
 def test_a2d_files_are_laid_out_as_matlab_does(a2d: Path) -> None:
@@ -129,11 +154,12 @@ def test_a2d_drops_the_dimension_of_a_single_instance(tmp_path: Path) -> None:
         assert file["reBBox"].shape == (4,)
         assert file["instance"].shape == (1,)
         assert file["id"].shape == (1, 1)
-    dataset = A2DSentences(tmp_path / "world", "train")
-    np.testing.assert_array_equal(
-        dataset.sample(0).masks[0], draw(np.random.default_rng((3, 0))).mask(1)[dataset.frames[0].number - 1]
-    )
-    assert all({s.instance for s in frame.sentences} == {1} for frame in dataset.frames)
+    (video,) = open_a2d(tmp_path / "world", "train", "mttr").videos
+    scene = draw(np.random.default_rng((3, 0)))
+    assert len(video.targets) == len(files)
+    for target in video.targets:
+        assert {video.expressions[e].instance for e in target.counting} == {1}
+        np.testing.assert_array_equal(video.truth(target)[0], scene.mask(1)[target.index])
 
 
 def test_a2d_lists_a_video_without_sentences_as_missed(tmp_path: Path) -> None:
@@ -145,7 +171,7 @@ def test_a2d_lists_a_video_without_sentences_as_missed(tmp_path: Path) -> None:
     missed = tmp_path / "world" / "text_annotations" / "a2d_missed_videos.txt"
     assert missed.read_text() == "world000000\nworld000001"
     with pytest.raises(RefvidError, match="0 of its videos have sentences"):
-        A2DSentences(tmp_path / "world", "train")
+        open_a2d(tmp_path / "world", "train", "mttr")
 
 
 def test_class_codes_and_colours_are_the_originals() -> None:

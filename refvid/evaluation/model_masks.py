@@ -1,0 +1,159 @@
+"""Masks of a model, to be scored."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
+from refvid.data.text import count_of
+from refvid.evaluation.sources import Found
+
+if TYPE_CHECKING:  # masks on disk are scored without PyTorch
+    from refvid.masking import Segmented
+    from refvid.refine import Refiner
+    from refvid.segmenter import Segmenter
+
+LOGGER = logging.getLogger(__name__)
+Pixels = npt.NDArray[np.uint8]
+
+
+class ModelMasks:
+    """Masks of a model, for a `with` block.
+
+    A frame's visual features are computed once for all expressions, and only frames that the masks depend on are
+    read. An expression without a word in it has empty masks.
+    """
+
+    def __init__(self, segmenter: "Segmenter", *, exclusive: bool = False) -> None:
+        """Takes a network with its settings.
+
+        Args:
+            segmenter: Computes the masks.
+            exclusive: Whether a pixel goes to one expression of a run alone: the most probable of those above the
+                threshold, which is a constant background that all must beat. (ReferFormer sets what is below the
+                threshold to 0 and lets a background of 0.1 compete: the same thing.)
+        """
+        self.segmenter = segmenter
+        self._exclusive = exclusive
+        self._stack = ExitStack()
+        self._refiner: Refiner | None = None
+
+    def __enter__(self) -> Self:
+        if self.segmenter.refine:
+            self._refiner = self._stack.enter_context(self.segmenter.refiner())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._refiner = None
+        self._stack.close()
+
+    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, Found]]:
+        """Yields every target of a video with its masks; see `MaskSource`."""
+        return self._segment(video, video.targets)
+
+    def masks_at(self, video: ReferringVideo, target: Target) -> Found:
+        """Returns the masks of one target; see `MaskSource`."""
+        ((_, found),) = self._segment(video, (target,))
+        return found
+
+    def notes(self, referring_set: ReferringSet) -> tuple[str, ...]:
+        """Returns sentences on what the model cannot read of a split."""
+        said = [expression for video in referring_set.videos for expression in video.expressions if expression.text]
+        wordless = len(said) - len(_readable(said))
+        vocabulary = self.segmenter.vocabulary
+        unknown = [words for words in (vocabulary.unknown_words(one.text) for one in said) if words]
+        cut = sum(bool(vocabulary.dropped_words(one.text)) for one in said)
+        notes = []
+        if unknown:
+            different = len({word for words in unknown for word in words})
+            notes.append(
+                f"{len(unknown):,} of {count_of(len(said), 'expression')} use words that the model has never seen, "
+                f"{count_of(different, 'different one')}."
+            )
+        if cut:
+            notes.append(
+                f"{cut:,} of {count_of(len(said), 'expression')} are cut to the {vocabulary.max_words} words that the "
+                "model reads."
+            )
+        if wordless:
+            notes.append(f"{wordless:,} of {count_of(len(said), 'expression')} hold no word; their masks are empty.")
+        return tuple(notes)
+
+    def _segment(self, video: ReferringVideo, targets: Sequence[Target]) -> Iterator[tuple[Target, Found]]:
+        """Yields some targets of a video, by rising index, with their masks."""
+        frames = video.count_frames()
+        # Decoders differ by a frame at the end of some clips: an annotated last frame must not be lost for that.
+        places = [min(target.index, frames - 1) for target in targets]
+        rows = {number: row for row, number in enumerate(_readable(video.expressions))}
+        wanted: dict[int, list[int]] = {}
+        for place, target in zip(places, targets, strict=True):
+            chosen = {*wanted.get(place, []), *self._compared(video, target)} & rows.keys()
+            if chosen:
+                wanted[place] = sorted(chosen)
+        segmented = self.segmenter.targets(
+            _reader(video, set(wanted)),
+            frames,
+            {place: [rows[number] for number in numbers] for place, numbers in wanted.items()},
+            [video.expressions[number].text for number in rows],
+            rivals=[video.expressions[number].run for number in rows] if self._exclusive else None,
+            refiner=self._refiner,
+        )
+        current: Segmented[int] | None = None
+        for place, target in zip(places, targets, strict=True):
+            if place not in wanted:
+                height, width = video.read([place])[0].shape[1:3]
+                yield target, _nothing(len(target.counting), height, width)
+                continue
+            if current is None or current.item != place:
+                current = next(segmented)
+            yield target, _choose(current, wanted[place], target)
+
+    def _compared(self, video: ReferringVideo, target: Target) -> set[int]:
+        """Returns the expressions whose probabilities are needed in a frame."""
+        if not self._exclusive:
+            return set(target.counting)
+        runs = {video.expressions[number].run for number in target.counting}
+        return {number for number, expression in enumerate(video.expressions) if expression.run in runs}
+
+
+def _readable(expressions: Sequence[Expression]) -> list[int]:
+    """Returns which expressions have a word in them."""
+    from refvid.model.language import split_words  # it comes with PyTorch
+
+    return [number for number, expression in enumerate(expressions) if split_words(expression.text)]
+
+
+def _reader(video: ReferringVideo, targets: set[int]) -> Callable[[range], Pixels]:
+    """Returns what reads frames of a video; damaged ones are replaced by the nearest, and said where they count."""
+
+    def read(indices: range) -> Pixels:
+        pixels, present = video.read(list(indices))
+        for index, there in zip(indices, present, strict=True):
+            if not there and index in targets:
+                LOGGER.warning("%s: frame %d cannot be decoded; the nearest one stands in", video.name, index)
+        return pixels
+
+    return read
+
+
+def _choose(segmented: "Segmented[int]", numbers: Sequence[int], target: Target) -> Found:
+    """Picks the masks of the expressions that count; those without a word are empty."""
+    found = _nothing(len(target.counting), *segmented.masks.shape[1:])
+    for position, number in enumerate(target.counting):
+        if number in numbers:
+            row = numbers.index(number)
+            found.masks[position] = segmented.masks[row]
+            if segmented.masks[row].any():
+                found.confidences[position] = segmented.confidence[row]
+    return found
+
+
+def _nothing(count: int, height: int, width: int) -> Found:
+    return Found(np.zeros((count, height, width), np.bool_), np.full(count, np.nan))

@@ -1,0 +1,164 @@
+"""Masks of a submission on disk, to be scored."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
+from refvid.data.text import count_of
+from refvid.errors import RefvidError
+from refvid.evaluation.sources import Found
+from refvid.evaluation.submissions import CONFIDENCES, confidence_key, index_of, mask_path, read_picture
+
+MissingRule = Literal["error", "empty"]
+
+
+class StoredMasks:
+    """Masks of a submission on disk, a peer's too; `refvid.evaluation.submissions` has the layouts.
+
+    Every mask has the confidence that `confidences.json` gives it; without that file 1.
+
+    Attributes:
+        folder: Where the masks lie.
+        missing: How many files are not there.
+        ranked: Whether there is a `confidences.json`.
+    """
+
+    def __init__(self, folder: Path, referring_set: ReferringSet, *, missing: MissingRule = "error") -> None:
+        """Looks for the file of every mask.
+
+        Args:
+            folder: The submission, or the folder inside that the benchmark's server wants.
+            referring_set: What it is of.
+            missing: What becomes of a mask whose file is not there: an error, or an empty mask.
+
+        Raises:
+            RefvidError: The folder is not there, files are missing in it, or its confidences cannot be read.
+        """
+        if not folder.is_dir():
+            raise RefvidError(f"{folder} is not a folder; give the one that holds the predictions")
+        self.folder = folder
+        self._set = referring_set
+        inner = folder / referring_set.submission
+        self._root = inner if inner.is_dir() else folder
+        given_inside = bool(referring_set.submission) and folder.name == referring_set.submission
+        self._confidences = _read_confidences((folder, folder.parent) if given_inside else (folder,))
+        self.ranked = self._confidences is not None
+        self._runs: dict[str, bool] = {}  # whether a run has its folder
+        self.missing = self._look(missing)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what is odd about the masks."""
+        notes = []
+        if self.missing:
+            notes.append(f"{self.missing:,} of {count_of(self._files, 'mask')} have no file and count as empty.")
+        if not self.ranked and self._set.rules.measure == "region":
+            notes.append(
+                f"There is no {CONFIDENCES} beside the masks: all count as equally sure, so ap_coco means little."
+            )
+        return tuple(notes)
+
+    def _look(self, missing: MissingRule) -> int:
+        """Counts the files that are missing.
+
+        Raises:
+            RefvidError: Some are, and they may not.
+        """
+        files = dict.fromkeys(
+            self._path(video, video.expressions[number], target)
+            for video in self._set.videos
+            for target in video.targets
+            for number in target.counting
+        )
+        self._files = len(files)
+        absent = [path for path in files if not path.is_file()]
+        if absent and (missing == "error" or len(absent) == len(files)):
+            raise RefvidError(
+                f"{len(absent)} of {len(files)} masks are missing in {self.folder}, the first is {absent[0]}; add "
+                "them, or count missing ones as empty with --missing empty"
+            )
+        return len(absent)
+
+    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, Found]]:
+        """Yields every target of a video with its masks; see `MaskSource`."""
+        for target in video.targets:
+            yield target, self.masks_at(video, target)
+
+    def masks_at(self, video: ReferringVideo, target: Target) -> Found:
+        """Returns the masks of one target; see `MaskSource`."""
+        pictures: dict[Path, npt.NDArray[np.int64] | None] = {}
+        masks: list[npt.NDArray[np.bool_] | None] = []
+        for number in target.counting:
+            expression = video.expressions[number]
+            path = self._path(video, expression, target)
+            if path not in pictures:
+                pictures[path] = read_picture(path) if path.is_file() else None
+            masks.append(self._mask(video, expression, path, pictures[path]))
+        shapes = {mask.shape for mask in masks if mask is not None}
+        if len(shapes) > 1:
+            sizes = " and ".join(f"{width}x{height}" for height, width in sorted(shapes))
+            raise RefvidError(f"{video.name}, frame {target.name}: masks of one frame are {sizes}; make them again")
+        shape = shapes.pop() if shapes else _size_of(video, target)
+        stacked = np.stack([np.zeros(shape, np.bool_) if mask is None else mask for mask in masks])
+        given = [self._confidence(video, video.expressions[number], target) for number in target.counting]
+        return Found(stacked, np.where(stacked.any(axis=(1, 2)), given, np.nan))
+
+    def _path(self, video: ReferringVideo, expression: Expression, target: Target) -> Path:
+        """Returns where a mask should lie: in the folder of its run, or without one where the run has no folder."""
+        path, run = mask_path(self._set, video, expression, target), expression.run
+        if run and run not in self._runs:
+            self._runs[run] = (self._root / run).is_dir()
+        return self._root / (path if not run or self._runs[run] else path.relative_to(run))
+
+    def _mask(
+        self, video: ReferringVideo, expression: Expression, path: Path, values: npt.NDArray[np.int64] | None
+    ) -> npt.NDArray[np.bool_] | None:
+        """Returns the mask of an expression, bool [H, W]; None of a file that is not there."""
+        if values is None:
+            return None
+        if self._set.layout == "expressions":
+            if values.ndim == 2:
+                return np.asarray(values > 0)
+            colours = values.shape[-1] - (values.shape[-1] in (2, 4))  # the last one of 2 or 4 is the opacity
+            return np.asarray((values[..., :colours] > 0).any(axis=-1))
+        if values.ndim != 2:
+            raise RefvidError(f"{path} is coloured; expected a palette image whose values are the instances")
+        if len({other.instance for other in video.expressions}) == 1:
+            return np.asarray(values > 0)  # a single object is 1 in some submissions and 255 in others
+        return np.asarray(values == index_of(video, expression))
+
+    def _confidence(self, video: ReferringVideo, expression: Expression, target: Target) -> float:
+        if self._confidences is None:
+            return 1.0
+        # A mask without one is ranked last.
+        return self._confidences.get(confidence_key(video, expression, target), 0.0)
+
+
+def _size_of(video: ReferringVideo, target: Target) -> tuple[int, int]:
+    """Returns height and width of a frame's masks."""
+    truth = video.truth(target)
+    height, width = video.read([target.index])[0].shape[1:3] if truth is None else truth.shape[1:]
+    return height, width
+
+
+def _read_confidences(folders: Sequence[Path]) -> dict[str, float] | None:
+    """Reads `confidences.json` of the first folder that has one; None where none has.
+
+    Raises:
+        RefvidError: It is not what an evaluation writes.
+    """
+    for path in (folder / CONFIDENCES for folder in folders):
+        if path.is_file():
+            try:
+                values = json.loads(path.read_text(encoding="utf-8"))
+                return {str(name): float(value) for name, value in values.items()}
+            except (OSError, ValueError, TypeError, AttributeError) as error:
+                raise RefvidError(
+                    f"{path} does not hold a number for each mask ({error}); make the predictions again, or remove it"
+                ) from error
+    return None
