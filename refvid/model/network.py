@@ -123,15 +123,40 @@ class ReferringNetwork(nn.Module):
         return F.interpolate(logits, clips.shape[-2:], mode="bilinear", align_corners=False)
 
     def enhance(
-        self, clips: Tensor, target: int, frame_mask: Tensor | None = None, times: Sequence[int] | None = None
+        self,
+        clips: Tensor,
+        target: int,
+        frame_mask: Tensor | None = None,
+        times: Sequence[int] | None = None,
+        *,
+        neighbour_gradients: bool = True,
     ) -> list[Tensor]:
-        """Encode clips [B, T, 3, H, W] and return the target frame's levels [B, C_i, h, w] after CFSA."""
+        """Encode clips [B, T, 3, H, W] and return the target frame's levels [B, C_i, h, w] after CFSA.
+
+        Without `neighbour_gradients` the trunk learns from the target frame alone: the other frames are encoded by
+        themselves, without a graph.
+        """
         batch, frames = clips.shape[:2]
-        levels = [level.reshape(batch, frames, *level.shape[1:]) for level in self.encode(clips.flatten(0, 1))]
+        if neighbour_gradients or frames == 1:
+            levels = [level.reshape(batch, frames, *level.shape[1:]) for level in self.encode(clips.flatten(0, 1))]
+        else:
+            levels = self._encode_apart(clips, target)
         enhanced = [level[:, target] for level in levels]
         for index, attend in zip(self.cross_frame_at, self.cross_frame, strict=True):
             enhanced[index] = attend(levels[index], target, frame_mask, times)
         return enhanced
+
+    def _encode_apart(self, clips: Tensor, target: int) -> list[Tensor]:
+        """Return the levels [B, T, C_i, h, w] of clips, with a graph for the target frame only."""
+        batch, frames = clips.shape[:2]
+        others = [frame for frame in range(frames) if frame != target]
+        with torch.no_grad():
+            rest = self.encode(clips[:, others].flatten(0, 1))
+        levels = []
+        for own, other in zip(self.encode(clips[:, target]), rest, strict=True):
+            neighbours = other.reshape(batch, frames - 1, *other.shape[1:])
+            levels.append(torch.cat([neighbours[:, :target], own[:, None], neighbours[:, target:]], 1))
+        return levels
 
 
 def number_words(word_ids: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -104,7 +104,10 @@ class Trainer:
         self._optimiser.zero_grad(set_to_none=True)
         where = self.team.device
         with torch.autocast(where.type, dtype=self._dtype, enabled=self._dtype is not torch.float32):
-            loss, parts = self._loss(move(batch, where), self.step % self.settings.mask_every == 0)
+            options: dict[str, bool] = {} if self.step % self.settings.mask_every == 0 else {"masks": False}
+            if not self.settings.neighbour_gradients:
+                options["neighbour_gradients"] = False
+            loss, parts = self._loss(move(batch, where), options)
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimiser)
         parameters = [value for group in self._optimiser.param_groups for value in group["params"]]
@@ -182,9 +185,8 @@ class _Learner(nn.Module):
         super().__init__()
         self.network, self.objective = network, objective
 
-    def forward(self, batch: Batch, masks: bool) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss and its parts, those of the masks only where they are asked for."""
-        options = {} if masks else {"masks": False}
+    def forward(self, batch: Batch, options: Mapping[str, bool]) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss and its parts; the options are those of `Objective` that differ from its defaults."""
         return cast(tuple[Tensor, dict[str, Tensor]], self.objective(self.network, batch, **options))
 
 

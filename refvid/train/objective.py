@@ -60,7 +60,7 @@ class Objective(nn.Module):
             nn.init.constant_(head.bias, -4.0)  # most words are true of nothing: start there
 
     def forward(
-        self, network: ReferringNetwork, batch: Batch, *, masks: bool = True
+        self, network: ReferringNetwork, batch: Batch, *, masks: bool = True, neighbour_gradients: bool = True
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss and its parts, each a scalar, unweighted and detached.
 
@@ -69,10 +69,13 @@ class Objective(nn.Module):
             batch: On the network's device.
             masks: False to leave the masks and the contrast out, and with them most of the cost, where the batch knows
                 its regions.
+            neighbour_gradients: Whether the trunk learns from the frames around the target too.
         """
         settings = self.settings
         clips = batch.clips.float() / 255
-        levels = network.enhance(clips, clips.shape[1] // 2, batch.frame_mask, batch.times)
+        levels = network.enhance(
+            clips, clips.shape[1] // 2, batch.frame_mask, batch.times, neighbour_gradients=neighbour_gradients
+        )
         parts: dict[str, Tensor] = {}
         if (masks or batch.region_maps is None) and (settings.entropy or settings.dice):
             logits = network.segment(levels, batch.word_ids)[0].float()

@@ -37,6 +37,8 @@ class TrainSettings:
         decay_scope: "trunk": kernels of the trunk; "kernels": every matrix and kernel; "all": every parameter.
         mask_every: Steps from one that learns masks to the next; those between learn only which words are true of
             what, where the data tell, and leave out the attention over words, the larger part of a step.
+        neighbour_gradients: Whether the trunk learns from the frames around the target of a clip too; without, they
+            cost no backward pass.
         power: Of the polynomial decay (1 - step / steps) ** power.
         warmup: Steps over which the rate rises from nothing.
         gradient_norm: Longest gradient, longer ones are shortened to it; 0 for no limit.
@@ -68,6 +70,7 @@ class TrainSettings:
     weight_decay: float = 5e-4
     decay_scope: DecayScope = "trunk"
     mask_every: int = 1
+    neighbour_gradients: bool = True
     power: float = 0.9
     warmup: int = 500
     gradient_norm: float = 1.0

@@ -90,6 +90,35 @@ def test_masks_are_learnt_in_every_nth_step() -> None:
     assert learnt == [True, False, False, True, False]
 
 
+def test_the_trunk_can_learn_from_the_target_frame_alone() -> None:
+    network = build_network(CONFIG).eval()
+    clips = torch.rand(2, 3, 3, 32, 48)
+    frames, alone = clips.clone().requires_grad_(), clips.clone().requires_grad_()
+    wanted = network.enhance(frames, 1)
+    found = network.enhance(alone, 1, neighbour_gradients=False)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other)
+    torch.stack([level.square().sum() for level in wanted]).sum().backward()
+    torch.stack([level.square().sum() for level in found]).sum().backward()
+    assert frames.grad is not None
+    assert alone.grad is not None
+    assert frames.grad[:, [0, 2]].abs().sum() > 0
+    assert alone.grad[:, [0, 2]].abs().sum() == 0
+    assert alone.grad[:, 1].abs().sum() > 0
+
+
+def test_a_run_can_leave_the_gradients_of_neighbours_out() -> None:
+    learnt = []
+    for neighbours in (True, False):
+        torch.manual_seed(1)
+        network = build_network(CONFIG)
+        settings = replace(SETTINGS, frames=3, neighbour_gradients=neighbours)
+        trainer = Trainer(network, Objective(network, len(WORDS), ObjectiveSettings()), settings, ALONE)
+        trainer.advance(next(make_batches(0, 3)))
+        learnt.append(parameters_of(trainer)["backbone.stem.0.weight"])
+    assert not torch.equal(learnt[0], learnt[1])
+
+
 def test_the_loss_falls() -> None:
     trainer, batches = make_trainer(replace(SETTINGS, steps=1000, learning_rate=3e-3)), make_batches()
     losses = [trainer.advance(next(batches)).scalars["loss"] for _ in range(60)]
