@@ -53,8 +53,8 @@ class ColourPath(nn.Module):
     """Colours of each cell of the feature grid, straight from the pixels: a learned, soft colour histogram.
 
     A perceptron sees each 2 x 2 block of pixels alone, and its answers are averaged over the cell. A small trunk that
-    learns from scratch gives colours up on its way to Res5: a linear probe names the colour of three balls in four
-    after the stem, of one in three after Res5.
+    learns from scratch gives colours up on its way to Res5: a linear probe named the colour of three balls in four
+    after the stem, of one in three after Res5, and with the path of six in seven (benchmarks/trunk_probe.py).
     """
 
     def __init__(self, channels: int) -> None:
