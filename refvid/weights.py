@@ -80,6 +80,8 @@ def read_checkpoint(folder: Path) -> tuple[ReferringNetwork, ModelConfig]:
     Raises:
         WeightsError: A file is missing or damaged, or config and weights disagree.
     """
+    if folder.is_dir() and not (folder / CONFIG_FILE).is_file() and (hint := run_hint(folder)):
+        raise WeightsError(f"the folder '{folder}' holds no {CONFIG_FILE}; {hint}")
     config = _read_config(folder / CONFIG_FILE)
     path = folder / WEIGHTS_FILE
     try:
@@ -148,9 +150,8 @@ def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
         path = path.parent
     if path.is_dir():
         if not (path / CONFIG_FILE).is_file():
-            raise WeightsError(
-                f"the folder '{path}' holds no {CONFIG_FILE}; expected a checkpoint: {CONFIG_FILE} and {WEIGHTS_FILE}"
-            )
+            expected = f"expected a checkpoint: {CONFIG_FILE} and {WEIGHTS_FILE}"
+            raise WeightsError(f"the folder '{path}' holds no {CONFIG_FILE}; {run_hint(path) or expected}")
         return path, None
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _download(name, revision)
@@ -159,6 +160,12 @@ def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
         f"no model '{name}': it is neither an embedded model ({known}), nor a folder, nor a Hub id "
         "of the form owner/name"
     )
+
+
+def run_hint(folder: Path) -> str | None:
+    """Return what to give instead of the folder of a training run; None of any other folder."""
+    inner = folder / "model"
+    return f"it is a training run, whose model is '{inner}': give that" if (inner / CONFIG_FILE).is_file() else None
 
 
 def _download(repository: str, revision: str | None) -> tuple[Path, str | None]:

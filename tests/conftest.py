@@ -27,20 +27,24 @@ def small_config() -> ModelConfig:
     )
 
 
-@pytest.fixture(scope="session")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a random small model whose masks are neither empty nor full."""
+def save_random(config: ModelConfig, folder: Path) -> Path:
+    """Write the checkpoint of a random model whose masks are neither empty nor full."""
     torch.manual_seed(8)
-    network = build_network(small_config()).eval()
-    box = Letterbox(46, 80, small_config().canvas(46, 80))
+    network = build_network(config).eval()
+    box = Letterbox(46, 80, config.canvas(46, 80))
     picture = box.apply(torch.from_numpy(frame_pixels(0, (80, 46))).permute(2, 0, 1)[None])
     with torch.no_grad():
         logits = network(picture[None], torch.tensor([[[2, 3]]]))
         network.fusion.score.weight.div_(logits.std())
         network.fusion.score.bias.sub_(logits.median()).div_(logits.std())
-    folder = tmp_path_factory.mktemp("model") / "small"
-    save_checkpoint(network, small_config(), folder)
+    save_checkpoint(network, config, folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a random small model."""
+    return save_random(small_config(), tmp_path_factory.mktemp("model") / "small")
 
 
 @pytest.fixture(scope="session")

@@ -102,6 +102,13 @@ def test_names_that_are_no_model(tmp_path: Path) -> None:
         load_model("nonsense")
     with pytest.raises(WeightsError, match=r"holds no config\.json"):
         load_model(tmp_path)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("{}")
+    for read in (load_model, read_checkpoint):
+        with pytest.raises(
+            WeightsError, match=rf"holds no config\.json; .* model is '{tmp_path / 'model'}': give that"
+        ):
+            read(tmp_path)
 
 
 def test_the_embedded_model_loads_and_is_small() -> None:

@@ -11,6 +11,7 @@ import typer
 
 from refvid.cli import options as opt
 from refvid.cli.console import Terminal
+from refvid.data.text import count_of
 from refvid.errors import BatchError, RefvidError, UsageError
 
 if TYPE_CHECKING:
@@ -161,5 +162,5 @@ def _report(
     counts = Counter(result.status for result in told)
     if counts["failed"]:
         first = next(f"{result.input}: {result.error}" for result in told if result.error)
-        raise BatchError(f"{counts['failed']} of {total} videos failed; the first is {first}")
-    terminal.say(f"{counts['done']} done, {counts['skipped']} skipped, all in {len(told)} videos")
+        raise BatchError(f"{counts['failed']} of {count_of(total, 'video')} failed; the first is {first}")
+    terminal.say(f"{counts['done']} done, {counts['skipped']} skipped, all in {count_of(len(told), 'video')}")

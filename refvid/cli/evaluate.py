@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,7 +11,9 @@ import typer
 
 from refvid.cli import options as opt
 from refvid.cli.console import Terminal
-from refvid.errors import RefvidError, UsageError
+from refvid.cli.data_check import check_data, describe, has_phrases
+from refvid.data.text import count_of
+from refvid.errors import UsageError
 
 if TYPE_CHECKING:
     from refvid.data.referring import ReferringSet
@@ -23,11 +26,13 @@ MissingName = Literal["error", "empty"]
 _DATA = "Data"
 _COUNTING = "Counting"
 _OUTPUT = "Output"
-_WIDTH, _HEIGHT = 160, 25  # of a terminal, where stdout is none
-_FAULTS = 3  # that an error names; all would bury the sentence
+_WIDTH, _HEIGHT = 80, 25  # of a terminal, where stdout is none
+_NARROWEST = 60  # characters; a terminal that has fewer breaks the lines itself
+_OF_A_MODEL = ("model", "revision", "device", "precision", "refine", "threshold")
 
 
 def evaluate(
+    context: typer.Context,
     dataset: Annotated[
         str,
         typer.Option(
@@ -114,7 +119,12 @@ def evaluate(
         typer.Option("-y", "--overwrite", rich_help_panel=_OUTPUT, help="Replace predictions that this has made."),
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", rich_help_panel=_OUTPUT, help="Forget what an interrupted run has finished.")
+        bool,
+        typer.Option(
+            "--fresh",
+            rich_help_panel=_OUTPUT,
+            help="Forget what an interrupted run has finished; give it where footage or true masks have changed since.",
+        ),
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", rich_help_panel=_OUTPUT, help="Print one JSON object on stdout, no table.")
@@ -132,8 +142,8 @@ def evaluate(
     Example: refvid eval --dataset a2d --root A2D -m cmsa-tiny --report report
     """
     opt.check_threshold(threshold)
-    if score is not None and predictions is not None:
-        raise UsageError("--score reads masks and --predictions writes a model's; give one of them")
+    if score is not None:
+        _check_score(context, predictions, check=check)
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
         from refvid.data.sets import open_set
         from refvid.evaluation.opening import Plan
@@ -146,63 +156,24 @@ def evaluate(
         if limit is not None:
             referring_set = first_videos(referring_set, limit)
         if check:
-            _check(dataset, referring_set, terminal, thorough=verbose, as_json=as_json)
+            check_data(dataset, referring_set, terminal, thorough=verbose, as_json=as_json)
             return
         _check_outputs(referring_set, plan, report)
         _run(referring_set, plan, terminal, report=report, as_json=as_json, seed=seed)
 
 
-def _check(dataset: str, referring_set: "ReferringSet", terminal: Terminal, *, thorough: bool, as_json: bool) -> None:
-    """Reads what a check reads, and prints counts and notes.
+def _check_score(context: typer.Context, predictions: Path | None, *, check: bool) -> None:
+    """Refuses what has no meaning beside --score.
 
     Raises:
-        RefvidError: Something is missing.
+        UsageError: Such an option is given.
     """
-    from refvid.evaluation.check import check_set
-    from refvid.evaluation.run import count
-
-    with terminal.progress(dataset) as progress:
-        checked = check_set(referring_set, thorough=thorough, progress=progress)
-    if checked.faults:
-        many = len(referring_set.videos)
-        raise RefvidError(
-            f"{len(checked.faults)} of {many} videos of {referring_set.title}, {referring_set.split}, cannot be used: "
-            f"{'; '.join(checked.faults[:_FAULTS])}{'; and so on' if len(checked.faults) > _FAULTS else ''}"
-        )
-    counts, notes = count(referring_set), list(referring_set.notes)
-    if checked.beyond:
-        notes.append(f"{checked.beyond} annotated frames lie after the end of their video: the last one is taken.")
-    if as_json:
-        from refvid import __version__
-
-        told = {
-            "schema": 1,
-            "version": __version__,
-            "dataset": dataset,
-            "title": referring_set.title,
-            "split": referring_set.split,
-            "protocol": referring_set.protocol,
-            "public": referring_set.public,
-            "counts": counts,
-            "frames_read": checked.frames,
-            "notes": notes,
-        }
-        typer.echo(json.dumps(told))
-        return
-    typer.echo(
-        f"{_describe(dataset, referring_set)}: "
-        + ", ".join(f"{counts[what]:,} {what}" for what in ("videos", "expressions", "frames", "samples"))
-    )
-    for note in notes:
-        typer.echo(f"- {note}")
-
-
-def _describe(dataset: str, referring_set: "ReferringSet") -> str:
-    """Names a split and says what its protocol means."""
-    from refvid.data.sets import set_info
-
-    meaning = set_info(dataset).protocols[referring_set.protocol]
-    return f"{referring_set.title}, {referring_set.split}, protocol {referring_set.protocol} ({meaning})"
+    if predictions is not None:
+        raise UsageError("--score reads masks and --predictions writes a model's; give one of them")
+    if check:
+        raise UsageError("--score reads masks and --check only looks whether the data set is there; give one of them")
+    if of_a_model := opt.typed(context, _OF_A_MODEL):
+        raise UsageError(f"--{of_a_model[0]} is for a model, and --score reads masks from disk; leave one of them out")
 
 
 def _check_outputs(referring_set: "ReferringSet", plan: "Plan", report: Path | None) -> None:
@@ -212,8 +183,7 @@ def _check_outputs(referring_set: "ReferringSet", plan: "Plan", report: Path | N
         OutputExistsError: The report's folder holds something else.
         UsageError: Nothing of the kind can be made of this split.
     """
-    said = any(expression.text for video in referring_set.videos for expression in video.expressions)
-    if plan.stored is None and not said:
+    if plan.stored is None and not has_phrases(referring_set):
         raise UsageError(
             f"the protocol {referring_set.protocol} of {referring_set.title} has no phrases, so a model has nothing to "
             "look for; score masks on disk with --score DIR"
@@ -243,7 +213,7 @@ def _run(
     from refvid.evaluation.opening import open_plan
     from refvid.evaluation.run import evaluate as run_evaluation
 
-    terminal.say(_describe(plan.dataset, referring_set))
+    terminal.say(describe(plan.dataset, referring_set))
     with open_plan(plan, referring_set, terminal.say) as opened:
         journal = opened.journal
         try:
@@ -251,9 +221,9 @@ def _run(
                 evaluation = run_evaluation(
                     plan.dataset, referring_set, opened.source, opened.origin, journal=journal,
                     submission=opened.submission, notes=opened.notes, seed=seed, progress=progress)  # fmt: skip
-        except KeyboardInterrupt:
-            if journal is not None and journal.finished:
-                done = f"{len(journal.finished):,} of {len(referring_set.videos):,} videos are done"
+        except BaseException:
+            if journal is not None and journal.usable and journal.finished:
+                done = f"{len(journal.finished):,} of {count_of(len(referring_set.videos), 'video')} are done"
                 terminal.say(f"{done}; the same command goes on from there")
             raise
         _show(evaluation, referring_set, terminal, as_json=as_json)
@@ -281,12 +251,13 @@ def _show(evaluation: "Evaluation", referring_set: "ReferringSet", terminal: Ter
 
         from refvid.evaluation.tables import table_of
 
+        size = shutil.get_terminal_size((_WIDTH, _HEIGHT))  # COLUMNS, else the terminal's, else these
+        width = max(size.columns, _NARROWEST)
         # Given only one of them, rich takes neither where TERM says "dumb".
-        width, height = (None, None) if sys.stdout.isatty() else (_WIDTH, _HEIGHT)
-        console = Console(file=sys.stdout, highlight=False, width=width, height=height)
-        console.print(table_of(evaluation))
-    videos = evaluation.counts["videos"]
-    terminal.say(f"{videos:,} videos in {evaluation.seconds:.1f} s ({evaluation.model})")
+        console = Console(file=sys.stdout, highlight=False, width=width, height=size.lines)
+        console.print(table_of(evaluation, width))
+    videos = count_of(evaluation.counts["videos"], "video")
+    terminal.say(f"{videos} in {evaluation.seconds:.1f} s ({evaluation.model})")
 
 
 def _say_where(folder: Path, referring_set: "ReferringSet", terminal: Terminal) -> None:

@@ -1,6 +1,6 @@
 """The options that commands share, each written once, and what is made of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -133,6 +133,15 @@ def check_threshold(threshold: float | None) -> None:
     """Refuses a threshold that is no probability with a UsageError."""
     if threshold is not None and not 0 < threshold < 1:
         raise UsageError(f"--threshold is {threshold:g}; it is a probability and must lie between 0 and 1")
+
+
+def typed(context: typer.Context, names: Iterable[str]) -> list[str]:
+    """Returns those of some parameters that are not at their defaults because they were typed, or set otherwise."""
+    return [
+        name
+        for name in names
+        if (source := context.get_parameter_source(name)) is not None and not source.name.startswith("DEFAULT")
+    ]
 
 
 def build_options(

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from refvid.cli import options as opt
 from refvid.cli.console import LOGGER, SECONDS_BETWEEN_LINES, Terminal
+from refvid.data.text import count_of
 from refvid.errors import UsageError
 from refvid.train.settings import DecayScope, TrainSettings
 
@@ -29,7 +30,7 @@ _WHICH = "give world, or a2d, refcoco, refytvos and the like with --root"
 
 
 def _setting(name: str, panel: str, help: str, metavar: str | None = None) -> Any:
-    """Makes the option of a setting; not given it is None, so that a resumed run can tell what was asked for."""
+    """Makes the option of a setting."""
     default = getattr(_DEFAULTS, name)
     flag = f"--{name.replace('_', '-')}"
     return typer.Option(
@@ -37,7 +38,7 @@ def _setting(name: str, panel: str, help: str, metavar: str | None = None) -> An
         rich_help_panel=panel,
         help=help,
         metavar=metavar,
-        show_default=f"{default:g}" if isinstance(default, float) else str(default),
+        show_default=default != "",
     )
 
 
@@ -56,18 +57,18 @@ def train(
         Path | None, typer.Option(metavar="DIR", rich_help_panel=_DATA, help="Folder of the data set, as downloaded.")
     ] = None,
     protocol: Annotated[
-        str | None,
+        str,
         _setting(
             "protocol",
             _DATA,
             "Of the data set: which frames and sentences count (default: its first; all frames of jhmdb).",
             metavar="NAME",
         ),
-    ] = None,
+    ] = _DEFAULTS.protocol,
     pseudo_video: Annotated[
-        bool | None,
+        bool,
         _setting("pseudo_video", _DATA, "Make clips of data sets of pictures: crops that move over them."),
-    ] = None,
+    ] = _DEFAULTS.pseudo_video,
     photos: Annotated[
         Path | None, typer.Option(metavar="DIR", rich_help_panel=_DATA, help="Photos for the world to composite.")
     ] = None,
@@ -112,12 +113,14 @@ def train(
         typer.Option("--resume", rich_help_panel=_RUN, help="Go on with the run in RUNDIR from its last checkpoint."),
     ] = False,
     device: opt.Device = "auto",
-    steps: Annotated[int | None, _setting("steps", _RUN, "Updates in all.")] = None,
-    batch: Annotated[int | None, _setting("batch", _LEARNING, "Samples a step, over all processes.")] = None,
-    frames: Annotated[int | None, _setting("frames", _LEARNING, "Frames of a clip, odd; 1: still pictures.")] = None,
+    steps: Annotated[int, _setting("steps", _RUN, "Updates in all.")] = _DEFAULTS.steps,
+    batch: Annotated[int, _setting("batch", _LEARNING, "Samples a step, over all processes.")] = _DEFAULTS.batch,
+    frames: Annotated[
+        int, _setting("frames", _LEARNING, "Frames of a clip, odd; 1: still pictures.")
+    ] = _DEFAULTS.frames,
     frame_stride: Annotated[
-        int | None, _setting("frame_stride", _LEARNING, "Frames of video between those of a clip.")
-    ] = None,
+        int, _setting("frame_stride", _LEARNING, "Frames of video between those of a clip.")
+    ] = _DEFAULTS.frame_stride,
     loss: Annotated[
         Loss | None,
         typer.Option(
@@ -126,52 +129,65 @@ def train(
             "and for single words (default: refvid).",
         ),
     ] = None,
-    learning_rate: Annotated[float | None, _setting("learning_rate", _LEARNING, "Highest rate of Adam.")] = None,
+    learning_rate: Annotated[
+        float, _setting("learning_rate", _LEARNING, "Highest rate of Adam.")
+    ] = _DEFAULTS.learning_rate,
     trunk_rate: Annotated[
-        float | None, _setting("trunk_rate", _LEARNING, "Share of it for the trunk; 0: frozen.")
-    ] = None,
-    weight_decay: Annotated[float | None, _setting("weight_decay", _LEARNING, "L2 coefficient.")] = None,
+        float, _setting("trunk_rate", _LEARNING, "Share of it for the trunk; 0: frozen.")
+    ] = _DEFAULTS.trunk_rate,
+    weight_decay: Annotated[float, _setting("weight_decay", _LEARNING, "L2 coefficient.")] = _DEFAULTS.weight_decay,
     decay_scope: Annotated[
-        DecayScope | None,
+        DecayScope,
         _setting("decay_scope", _LEARNING, "What is decayed: kernels of the trunk, all kernels, or everything."),
-    ] = None,
+    ] = _DEFAULTS.decay_scope,
     mask_every: Annotated[
-        int | None, _setting("mask_every", _LEARNING, "Learn masks in every n-th step, in the others words alone.")
-    ] = None,
-    power: Annotated[float | None, _setting("power", _LEARNING, "Of the polynomial decay of the rate.")] = None,
-    warmup: Annotated[int | None, _setting("warmup", _LEARNING, "Steps in which the rate rises.")] = None,
+        int, _setting("mask_every", _LEARNING, "Learn masks in every n-th step, in the others words alone.")
+    ] = _DEFAULTS.mask_every,
+    neighbour_gradients: Annotated[
+        bool, _setting("neighbour_gradients", _LEARNING, "Teach the trunk by the frames around the target too.")
+    ] = _DEFAULTS.neighbour_gradients,
+    power: Annotated[float, _setting("power", _LEARNING, "Of the polynomial decay of the rate.")] = _DEFAULTS.power,
+    warmup: Annotated[int, _setting("warmup", _LEARNING, "Steps in which the rate rises.")] = _DEFAULTS.warmup,
     gradient_norm: Annotated[
-        float | None, _setting("gradient_norm", _LEARNING, "Longest gradient; 0: any length.")
-    ] = None,
+        float, _setting("gradient_norm", _LEARNING, "Longest gradient; 0: any length.")
+    ] = _DEFAULTS.gradient_norm,
     average_decay: Annotated[
-        float | None, _setting("average_decay", _LEARNING, "Of the moving average of the weights; 0: keep the last.")
-    ] = None,
-    precision: Annotated[opt.PrecisionName | None, _setting("precision", _LEARNING, "Numbers to compute with.")] = None,
+        float, _setting("average_decay", _LEARNING, "Of the moving average of the weights; 0: keep the last.")
+    ] = _DEFAULTS.average_decay,
+    precision: Annotated[
+        opt.PrecisionName, _setting("precision", _LEARNING, "Numbers to compute with.")
+    ] = _DEFAULTS.precision,
     freeze_norm: Annotated[
-        bool | None, _setting("freeze_norm", _LEARNING, "Leave the trunk's norms as they are.")
-    ] = None,
-    channels_last: Annotated[bool | None, _setting("channels_last", _RUN, "Memory layout of pictures.")] = None,
+        bool, _setting("freeze_norm", _LEARNING, "Leave the trunk's norms as they are.")
+    ] = _DEFAULTS.freeze_norm,
+    channels_last: Annotated[
+        bool, _setting("channels_last", _RUN, "Memory layout of pictures.")
+    ] = _DEFAULTS.channels_last,
     bad_steps: Annotated[
-        int | None, _setting("bad_steps", _LEARNING, "Steps without a finite gradient to leave out before it stops.")
-    ] = None,
+        int, _setting("bad_steps", _LEARNING, "Steps without a finite gradient to leave out before it stops.")
+    ] = _DEFAULTS.bad_steps,
     flip: Annotated[
-        float | None, _setting("flip", _DATA, "Probability of mirroring, left and right as words too.")
-    ] = None,
+        float, _setting("flip", _DATA, "Probability of mirroring, left and right as words too.")
+    ] = _DEFAULTS.flip,
     colour: Annotated[
-        float | None, _setting("colour", _DATA, "Probability of changing brightness and contrast.")
-    ] = None,
-    crop: Annotated[float | None, _setting("crop", _DATA, "Probability of cutting off the border.")] = None,
-    seed: Annotated[int | None, _setting("seed", _RUN, "Of everything random.")] = None,
-    workers: Annotated[int | None, _setting("workers", _RUN, "Processes that prepare batches ahead.")] = None,
-    log_every: Annotated[int | None, _setting("log_every", _RUN, "Steps between lines of the log.")] = None,
-    checkpoint_every: Annotated[int | None, _setting("checkpoint_every", _RUN, "Steps between checkpoints.")] = None,
+        float, _setting("colour", _DATA, "Probability of changing brightness and contrast.")
+    ] = _DEFAULTS.colour,
+    crop: Annotated[float, _setting("crop", _DATA, "Probability of cutting off the border.")] = _DEFAULTS.crop,
+    seed: Annotated[int, _setting("seed", _RUN, "Of everything random.")] = _DEFAULTS.seed,
+    workers: Annotated[int, _setting("workers", _RUN, "Processes that prepare batches ahead.")] = _DEFAULTS.workers,
+    log_every: Annotated[int, _setting("log_every", _RUN, "Steps between lines of the log.")] = _DEFAULTS.log_every,
+    checkpoint_every: Annotated[
+        int, _setting("checkpoint_every", _RUN, "Steps between checkpoints.")
+    ] = _DEFAULTS.checkpoint_every,
     sample_every: Annotated[
-        int | None, _setting("sample_every", _RUN, "Steps between sample pictures; 0: none.")
-    ] = None,
+        int, _setting("sample_every", _RUN, "Steps between sample pictures; 0: none.")
+    ] = _DEFAULTS.sample_every,
     validate_every: Annotated[
-        int | None, _setting("validate_every", _RUN, "Steps between validations; 0: none.")
-    ] = None,
-    validation_samples: Annotated[int | None, _setting("validation_samples", _RUN, "Clips of a validation.")] = None,
+        int, _setting("validate_every", _RUN, "Steps between validations; 0: none.")
+    ] = _DEFAULTS.validate_every,
+    validation_samples: Annotated[
+        int, _setting("validation_samples", _RUN, "Clips of a validation.")
+    ] = _DEFAULTS.validation_samples,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
@@ -181,7 +197,8 @@ def train(
     RUNDIR/model is the trained model, also while the run goes on. For several devices: torchrun --nproc-per-node N
     -m refvid train ... Example: refvid train --dataset world --out runs/world --steps 20000
     """
-    asked = {name: context.params[name] for name in _DEFAULTS.as_dict() if context.params.get(name) is not None}
+    # A resumed run keeps its settings but for those that are typed, even if they are the defaults.
+    asked = {name: context.params[name] for name in opt.typed(context, _DEFAULTS.as_dict())}
     settings = None if resume else TrainSettings.from_dict(asked)
     folder = _run_folder(out, dataset)
     with Terminal(quiet=quiet or not _leads(), verbose=verbose, log_file=log_file if _leads() else None) as terminal:
@@ -230,10 +247,11 @@ def _leads() -> bool:
 def _summarise(outcome: "Outcome", terminal: Terminal) -> None:
     """Says where the model is and how well it did."""
     if outcome.bad_steps:
-        terminal.warn(f"{outcome.bad_steps} steps were left out because their gradient was not finite")
+        terminal.warn(f"{count_of(outcome.bad_steps, 'step')} left out: the gradient was not finite")
     scores = ", ".join(f"{name} {outcome.scores[name]:.3f}" for name in ("mean_iou", "p@0.5") if name in outcome.scores)
     terminal.say(
-        f"wrote {outcome.model}: {outcome.steps} steps in {outcome.seconds:.0f} s" + (f", {scores}" if scores else "")
+        f"wrote {outcome.model}: {count_of(outcome.steps, 'step')} in {outcome.seconds:.0f} s"
+        + (f", {scores}" if scores else "")
     )
 
 

@@ -8,6 +8,7 @@ import typer
 
 from refvid.cli import options as opt
 from refvid.cli.console import Terminal
+from refvid.data.text import count_of
 from refvid.errors import UsageError
 
 LayoutName = Literal["a2d", "jhmdb"]
@@ -65,7 +66,8 @@ def make(
         with terminal.progress(out.name) as progress:
             report = make_world(out, plan, overwrite=overwrite, progress=progress)
         terminal.say(
-            f"wrote {out}: {report.videos} videos, {report.sentences} sentences, {report.frames} frames with masks"
+            f"wrote {out}: {count_of(report.videos, 'video')}, {count_of(report.sentences, 'sentence')}, "
+            f"{count_of(report.frames, 'frame')} with masks"
         )
 
 
@@ -100,7 +102,7 @@ def preview(
         plan = PreviewPlan(seed, mode, photos, columns, rows)
         with terminal.progress(out.name) as progress:
             write_preview(out, plan, overwrite=overwrite, progress=progress)
-        terminal.say(f"wrote {out}: {columns * rows} scenes")
+        terminal.say(f"wrote {out}: {count_of(columns * rows, 'scene')}")
 
 
 def parse_size(text: str) -> tuple[int, int]:

@@ -4,7 +4,6 @@ The text, the masks and the videos come in separate archives, which end up in on
 `text_annotations/`. The masks are MATLAB's: axes reversed, the first one dropped where there is a single instance.
 """
 
-import csv
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.data.packages import need_package
-from refvid.data.text import read_lines
+from refvid.data.text import read_lines, split_rows
 from refvid.errors import RefvidError
 
 Split = Literal["train", "test"]
@@ -115,7 +114,7 @@ def parse_sentences(lines: Iterable[str]) -> tuple[list[Sentence], int]:
     """
     sentences: list[Sentence] = []
     bad = 0
-    rows = csv.reader(lines)
+    rows = split_rows(lines)
     next(rows, None)
     for row in rows:
         try:
@@ -138,7 +137,7 @@ def read_splits(path: Path) -> dict[str, Split]:
         RefvidError: A row has no ninth column of 0 or 1.
     """
     splits: dict[str, Split] = {}
-    for number, row in enumerate(csv.reader(read_lines(path)), 1):
+    for number, row in enumerate(split_rows(read_lines(path)), 1):
         if not row:
             continue
         if len(row) < 9 or row[8].strip() not in SPLITS:

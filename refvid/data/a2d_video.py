@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.data.a2d_files import read_masks, read_size
-from refvid.data.numbered_pictures import find_pictures, fit_frames, read_pictures
+from refvid.data.numbered_pictures import find_pictures, fit_frames, picture_size, read_pictures
 from refvid.data.referring import Expression, Target
 from refvid.errors import VideoError
-from refvid.video.random_access import count_frames, read_frames
+from refvid.video.random_access import count_frames, frame_size, read_frames
 
 
 @dataclass(frozen=True)
@@ -66,6 +66,18 @@ class A2DVideo:
             return read_pictures(self._pictures(), wanted, size)
         pixels, present = read_frames(self.footage, wanted)
         return fit_frames(pixels, size), present
+
+    def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Reads width and height of the footage and of the masks.
+
+        Raises:
+            RefvidError: One of them cannot be read.
+            UnavailableError: h5py is not installed.
+        """
+        height, width = read_size(self._mask_file(self.targets[0]))
+        if self.footage.is_dir():
+            return picture_size(next(iter(self._pictures().values()))), (width, height)
+        return frame_size(self.footage), (width, height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
         """Reads the masks of the sentences that count in a frame, bool [len(target.counting), H, W].

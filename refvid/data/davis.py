@@ -234,7 +234,7 @@ def _notes(parts: DavisParts, phrases: Phrases | None, hungarian: bool, odd: Cou
             f"{count_of(odd['palettes'], 'sequence')} with palettes as masks, as DAVIS-17's: all objects are one."
         )
     if phrases is None:
-        return (*notes, "This protocol has no phrases: only masks on disk can be scored.")
+        return tuple(notes)
     if isinstance(parts.text, Path):
         notes.append(f"The phrases are those of {parts.text}.")
     unknown = "predictions all the same" if hungarian else "left out"

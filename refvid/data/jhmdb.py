@@ -23,7 +23,7 @@ from refvid.data.jhmdb_files import (
     read_masks,
     video_folders,
 )
-from refvid.data.numbered_pictures import find_pictures, read_pictures
+from refvid.data.numbered_pictures import find_pictures, picture_size, read_pictures
 from refvid.data.packages import need_package
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.data.sets import check_choice
@@ -78,10 +78,16 @@ class JHMDBVideo:
         Raises:
             VideoError: The pictures cannot be read.
         """
-        files = {index: path for index, path in find_pictures(self.pictures).items() if index < self.frames}
-        if not files:
-            raise VideoError(f"{self.pictures} holds no frame such as 00001.png; unpack the frames again")
-        return read_pictures(files, indices, self.size)
+        return read_pictures(self._files(), indices, self.size)
+
+    def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Reads width and height of the first picture; those of the masks are known.
+
+        Raises:
+            VideoError: There is no picture, or it cannot be read.
+        """
+        height, width = self.size
+        return picture_size(next(iter(self._files().values()))), (width, height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
         """Reads the masks of the sentences that count in a frame, bool [len(target.counting), H, W]; all the actor's.
@@ -97,6 +103,12 @@ class JHMDBVideo:
 
     def void(self, target: Target) -> None:
         """Returns None: all pixels count."""
+
+    def _files(self) -> dict[int, Path]:
+        files = {index: path for index, path in find_pictures(self.pictures).items() if index < self.frames}
+        if not files:
+            raise VideoError(f"{self.pictures} holds no frame such as 00001.png; unpack the frames again")
+        return files
 
 
 def open_jhmdb(root: Path, split: str, protocol: str) -> ReferringSet:

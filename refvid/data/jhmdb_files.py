@@ -1,6 +1,5 @@
 """The files of J-HMDB Sentences: where people unpack them, the text, the lists of frames, the masks."""
 
-import csv
 import hashlib
 import json
 import zlib
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.data.packages import need_package
+from refvid.data.text import split_rows
 from refvid.errors import RefvidError
 
 TEXT = "jhmdb_annotation.txt"
@@ -112,7 +112,7 @@ def parse_sentences(lines: Iterable[str]) -> tuple[dict[str, list[str]], int]:
     """
     spoken: dict[str, list[str]] = {}
     bad = 0
-    rows = csv.reader(lines)
+    rows = split_rows(lines)
     next(rows, None)
     for row in rows:
         sentence = " ".join(",".join(row[1:]).split())

@@ -52,6 +52,19 @@ def read_pictures(
     return np.stack([pixels[index] for index in nearest]), np.array([index in files for index in indices])
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Reads the width and height of a picture, pixels, without decoding it.
+
+    Raises:
+        VideoError: It cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except _ERRORS as error:
+        raise VideoError(f"{path} cannot be read as a picture ({error}); unpack the frames again") from error
+
+
 def fit_frames(frames: Frames, size: tuple[int, int]) -> Frames:
     """Resizes frames [T, h, w, 3] to a height and width; encoders round the sizes of some clips to even numbers."""
     height, width = size

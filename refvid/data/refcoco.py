@@ -15,10 +15,12 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.data.coco_masks import CocoMask, parse_segmentation
+from refvid.data.numbered_pictures import picture_size
 from refvid.data.refcoco_files import Reference, find_parts, find_pictures, read_instances, read_references
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.data.sets import check_choice
 from refvid.data.still import Still, read_still
+from refvid.data.text import count_of
 from refvid.errors import RefvidError, UsageError
 
 
@@ -49,6 +51,14 @@ class CocoPicture(Still):
             VideoError: It cannot be read.
         """
         return read_still(self.path, indices, self.height, self.width)
+
+    def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Reads width and height of the picture; those of the annotations are known.
+
+        Raises:
+            VideoError: It cannot be read.
+        """
+        return picture_size(self.path), (self.width, self.height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
         """Draws the objects of the expressions that count, bool [len(target.counting), H, W].
@@ -134,9 +144,9 @@ def _select(
             by_image[reference.image].append(Reference(reference.image, reference.annotation, spoken))
     notes = []
     if lost:
-        notes.append(f"{lost:,} references were skipped: instances.json has no picture or no segmentation of them.")
+        notes.append(f"{count_of(lost, 'reference')} skipped: instances.json has no picture or no segmentation.")
     if empty:
-        notes.append(f"{empty:,} sentences were skipped: their cleaned text is empty.")
+        notes.append(f"{count_of(empty, 'sentence')} skipped: the cleaned text is empty.")
     return dict(by_image), tuple(notes)
 
 

@@ -16,10 +16,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.numbered_pictures import picture_size
 from refvid.data.packages import need_package
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.data.sets import check_choice
 from refvid.data.still import Still, read_still
+from refvid.data.text import count_of
 from refvid.errors import RefvidError
 
 _TEXTS = ("", "referit", "data/referit", "data", "exp-referit/data")
@@ -54,6 +56,16 @@ class IaprPicture(Still):
         height, width = _read_region(self._mask(0)).shape
         return read_still(self.path, indices, height, width)
 
+    def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Reads width and height of the picture and of its first mask.
+
+        Raises:
+            RefvidError: One of them cannot be read.
+            UnavailableError: scipy is not installed.
+        """
+        height, width = _read_region(self._mask(0)).shape
+        return picture_size(self.path), (width, height)
+
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
         """Reads the regions of the expressions that count, bool [len(target.counting), H, W].
 
@@ -87,7 +99,7 @@ def open_referit(root: Path, split: str, protocol: str) -> ReferringSet:
     videos = [IaprPicture(name, pictures / f"{name}.jpg", masks, by_picture[name]) for name in names]
     silent = len(set(listed)) - len(set(listed) & set(names))
     notes = (
-        *([f"{empty:,} phrases were skipped: their text is empty."] if empty else []),
+        *([f"{count_of(empty, 'phrase')} skipped: the text is empty."] if empty else []),
         *([f"{silent:,} of the {len(set(listed)):,} pictures in the split's list have no phrase."] if silent else []),
     )
     return ReferringSet(info.title, split, protocol, Rules(), videos, notes=notes)

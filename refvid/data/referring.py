@@ -111,6 +111,19 @@ class FileByFile(Protocol):
         ...
 
 
+@runtime_checkable
+class Scaled(Protocol):
+    """A video whose footage is brought to the size of its masks."""
+
+    def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Reads width and height of the footage and of the masks, pixels.
+
+        Raises:
+            RefvidError: One of them cannot be read.
+        """
+        ...
+
+
 @dataclass(frozen=True)
 class Rules:
     """How a protocol counts.

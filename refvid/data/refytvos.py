@@ -199,7 +199,7 @@ def _find_videos(folders: Sequence[Path], listed: Mapping[str, _Listed], masks: 
         videos.append(RefYouTubeVideo(name, told.expressions, told.targets(own), frames, own))
     if lacking:
         raise RefvidError(
-            f"{' and '.join(str(folder) for folder in folders)} lack frames of {len(lacking)} of {len(listed)} videos "
-            f"({name_some(lacking)}); unpack the frames again"
+            f"{' and '.join(str(folder) for folder in folders)} lack frames of {len(lacking)} of "
+            f"{count_of(len(listed), 'video')} ({name_some(lacking)}); unpack the frames again"
         )
     return videos

@@ -1,6 +1,8 @@
 """The data sets by their names."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import cast
@@ -21,7 +23,7 @@ _KHOREVA = {
     "first-frame": "phrases given after the first frame alone; mean of the two annotators",
     "full-video-hungarian": "as full-video, objects matched as the DAVIS unsupervised task does",
     "first-frame-hungarian": "as first-frame, objects matched as the DAVIS unsupervised task does",
-    "semi-supervised": "no phrases, the first and last frame left out: scores masks on disk only",
+    "semi-supervised": "no phrases, the first and last frame left out",
 }
 _KINDS = {"umd": "UMD's split", "google": "Google's split, train and val only (the CMSA paper's G-Ref)"}
 
@@ -82,7 +84,7 @@ def set_info(name: str) -> SetInfo:
     try:
         return SETS[name]
     except KeyError:
-        raise UsageError(f"no data set is called '{name}'; expected one of {', '.join(SETS)}") from None
+        raise UsageError(f"no data set is called {_misspelt(name, SETS)}") from None
 
 
 def check_choice(name: str, split: str, protocol: str) -> SetInfo:
@@ -93,10 +95,18 @@ def check_choice(name: str, split: str, protocol: str) -> SetInfo:
     """
     info = set_info(name)
     if split not in info.splits:
-        raise UsageError(f"{info.title} has no split '{split}'; expected one of {', '.join(info.splits)}")
+        raise UsageError(f"{info.title} has no split {_misspelt(split, info.splits)}")
     if protocol not in info.protocols:
-        raise UsageError(f"{info.title} has no protocol '{protocol}'; expected one of {', '.join(info.protocols)}")
+        raise UsageError(f"{info.title} has no protocol {_misspelt(protocol, info.protocols)}")
     return info
+
+
+def _misspelt(name: str, known: Iterable[str]) -> str:
+    """Returns a name that is not known, the one or two that may be meant, and all there are."""
+    names = {other.casefold(): other for other in known}
+    close = [f"'{names[other]}'" for other in get_close_matches(name.casefold(), names, 2)]
+    meant = f" (did you mean {' or '.join(close)}?)" if close else ""
+    return f"'{name}'{meant}; expected one of {', '.join(names.values())}"
 
 
 def open_set(name: str, root: Path, split: str | None = None, protocol: str | None = None) -> ReferringSet:

@@ -1,5 +1,7 @@
 """Texts of data sets: reading their lines, and telling people how many of something there are."""
 
+import csv
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from refvid.errors import RefvidError
@@ -15,6 +17,19 @@ def read_lines(path: Path) -> list[str]:
         return path.read_bytes().decode("utf-8-sig").splitlines(keepends=True)
     except (OSError, UnicodeDecodeError) as error:
         raise RefvidError(f"{path} cannot be read as text ({error}); unpack it again") from error
+
+
+def split_rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yields the fields of lines of comma-separated values, each line by itself.
+
+    A quote that is never closed ends with its line instead of swallowing those after it; a line that is too long for
+    the parser is one field.
+    """
+    for line in lines:
+        try:
+            yield next(csv.reader((line,)), [])
+        except csv.Error:
+            yield [line]
 
 
 def count_of(number: int, noun: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from refvid.data.referring import ReferringSet
+from refvid.data.text import count_of
 
 RECORD = "refvid-world.json"  # lies at the top of every folder that `refvid world make` writes
 
@@ -25,8 +26,7 @@ def _describe(path: Path) -> str:
     """Says which world it is, as far as the record can be read; whatever it holds, it is a world."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        return (
-            f"a world that refvid {record['refvid']} has made, {record['videos']:,} videos from seed {record['seed']}"
-        )
+        videos = count_of(record["videos"], "video")
+        return f"a world that refvid {record['refvid']} has made, {videos} from seed {record['seed']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "a world that refvid has made"

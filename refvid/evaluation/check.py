@@ -8,6 +8,7 @@ from pathlib import Path
 from refvid.data.referring import FileByFile, ReferringSet, ReferringVideo
 from refvid.data.text import count_of
 from refvid.errors import RefvidError, UnavailableError
+from refvid.evaluation.footage import Oddity, footage_notes, look_at
 
 LOGGER = logging.getLogger(__name__)
 
@@ -21,12 +22,12 @@ class Checked:
     Attributes:
         frames: How many were read, with their masks.
         faults: A sentence for each video that cannot be used.
-        beyond: Targets after the last frame of their video; the last one is taken.
+        notes: Sentences on what is odd about the rest.
     """
 
     frames: int
     faults: tuple[str, ...]
-    beyond: int
+    notes: tuple[str, ...]
 
 
 def check_set(
@@ -46,11 +47,13 @@ def check_set(
         UnavailableError: A package that reads the data set is not installed.
     """
     total = sum(_wanted(video, thorough) for video in referring_set.videos)
-    frames = beyond = 0
+    frames = 0
     faults: list[str] = []
+    oddities: dict[str, Oddity] = {}
     for video in referring_set.videos:
         try:
-            beyond += _check_video(referring_set, video, thorough)
+            _check_video(referring_set, video, thorough)
+            oddities[video.name] = look_at(video)
         except UnavailableError:
             raise
         except RefvidError as error:
@@ -58,7 +61,7 @@ def check_set(
             LOGGER.debug("%s: %s", video.name, error)
         frames += _wanted(video, thorough)
         progress(frames, total)
-    return Checked(frames, tuple(faults), beyond)
+    return Checked(frames, tuple(faults), footage_notes(oddities))
 
 
 def _wanted(video: ReferringVideo, thorough: bool) -> int:
@@ -73,8 +76,8 @@ def _is_hollow(path: Path) -> bool:
         return True
 
 
-def _check_video(referring_set: ReferringSet, video: ReferringVideo, thorough: bool) -> int:
-    """Reads targets of a video; returns how many targets lie beyond its end.
+def _check_video(referring_set: ReferringSet, video: ReferringVideo, thorough: bool) -> None:
+    """Reads targets of a video.
 
     Raises:
         RefvidError: A frame or a mask is not there, or cannot be read.
@@ -94,7 +97,7 @@ def _check_video(referring_set: ReferringSet, video: ReferringVideo, thorough: b
             raise RefvidError(f"{video.name}: there are no masks for frame {target.name}; unpack them again")
         if truth is not None and truth.shape != (len(target.counting), *pixels.shape[1:3]):
             raise RefvidError(
-                f"{video.name}: {len(truth)} masks of frame {target.name} are {truth.shape[2]}x{truth.shape[1]}, "
+                f"{video.name}: {count_of(len(truth), 'mask')} of frame {target.name}, "
+                f"{truth.shape[2]}x{truth.shape[1]}, "
                 f"expected {len(target.counting)} of {pixels.shape[2]}x{pixels.shape[1]}"
             )
-    return sum(target.index >= count for target in video.targets)

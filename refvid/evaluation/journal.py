@@ -1,23 +1,25 @@
 """What an evaluation has finished, in the user's cache folder, so that one that was interrupted can go on."""
 
+import errno
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from refvid.data.referring import ReferringSet
-from refvid.errors import RefvidError
+from refvid.evaluation.footage import NO_ODDITY, Oddity
 from refvid.evaluation.scoring import SampleRow
 
 if TYPE_CHECKING:
     from refvid.weights import LoadedModel
 
 LOGGER = logging.getLogger(__name__)
+_NO_JOURNAL = "an interrupted evaluation cannot go on later"
 
 
 @dataclass(frozen=True)
@@ -28,69 +30,83 @@ class Finished:
         video: Its name.
         rows: Of its samples; none where the truth is not public.
         confidences: Of its masks that are not empty, by their names in a submission's `confidences.json`.
+        seconds: That it took.
+        oddity: What is odd about its footage.
     """
 
     video: str
     rows: tuple[SampleRow, ...]
     confidences: Mapping[str, float]
+    seconds: float = 0.0
+    oddity: Oddity = NO_ODDITY
 
 
 class Journal:
     """The finished videos of one evaluation: one JSON line each, only ever appended.
 
-    A line that a crash has cut off is ignored and written over.
+    A line that a crash has cut off is ignored and written over. Where the file cannot be read or written, a warning
+    says so once, and the evaluation is done without it.
 
     Attributes:
         finished: By the video's index in the split.
+        usable: Whether the videos are written down.
     """
 
-    def __init__(self, path: Path, *, fresh: bool = False) -> None:
+    def __init__(self, path: Path | None, *, fresh: bool = False) -> None:
         """Reads what an interrupted evaluation has left.
 
         Args:
-            path: Of the file; its folder is made.
+            path: Of the file; its folder is made. None: there is no place for it.
             fresh: Whether that is thrown away instead.
-
-        Raises:
-            RefvidError: The file cannot be read or made.
         """
         self._path = path
         self.finished: dict[int, Finished] = {}
+        self.usable = path is not None
+        if path is None:
+            LOGGER.warning("%s; the user has no home folder, set XDG_CACHE_HOME", _NO_JOURNAL)
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if not os.access(path.parent, os.W_OK | os.X_OK) or (path.exists() and not os.access(path, os.W_OK)):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
             if fresh:
                 path.unlink(missing_ok=True)
-            self._recover()
+            self._recover(path)
         except OSError as error:
-            raise RefvidError(f"the journal {path} cannot be used ({error.strerror}); set XDG_CACHE_HOME") from error
+            self._give_up(path, error)
 
-    def _recover(self) -> None:
+    def _give_up(self, path: Path, error: OSError) -> None:
+        self.usable = False
+        LOGGER.warning("%s; %s cannot be written (%s), set XDG_CACHE_HOME", _NO_JOURNAL, path, error.strerror)
+
+    def _recover(self, path: Path) -> None:
         """Reads whole lines, and cuts off what follows the last of them."""
-        if not self._path.exists():
+        if not path.exists():
             return
-        content = self._path.read_bytes()
+        content = path.read_bytes()
         whole = 0
         for line in content.splitlines(keepends=True):
             entry = _parse(line) if line.endswith(b"\n") else None
             if entry is None:
-                LOGGER.debug("%s: what follows byte %d is cut off and left out", self._path, whole)
+                LOGGER.debug("%s: what follows byte %d is cut off and left out", path, whole)
                 break
             self.finished[entry[0]] = entry[1]
             whole += len(line)
         if whole < len(content):
-            os.truncate(self._path, whole)
+            os.truncate(path, whole)
 
     def add(self, index: int, finished: Finished) -> None:
-        """Writes down a finished video; the line is on the disk when this returns.
-
-        Raises:
-            RefvidError: It cannot be written.
-        """
+        """Writes down a finished video; the line is on the disk when this returns."""
+        self.finished[index] = finished
+        if self._path is None or not self.usable:
+            return
         entry = {
             "index": index,
             "video": finished.video,
             "rows": [vars(row) for row in finished.rows],
             "confidences": dict(finished.confidences),
+            "seconds": finished.seconds,
+            "oddity": vars(finished.oddity),
         }
         try:
             with self._path.open("a", encoding="utf-8") as file:
@@ -98,19 +114,30 @@ class Journal:
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            raise RefvidError(f"the journal {self._path} cannot be written ({error.strerror})") from error
-        self.finished[index] = finished
+            self._give_up(self._path, error)
+
+    def forget(self, indices: Iterable[int]) -> None:
+        """Takes videos for unfinished; what is written of them holds until they are written down again."""
+        for index in indices:
+            del self.finished[index]
 
     def remove(self) -> None:
         """Forgets the evaluation: it is done."""
-        with suppress(OSError):
-            self._path.unlink(missing_ok=True)
+        if self._path is not None:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
 
 
-def journal_path(key: str) -> Path:
-    """Returns where the journal of an evaluation lies: refvid/eval/KEY.jsonl in XDG_CACHE_HOME, or in ~/.cache."""
+def journal_path(key: str) -> Path | None:
+    """Returns where the journal of an evaluation lies: refvid/eval/KEY.jsonl in XDG_CACHE_HOME, or in ~/.cache.
+
+    None where there is neither.
+    """
     cache = os.environ.get("XDG_CACHE_HOME", "")
-    base = Path(cache) if os.path.isabs(cache) else Path.home() / ".cache"  # the standard ignores relative ones
+    try:
+        base = Path(cache) if os.path.isabs(cache) else Path.home() / ".cache"  # the standard ignores relative ones
+    except RuntimeError:
+        return None
     return base / "refvid" / "eval" / f"{key}.jsonl"
 
 
@@ -143,6 +170,17 @@ def _parse(line: bytes) -> tuple[int, Finished] | None:
     try:
         entry = json.loads(line)
         rows = tuple(SampleRow(**row) for row in entry["rows"])
-        return int(entry["index"]), Finished(str(entry["video"]), rows, dict(entry["confidences"]))
+        finished = Finished(
+            str(entry["video"]), rows, dict(entry["confidences"]), float(entry["seconds"]), _oddity(entry["oddity"])
+        )
+        return int(entry["index"]), finished
     except (ValueError, KeyError, TypeError):
         return None
+
+
+def _oddity(entry: Mapping[str, Any]) -> Oddity:
+    sizes = entry["sizes"]
+    if sizes is None:
+        return Oddity(int(entry["beyond"]))
+    (width, height), (wanted_width, wanted_height) = sizes
+    return Oddity(int(entry["beyond"]), ((width, height), (wanted_width, wanted_height)))

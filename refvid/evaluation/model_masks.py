@@ -1,6 +1,7 @@
 """Masks of a model, to be scored."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.frame_folder import name_some
 from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
 from refvid.data.text import count_of
 from refvid.evaluation.sources import Found
@@ -19,6 +21,7 @@ if TYPE_CHECKING:  # masks on disk are scored without PyTorch
     from refvid.segmenter import Segmenter
 
 LOGGER = logging.getLogger(__name__)
+_MOST_WORDS = 10  # unknown ones that are named
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -72,10 +75,10 @@ class ModelMasks:
         cut = sum(bool(vocabulary.dropped_words(one.text)) for one in said)
         notes = []
         if unknown:
-            different = len({word for words in unknown for word in words})
+            often = Counter(word for words in unknown for word in words).most_common()
             notes.append(
-                f"{len(unknown):,} of {count_of(len(said), 'expression')} use words that the model has never seen, "
-                f"{count_of(different, 'different one')}."
+                f"{len(unknown):,} of {count_of(len(said), 'expression')} use words that the model has never seen: "
+                f"{name_some([word for word, _ in often], _MOST_WORDS)}."
             )
         if cut:
             notes.append(

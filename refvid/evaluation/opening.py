@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from refvid.data.referring import ReferringSet
+from refvid.data.text import count_of
 from refvid.evaluation.journal import Journal, evaluation_key, journal_path, model_digest
 from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import Origin
@@ -87,7 +88,7 @@ def open_plan(plan: Plan, referring_set: ReferringSet, say: Callable[[str], None
         say: Takes a sentence on what is continued.
 
     Raises:
-        RefvidError: Masks are missing, or the journal cannot be used.
+        RefvidError: Masks are missing or unfinished.
         OutputExistsError: There is something in the folder for the predictions.
         UnavailableError: The model, the device, the precision or pydensecrf is not to be had.
         UsageError: The threshold is no probability, or the predictions have no folder to be in.
@@ -96,7 +97,8 @@ def open_plan(plan: Plan, referring_set: ReferringSet, say: Callable[[str], None
     if plan.stored is not None:
         stored = StoredMasks(plan.stored, referring_set, missing=plan.missing)
         name = plan.stored.resolve().name or str(plan.stored)
-        yield Opened(stored, Origin(name, folder=str(plan.stored)), stored.notes)
+        origin = Origin(name, folder=str(plan.stored), ranked=stored.ranked, missing=stored.missing)
+        yield Opened(stored, origin, stored.notes)
         return
     from refvid.segmenter import Segmenter
     from refvid.weights import load_model
@@ -137,7 +139,15 @@ def _resume(
     if plan.predictions is not None:
         submission = Submission(plan.predictions, referring_set)
         if not submission.begin(key, going_on=bool(journal.finished), overwrite=plan.overwrite):
-            journal = Journal(journal_path(key), fresh=True)
+            if journal.finished:
+                journal = Journal(journal_path(key), fresh=True)
+        else:
+            videos = enumerate(referring_set.videos)
+            lost = [index for index, video in videos if index in journal.finished and not submission.holds(video)]
+            if lost:
+                journal.forget(lost)
+                say(f"predictions of {count_of(len(lost), 'finished video')} are gone: made again")
     if journal.finished:
-        say(f"going on after {len(journal.finished):,} of {len(referring_set.videos):,} videos; --fresh starts over")
+        of_all = f"{len(journal.finished):,} of {count_of(len(referring_set.videos), 'video')}"
+        say(f"going on after {of_all}; --fresh starts over")
     return journal, submission

@@ -10,6 +10,7 @@ import jinja2
 
 from refvid.data.referring import ReferringSet
 from refvid.data.sets import SETS
+from refvid.data.text import count_of
 from refvid.errors import OutputExistsError, RefvidError, UsageError
 from refvid.evaluation.breakdown import (
     Scorer,
@@ -166,14 +167,16 @@ def summary_of(evaluation: Evaluation) -> str:
     if not evaluation.rows or not evaluation.scores:
         return f"The truth of {where} is not public or holds no sample, so there is nothing to score here."
     scores = {key: f"{percent(value)}\N{NO-BREAK SPACE}%" for key, value in evaluation.scores.items()}
+    footage = count_of(videos, "video")
     if is_contour(evaluation):
         return (
-            f"On {where}, {evaluation.model} reaches a J&F of {scores['j&f']} over {_objects(evaluation.rows):,} "
-            f"objects in {videos:,} videos: {scores['j']} for the region, {scores['f']} for its contour."
+            f"On {where}, {evaluation.model} reaches a J&F of {scores['j&f']} over "
+            f"{count_of(_objects(evaluation.rows), 'object')} in {footage}: {scores['j']} for the region, "
+            f"{scores['f']} for its contour."
         )
     first = (
         f"On {where}, {evaluation.model} covers what the sentence means with a mean IoU of {scores['mean_iou']}. "
-        f"Of {len(evaluation.rows):,} samples from {videos:,} videos, {scores['p@0.5']} are more than half right "
+        f"Of {count_of(len(evaluation.rows), 'sample')} from {footage}, {scores['p@0.5']} are more than half right "
         f"and {scores['p@0.9']} more than nine tenths."
     )
     wrong = [part for part in outcomes(evaluation.rows) if part.label in _FAILURES]
@@ -201,7 +204,7 @@ def _facts(evaluation: Evaluation, command: str | None) -> list[tuple[str, str]]
     protocols = SETS[evaluation.name].protocols if evaluation.name in SETS else {}
     meaning = protocols.get(evaluation.protocol)
     refine = {None: "", True: "DenseCRF", False: "none"}[evaluation.refine]
-    counts = ", ".join(f"{count:,} {what}" for what, count in evaluation.counts.items())
+    counts = ", ".join(count_of(count, what.removesuffix("s")) for what, count in evaluation.counts.items())
     facts = {
         "Masks": evaluation.folder or "",
         "Model": "" if evaluation.folder else evaluation.model,

@@ -8,7 +8,9 @@ from importlib.metadata import version
 from typing import Any
 
 from refvid.data.referring import EmptyRule, ReferringSet, Rules, Target
+from refvid.data.text import count_of
 from refvid.errors import RefvidError, UsageError
+from refvid.evaluation.footage import NO_ODDITY, footage_notes, look_at
 from refvid.evaluation.journal import Finished, Journal
 from refvid.evaluation.scoring import SampleRow, score_video, summarise
 from refvid.evaluation.sources import Found, MaskSource
@@ -32,6 +34,8 @@ class Origin:
         threshold: Probability above which a pixel is the object.
         refine: Whether DenseCRF refines the masks.
         folder: Where masks on disk lie; None for a model.
+        ranked: Whether the masks have confidences.
+        missing: Masks without a file, which count as empty.
     """
 
     model: str
@@ -41,6 +45,8 @@ class Origin:
     threshold: float | None = None
     refine: bool | None = None
     folder: str | None = None
+    ranked: bool = True
+    missing: int = 0
 
 
 @dataclass(frozen=True)
@@ -59,7 +65,7 @@ class Evaluation:
         precision: Of the network's arithmetic.
         threshold: Probability above which a pixel is the object.
         refine: Whether DenseCRF refined the masks.
-        seconds: The evaluation took; an earlier, interrupted run of it not included.
+        seconds: The evaluation took, with the videos of earlier, interrupted runs of it.
         scores: Fractions by the keys of `--json`, and the numbers `samples` and `empty`; those of the protocol's
             measure alone, and none where the truth is not public. nan where nothing can be said.
         rows: One for each sample.
@@ -68,6 +74,8 @@ class Evaluation:
         counts: Numbers of videos, frames, expressions and samples.
         folder: Where masks on disk lie; None for a model.
         seed: As given; nothing is random.
+        ranked: Whether the masks have confidences.
+        missing: Masks without a file, which count as empty.
     """
 
     dataset: str
@@ -89,6 +97,8 @@ class Evaluation:
     counts: dict[str, int] = field(default_factory=dict)
     folder: str | None = None
     seed: int = 0
+    ranked: bool = True
+    missing: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Returns the object that `refvid eval --json` prints.
@@ -150,12 +160,13 @@ def evaluate(
     """
     started = time.perf_counter()
     done: dict[int, Finished] = {} if journal is None else _trusted(journal, referring_set)
+    earlier = math.fsum(finished.seconds for finished in done.values())
     total = sum(len(video.targets) for index, video in enumerate(referring_set.videos) if index not in done)
     frames = 0
     for index, video in enumerate(referring_set.videos):
         if index in done:
             continue
-        done[index] = _evaluate_video(referring_set, index, source, submission)
+        done[index] = _evaluate_video(referring_set, index, source, submission, footage=origin.folder is None)
         if journal is not None:
             journal.add(index, done[index])
         frames += len(video.targets)
@@ -176,14 +187,16 @@ def evaluate(
         precision=origin.precision,
         threshold=origin.threshold,
         refine=origin.refine,
-        seconds=time.perf_counter() - started,
+        seconds=earlier + time.perf_counter() - started,
         scores=summarise(rows, referring_set.rules) if referring_set.public else {},
         rows=rows,
-        notes=(*referring_set.notes, *notes),
+        notes=(*referring_set.notes, *notes, *footage_notes({one.video: one.oddity for one in finished})),
         rules=referring_set.rules,
         counts=count(referring_set),
         folder=origin.folder,
         seed=seed,
+        ranked=origin.ranked,
+        missing=origin.missing,
     )
 
 
@@ -204,7 +217,7 @@ def first_videos(referring_set: ReferringSet, limit: int) -> ReferringSet:
     total = len(referring_set.videos)
     if limit >= total:
         return referring_set
-    note = f"Only the first {limit:,} of {total:,} videos count: the scores are of a part of the split."
+    note = f"Only the first {limit:,} of {count_of(total, 'video')} count: the scores are of a part of the split."
     return replace(referring_set, videos=referring_set.videos[:limit], notes=(*referring_set.notes, note))
 
 
@@ -236,9 +249,10 @@ def override_rules(referring_set: ReferringSet, inclusive: bool | None, empty: E
 
 
 def _evaluate_video(
-    referring_set: ReferringSet, index: int, source: MaskSource, submission: Submission | None
+    referring_set: ReferringSet, index: int, source: MaskSource, submission: Submission | None, *, footage: bool
 ) -> Finished:
-    """Scores one video; its masks are stored as they come."""
+    """Scores one video; its masks are stored as they come. Masks on disk are scored without a look at the footage."""
+    started = time.perf_counter()
     video = referring_set.videos[index]
     confidences: dict[str, float] = {}
 
@@ -255,7 +269,8 @@ def _evaluate_video(
     else:
         for _ in found():
             pass
-    return Finished(video.name, tuple(rows), confidences)
+    oddity = look_at(video) if footage else NO_ODDITY
+    return Finished(video.name, tuple(rows), confidences, time.perf_counter() - started, oddity)
 
 
 def _trusted(journal: Journal, referring_set: ReferringSet) -> dict[int, Finished]:

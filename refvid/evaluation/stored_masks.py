@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,18 @@ from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Targ
 from refvid.data.text import count_of
 from refvid.errors import RefvidError
 from refvid.evaluation.sources import Found
-from refvid.evaluation.submissions import CONFIDENCES, confidence_key, index_of, mask_path, read_picture
+from refvid.evaluation.submissions import (
+    CONFIDENCES,
+    RECORD,
+    UNFINISHED,
+    confidence_key,
+    index_of,
+    mask_path,
+    read_picture,
+)
 
 MissingRule = Literal["error", "empty"]
+_MOST_OBJECTS = 20  # of a video, as the DAVIS benchmark takes them
 
 
 class StoredMasks:
@@ -37,7 +46,8 @@ class StoredMasks:
             missing: What becomes of a mask whose file is not there: an error, or an empty mask.
 
         Raises:
-            RefvidError: The folder is not there, files are missing in it, or its confidences cannot be read.
+            RefvidError: The folder is not there or unfinished, files are missing in it, or its confidences cannot be
+                read.
         """
         if not folder.is_dir():
             raise RefvidError(f"{folder} is not a folder; give the one that holds the predictions")
@@ -46,7 +56,13 @@ class StoredMasks:
         inner = folder / referring_set.submission
         self._root = inner if inner.is_dir() else folder
         given_inside = bool(referring_set.submission) and folder.name == referring_set.submission
-        self._confidences = _read_confidences((folder, folder.parent) if given_inside else (folder,))
+        tops = (folder, folder.parent) if given_inside else (folder,)
+        if any((top / UNFINISHED).is_file() and (top / RECORD).is_file() for top in tops):
+            raise RefvidError(
+                f"the predictions in {folder} are not whole: the evaluation that writes them was interrupted; give its "
+                "command again, which goes on from there"
+            )
+        self._confidences = _read_confidences(tops)
         self.ranked = self._confidences is not None
         self._runs: dict[str, bool] = {}  # whether a run has its folder
         self.missing = self._look(missing)
@@ -79,8 +95,8 @@ class StoredMasks:
         absent = [path for path in files if not path.is_file()]
         if absent and (missing == "error" or len(absent) == len(files)):
             raise RefvidError(
-                f"{len(absent)} of {len(files)} masks are missing in {self.folder}, the first is {absent[0]}; add "
-                "them, or count missing ones as empty with --missing empty"
+                f"{len(absent):,} of {count_of(len(files), 'mask')} missing in {self.folder}, the first is "
+                f"{absent[0]}; add them, or count missing ones as empty with --missing empty"
             )
         return len(absent)
 
@@ -101,12 +117,25 @@ class StoredMasks:
             masks.append(self._mask(video, expression, path, pictures[path]))
         shapes = {mask.shape for mask in masks if mask is not None}
         if len(shapes) > 1:
-            sizes = " and ".join(f"{width}x{height}" for height, width in sorted(shapes))
-            raise RefvidError(f"{video.name}, frame {target.name}: masks of one frame are {sizes}; make them again")
+            self._refuse_uneven(video, target, masks)
         shape = shapes.pop() if shapes else _size_of(video, target)
         stacked = np.stack([np.zeros(shape, np.bool_) if mask is None else mask for mask in masks])
         given = [self._confidence(video, video.expressions[number], target) for number in target.counting]
         return Found(stacked, np.where(stacked.any(axis=(1, 2)), given, np.nan))
+
+    def _refuse_uneven(
+        self, video: ReferringVideo, target: Target, masks: Sequence[npt.NDArray[np.bool_] | None]
+    ) -> NoReturn:
+        """Names the first mask of a frame that has not the size of the truth; not all have."""
+        wanted = _size_of(video, target)
+        for number, mask in zip(target.counting, masks, strict=True):
+            if mask is not None and mask.shape != wanted:
+                expression, (height, width) = video.expressions[number], mask.shape
+                raise RefvidError(
+                    f"{self._path(video, expression, target)}, the mask of '{expression.text}', is {width}x{height}, "
+                    f"but the data set's are {wanted[1]}x{wanted[0]}; give masks of the original size"
+                )
+        raise AssertionError("masks of one size are not uneven")
 
     def _path(self, video: ReferringVideo, expression: Expression, target: Target) -> Path:
         """Returns where a mask should lie: in the folder of its run, or without one where the run has no folder."""
@@ -122,13 +151,23 @@ class StoredMasks:
         if values is None:
             return None
         if self._set.layout == "expressions":
-            if values.ndim == 2:
-                return np.asarray(values > 0)
-            colours = values.shape[-1] - (values.shape[-1] in (2, 4))  # the last one of 2 or 4 is the opacity
-            return np.asarray((values[..., :colours] > 0).any(axis=-1))
+            if values.ndim == 3:
+                colours = values.shape[-1] - (values.shape[-1] in (2, 4))  # the last one of 2 or 4 is the opacity
+                values = values[..., :colours] @ 256 ** np.arange(colours)
+            if not _is_plain(values):
+                raise RefvidError(
+                    f"{path} has more than two values, as a picture of probabilities has; expected 0 and 255: apply "
+                    "the threshold first"
+                )
+            return np.asarray(values > 0)
         if values.ndim != 2:
             raise RefvidError(f"{path} is coloured; expected a palette image whose values are the instances")
         if len({other.instance for other in video.expressions}) == 1:
+            if (most := np.count_nonzero(np.bincount(values.ravel())[1:])) > _MOST_OBJECTS:
+                raise RefvidError(
+                    f"{path} has {most} values beside 0, as a picture of probabilities has; expected a palette image "
+                    "whose values are the instances"
+                )
             return np.asarray(values > 0)  # a single object is 1 in some submissions and 255 in others
         return np.asarray(values == index_of(video, expression))
 
@@ -137,6 +176,12 @@ class StoredMasks:
             return 1.0
         # A mask without one is ranked last.
         return self._confidences.get(confidence_key(video, expression, target), 0.0)
+
+
+def _is_plain(values: npt.NDArray[np.int64]) -> bool:
+    """Says whether there is one value beside 0, or 1 and 255, both of which mean the object."""
+    others = np.unique(values[values > 0])
+    return len(others) < 2 or others.tolist() == [1, 255]
 
 
 def _size_of(video: ReferringVideo, target: Target) -> tuple[int, int]:

@@ -4,7 +4,7 @@
     palette       [SUBMISSION/][RUN/]VIDEO/FRAME.png       a pixel's value is the instance, 0 is none
 
 `confidences.json` at the top is our own: the confidence of every mask that is not empty, by "[RUN/]VIDEO/KEY/FRAME".
-COCO's AP ranks the masks by it.
+COCO's AP ranks the masks by it. A file `unfinished` lies beside it until all masks are there.
 """
 
 import json
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CONFIDENCES = "confidences.json"
 RECORD = ".refvid-eval.json"  # marks a folder as one that may be replaced
+UNFINISHED = "unfinished"  # lies in a folder of predictions until they are whole
 MOST_INSTANCES = 255  # of a palette image
 _ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad bytes
 
@@ -65,13 +66,16 @@ def read_picture(path: Path) -> npt.NDArray[np.int64]:
     """Reads the values of a mask: int64 [H, W] of indices or grey levels, [H, W, C] of colours.
 
     Raises:
-        RefvidError: It is no picture.
+        RefvidError: It is no PNG.
     """
     try:
         with Image.open(path) as image:
-            return np.asarray(image).astype(np.int64)
+            if image.format == "PNG":
+                return np.asarray(image).astype(np.int64)
+            kind = image.format
     except _ERRORS as error:
         raise RefvidError(f"{path} cannot be read as a picture ({error}); make the predictions again") from error
+    raise RefvidError(f"{path} is a {kind} in spite of its name, expected a PNG; store the masks without loss")
 
 
 class Submission:
@@ -109,12 +113,27 @@ class Submission:
             if self.folder.is_dir() and any(self.folder.iterdir()):
                 own = _read_record(record) == key
                 if own and going_on:
+                    self._mark()
                     return True
                 # What the same evaluation has left before it had finished a video is nothing to ask about.
-                self._clear(record, overwrite or (own and not (self.folder / CONFIDENCES).exists()))
+                self._clear(record, overwrite or (own and (self.folder / UNFINISHED).exists()))
             self.folder.mkdir(exist_ok=True)
             record.write_text(json.dumps({"schema": 1, "evaluation": key}) + "\n", encoding="utf-8")
+            self._mark()
         return False
+
+    def _mark(self) -> None:
+        told = "These predictions are not whole: the evaluation that writes them has not come to its end.\n"
+        (self.folder / UNFINISHED).write_text(told, encoding="utf-8")
+
+    def holds(self, video: ReferringVideo) -> bool:
+        """Says whether all masks of a video are there."""
+        top = self.folder / self._set.submission
+        return all(
+            (top / mask_path(self._set, video, video.expressions[number], target)).is_file()
+            for target in video.targets
+            for number in target.counting
+        )
 
     def _clear(self, record: Path, overwrite: bool) -> None:
         if not overwrite:
@@ -163,7 +182,7 @@ class Submission:
             save_picture(picture, place)
 
     def finish(self, confidences: Mapping[str, float]) -> None:
-        """Writes the confidences; all masks are there.
+        """Writes the confidences and takes the mark of what is unfinished away; all masks are there.
 
         Raises:
             RefvidError: They cannot be written.
@@ -173,6 +192,7 @@ class Submission:
             partial = place.with_name(f".{CONFIDENCES}.part")
             partial.write_text(json.dumps(dict(confidences), indent=0) + "\n", encoding="utf-8")
             os.replace(partial, place)
+            (self.folder / UNFINISHED).unlink(missing_ok=True)
 
 
 def index_of(video: ReferringVideo, expression: Expression) -> int:
@@ -193,7 +213,7 @@ def index_of(video: ReferringVideo, expression: Expression) -> int:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.suffix.lower() == ".png" or path.name in (CONFIDENCES, RECORD, f".{CONFIDENCES}.part")
+    return path.suffix.lower() == ".png" or path.name in (CONFIDENCES, RECORD, UNFINISHED, f".{CONFIDENCES}.part")
 
 
 def _read_record(path: Path) -> str | None:

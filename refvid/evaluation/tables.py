@@ -5,10 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
 from refvid.data.sets import SETS
+from refvid.data.text import count_of
 from refvid.evaluation.paper_rows import PAPER_ROWS, PaperRow, rows_beside
 from refvid.evaluation.run import Evaluation
 from refvid.metrics import THRESHOLDS
@@ -35,6 +37,16 @@ _EMPTY = {
     "one": "counts as an IoU of 1",
     "zero": "counts as an IoU of 0",
     "skip": "is left out",
+}
+_COMFORTABLE = 79  # characters; narrower terminals get shorter headings
+_NARROW = {
+    **{f"P@{threshold}": f"P@ {threshold}" for threshold in THRESHOLDS},
+    "Overall IoU": "Over- all IoU",
+    "AP (COCO)": "AP COCO",
+    "J recall": "J rec.",
+    "J decay": "J dec.",
+    "F recall": "F rec.",
+    "F decay": "F dec.",
 }
 _MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
 
@@ -106,29 +118,33 @@ def score_table(evaluation: Evaluation) -> ScoreTable:
     )
 
 
-def table_of(evaluation: Evaluation) -> Table:
-    """Returns the table for a terminal: percent, the evaluation's own row in bold, what the figures mean beneath."""
+def table_of(evaluation: Evaluation, width: int = 80) -> Group:
+    """Returns the table for a terminal: percent, the evaluation's own row in bold, what the figures mean beneath.
+
+    Args:
+        evaluation: What was measured.
+        width: Of the terminal, in characters; the figures are whole from 60 on.
+    """
     content = score_table(evaluation)
     notes = [f"{mark} {note}." for mark, note in content.marked]
-    caption = Text("\n".join(("", *content.caption, *notes)), style="dim", justify="left")
-    # Ten columns fit 80 characters just so.
+    narrow = width < _COMFORTABLE
+    # Ten columns fit 79 characters just so, and 60 with short headings side by side.
     table = Table(
         title=Text(content.title),
-        caption=caption,
         box=box.SIMPLE_HEAD,
-        padding=(0, 1, 0, 0),
+        padding=(0, 0 if narrow else 1, 0, 0),
         show_edge=False,
         pad_edge=False,
         title_justify="left",
-        caption_justify="left",
     )
-    table.add_column("", overflow="fold", min_width=8)
+    table.add_column("", overflow="fold", min_width=6 if narrow else 8)
     for column in content.columns:
-        table.add_column(Text(column.replace(" ", "\n")), justify="right", no_wrap=True, vertical="bottom")
+        heading = _NARROW.get(column, column) if narrow else column
+        table.add_column(Text(heading.replace(" ", "\n")), justify="right", no_wrap=True, vertical="bottom")
     for index, line in enumerate(content.lines):
         style = "" if index else "bold"
         table.add_row(Text(line.system + line.mark), *line.cells, style=style, end_section=not index)
-    return table
+    return Group(table, Text("\n".join(("", *content.caption, *notes)), style="dim"))
 
 
 def _cells(scores: Mapping[str, float], columns: Iterable[str]) -> tuple[str, ...]:
@@ -143,17 +159,22 @@ def _marks(notes: Iterable[str]) -> dict[str, str]:
 def _caption(evaluation: Evaluation, beside: Sequence[PaperRow]) -> tuple[str, ...]:
     meaning = SETS[evaluation.name].protocols.get(evaluation.protocol) if evaluation.name in SETS else None
     counted = int(evaluation.scores.get("samples", len(evaluation.rows)))
+    of_what = count_of(counted, "(object, frame) pair" if is_contour(evaluation) else "sample")
     protocol = f"Protocol {evaluation.protocol}" + (f": {meaning}" if meaning else "")
-    sentences = [
-        f"{protocol}. Percent, over {counted:,} {'(object, frame) pairs' if is_contour(evaluation) else 'samples'}."
-    ]
+    sentences = [f"{protocol}. Percent, over {of_what}."]
     if evaluation.scores:
         sentences.append(_how_it_counts(evaluation))
     if not is_contour(evaluation):
         sentences.append(
             "AP is the mean of the precision at IoU 0.50 to 0.95, as the papers beneath report it; "
-            "AP (COCO) ranks the masks by their confidence."
+            + (
+                "AP (COCO) ranks the masks by their confidence."
+                if evaluation.ranked
+                else "AP (COCO) has no confidences to rank the masks by: all count as equally sure."
+            )
         )
+    if evaluation.missing:
+        sentences.append(f"{count_of(evaluation.missing, 'mask')} without a file: empty (--missing empty).")
     if beside:
         sentences.append("Paper rows were measured on the real data set.")
     return tuple(sentences)

@@ -12,7 +12,7 @@ from refvid.model.config import ModelConfig, full_config, tiny_config
 from refvid.model.language import FIRST_WORD_ID
 from refvid.model.network import ReferringNetwork, build_network
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
-from refvid.weights import CONFIG_FILE, read_checkpoint
+from refvid.weights import CONFIG_FILE, read_checkpoint, run_hint
 
 MODELS = {"cmsa-tiny": tiny_config, "cmsa-deeplab101": full_config}
 RANDOM = "none"
@@ -47,6 +47,8 @@ def choose_config(choice: ModelChoice) -> ModelConfig:
     if name in MODELS:
         return MODELS[name](())
     path = Path(name).expanduser()
+    if path.is_dir() and not (path / CONFIG_FILE).is_file() and (hint := run_hint(path)):
+        raise UsageError(f"the folder '{path}' holds no {CONFIG_FILE}; {hint}")
     path = path / CONFIG_FILE if path.is_dir() else path
     if not path.is_file():
         raise UsageError(

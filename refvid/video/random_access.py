@@ -29,6 +29,16 @@ def count_frames(path: Path) -> int:
     return len(_scanned(path).pts)
 
 
+def frame_size(path: Path) -> tuple[int, int]:
+    """Return the width and height of a video's frames, pixels.
+
+    Raises:
+        VideoError: It cannot be read.
+    """
+    info = _scanned(path).info
+    return info.width, info.height
+
+
 def read_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     """Decode frames by their index.
 

@@ -193,11 +193,12 @@ def test_a_missing_mask_is_an_error_or_empty(refvid, a2d: Path, tmp_path: Path) 
     outcome = refvid(*options)
     assert outcome.code == 1
     assert outcome.stderr.splitlines()[-1].startswith(
-        f"refvid: error: 1 of {len(files)} masks are missing in {folder}, the first is {files[3]}; "
+        f"refvid: error: 1 of {len(files)} masks missing in {folder}, the first is {files[3]}; "
     )
     told = json.loads(refvid(*options, "--missing", "empty", "--json").stdout)
     assert told["mean_iou"] == pytest.approx(1 - 1 / len(files))
     assert told["notes"][1:] == [f"1 of {len(files)} masks have no file and count as empty."]
+    assert "(--missing empty)" in " ".join(refvid(*options, "--missing", "empty").stdout.split())
 
 
 def test_masks_of_another_size_are_an_error(refvid, a2d: Path, tmp_path: Path) -> None:
@@ -205,7 +206,7 @@ def test_masks_of_another_size_are_an_error(refvid, a2d: Path, tmp_path: Path) -
     store_truth(a2d, "a2d", folder)
     for path in folder.rglob("*.png"):
         with Image.open(path) as image:
-            image.resize((48, 32)).save(path)
+            image.resize((48, 32), Image.Resampling.NEAREST).save(path)
     outcome = refvid("eval", *A2D, "--root", a2d, "--score", folder)
     assert outcome.code == 1
     assert "the masks are 48x32, but the data set's are 96x64" in outcome.stderr
@@ -218,6 +219,7 @@ def test_masks_without_confidences(refvid, a2d: Path, tmp_path: Path) -> None:
     outcome = refvid("eval", *A2D, "--root", a2d, "--score", folder)
     assert outcome.code == 0
     assert "ap_coco means little" in outcome.stderr
+    assert "has no confidences to rank the masks by" in " ".join(outcome.stdout.split())
 
 
 class _Interrupted(ModelMasks):
@@ -273,6 +275,67 @@ def test_an_evaluation_that_broke_off_in_its_first_video_begins_again(
     assert again.code == 0, again.stderr
     assert "going on" not in again.stderr
     assert refvid(*options).code == 6, "what is finished is not replaced"
+
+
+def test_predictions_that_were_removed_are_made_again(
+    refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
+) -> None:
+    options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--json", "--predictions", "masks")
+    assert refvid(*options).code == 130
+    unfinished = refvid("eval", *A2D, "--root", a2d, "--score", "masks", "--missing", "empty")
+    assert unfinished.code == 1
+    assert "the predictions in masks are not whole" in unfinished.stderr
+    next(Path("masks", interrupted[0]).rglob("*.png")).unlink()
+    outcome = refvid(*options)
+    assert outcome.code == 0, outcome.stderr
+    assert "predictions of 1 finished video are gone: made again" in outcome.stderr
+    assert "going on" not in outcome.stderr
+    assert interrupted[2:] == interrupted[:2]
+    stored = refvid("eval", *A2D, "--root", a2d, "--score", "masks", "--json")
+    assert scores(json.loads(stored.stdout)) == scores(json.loads(outcome.stdout))
+
+
+def test_a_cache_that_cannot_be_written_is_a_warning(
+    refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
+) -> None:
+    cache.parents[1].write_text("a file")
+    options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--json")
+    broken = refvid(*options)
+    assert broken.code == 130
+    assert "goes on" not in broken.stderr
+    outcome = refvid(*options)
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr.count("refvid: warning: ") == 1
+    assert "refvid: warning: an interrupted evaluation cannot go on later; " in outcome.stderr
+
+
+def test_damaged_footage_in_the_middle_leaves_what_is_done(refvid, checkpoint: Path, tmp_path: Path) -> None:
+    root = world(tmp_path / "copy", "a2d", 10)
+    second = open_set("a2d", root).videos[1].name
+    clip = root / "Release" / "clips320H" / f"{second}.mp4"
+    whole = clip.read_bytes()
+    clip.write_bytes(whole[:100])
+    options = ("eval", *A2D, "--root", root, "-m", checkpoint, "--device", "cpu", "--json")
+    outcome = refvid(*options)
+    assert (outcome.code, outcome.stdout) == (1, "")
+    assert "refvid: 1 of 2 videos are done; the same command goes on from there\n" in outcome.stderr
+    assert outcome.stderr.splitlines()[-1].startswith("refvid: error: ")
+    clip.write_bytes(whole)
+    outcome = refvid(*options)
+    assert outcome.code == 0, outcome.stderr
+    assert "going on after 1 of 2 videos" in outcome.stderr
+
+
+def test_the_table_is_as_wide_as_the_terminal(
+    refvid, a2d: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store_truth(a2d, "a2d", tmp_path / "truth")
+    options = ("eval", *A2D, "--root", a2d, "--score", tmp_path / "truth")
+    for columns, least, most in (("", 70, 80), ("150", 100, 150), ("60", 50, 60), ("20", 50, 60)):
+        monkeypatch.setenv("COLUMNS", columns)
+        lines = refvid(*options).stdout.splitlines()
+        assert least < max(map(len, lines)) <= most
+        assert "…" not in "".join(lines)
 
 
 def test_other_options_and_fresh_start_over(
@@ -450,6 +513,9 @@ def test_without_phrases_only_masks_on_disk_are_scored(
     evaluate("davis16", made, Source(), Origin("truth"), submission=submission)
     told = json.loads(refvid(*options, "--score", tmp_path / "truth").stdout)
     assert (told["j&f"], told["samples"]) == (1, SMALL_FRAMES - 2)
+    shown = refvid(*options[:-1], "--score", tmp_path / "truth")
+    assert "on disk" not in shown.stdout + shown.stderr
+    assert "only masks on disk can be scored" in refvid(*options[:-1], "--check").stdout
 
 
 def test_masks_for_a_server(refvid, monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
@@ -457,7 +523,7 @@ def test_masks_for_a_server(refvid, monkeypatch: pytest.MonkeyPatch, checkpoint:
     _stand_in(monkeypatch, small_set(*videos, public=False, submission="Annotations"), "server")
     options = ("eval", "--dataset", "refytvos", "--root", ".", "-m", checkpoint, "--device", "cpu")
     for more, what in (((), "--predictions DIR"), (("--score", "."), "--score"), (("--report", "page"), "--report")):
-        outcome = refvid(*options, *more)
+        outcome = refvid(*(options[:5] if "--score" in more else options), *more)
         assert outcome.code == 2
         assert "are not public: its server scores them" in outcome.stderr
         assert what in outcome.stderr
@@ -484,6 +550,17 @@ def test_masks_for_a_server(refvid, monkeypatch: pytest.MonkeyPatch, checkpoint:
         (["--dataset", "a2d", "--root", ".", "--split", "val"], "no split 'val'"),
         (["--dataset", "a2d", "--root", ".", "--protocol", "mine"], "no protocol 'mine'; expected one of mttr, refvos"),
         (["--dataset", "a2d", "--root", ".", "--score", "a", "--predictions", "b"], "give one of them"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--check"], "--check only looks"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "-m", "cmsa-tiny"], "--model is for a model"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--threshold", "0.4"], "--threshold is for a model"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--no-refine"], "--refine is for a model"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--device", "auto"], "--device is for a model"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--precision", "auto"], "--precision is for a model"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--revision", "b"], "--revision is for a model"),
+        (["--dataset", "refcoc", "--root", "."], "(did you mean 'refcoco' or 'refcocog'?); expected one of a2d"),
+        (["--dataset", "A2D", "--root", "."], "'A2D' (did you mean 'a2d'?); expected one of a2d, "),
+        (["--dataset", "a2d", "--root", ".", "--split", "tset"], "no split 'tset' (did you mean 'test'?); expected"),
+        (["--dataset", "a2d", "--root", ".", "--protocol", "refvso"], "'refvso' (did you mean 'refvos'?); expected"),
         (["--dataset", "a2d", "--root", ".", "--threshold", "1.5"], "--threshold is 1.5"),
         (["--dataset", "a2d", "--root", ".", "--limit", "0"], "--limit"),
         (["--dataset", "a2d", "--root", ".", "--empty", "two"], "--empty"),

@@ -45,9 +45,17 @@ def test_every_setting_is_an_option_with_its_default() -> None:
     options = {parameter.name: parameter for parameter in command.params}
     for name, default in TrainSettings().as_dict().items():
         assert name in options, name
-        assert options[name].default is None
-        shown = options[name].show_default
-        assert shown == (f"{default:g}" if isinstance(default, float) else str(default)), name
+        assert options[name].default == default, name
+        assert options[name].show_default is (default != ""), name
+
+
+def test_help_shows_plain_defaults(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["train", "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for default in ("Updates in all. [default: 100000]", "[default: 0.00025]", "[default: no-freeze-norm]"):
+        assert default in shown
+    assert "[default: (" not in shown
 
 
 def test_help_answers_without_torch() -> None:
@@ -70,6 +78,18 @@ def test_a_run_is_trained_and_segments(squares: list[str], tmp_path: Path, capsy
     assert json.loads((tmp_path / "runs" / "squares" / "run.json").read_text())["settings"]["steps"] == 3
     Image.new("RGB", (64, 48), "red").save("picture.png")
     assert main(["segment", "picture.png", "the red square", "-m", "runs/squares/model", "-o", "out", "-f", "png"]) == 0
+
+
+@pytest.mark.parametrize("option", ["-m", "--start"])
+def test_the_folder_of_a_run_is_not_its_model(
+    option: str, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = tmp_path / "run" / "model"
+    model.mkdir(parents=True)
+    (model / "config.json").write_text(Path(small[2]).read_text())
+    others = small[3:] if option == "-m" else [*small[3:], "-m", small[2]]
+    assert main(["train", option, "run", *others, "--dataset", "world", "--frames", "1"]) in (1, 2)
+    assert "it is a training run, whose model is 'run/model': give that" in capsys.readouterr().err
 
 
 def finished(run: Path) -> dict:

@@ -46,6 +46,11 @@ def test_make_writes_the_layout_and_says_so(refvid, drawn) -> None:
     outcome = refvid("world", "make", "--out", "w", "--videos", "6", "--seed", "3", "--frames", "12", "--size", "96x64")
     assert (outcome.code, outcome.stdout) == (0, "")
     assert "wrote w: 6 videos, 24 sentences" in outcome.stderr
+    one = refvid(
+        "world", "make", "--out", "1", "--videos", "1", "--frames", "5", "--size", "96x64", "--layout", "jhmdb"
+    )
+    assert "wrote 1: 1 video, 1 sentence, 12 frames with masks" in one.stderr
+    drawn.pop()
     assert drawn == [{"frames": 12, "width": 96, "height": 64}] * 6
     assert len(list(Path("w/Release/clips320H").iterdir())) == 6
 

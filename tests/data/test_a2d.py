@@ -14,7 +14,7 @@ from PIL import Image
 
 from refvid.data.a2d import open_a2d
 from refvid.data.a2d_files import Held, Sentence, find_parts, parse_sentences, read_held, read_masks, read_splits
-from refvid.data.referring import Expression, Rules, Target
+from refvid.data.referring import Expression, Rules, Scaled, Target
 from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UnavailableError, UsageError
 from refvid.world.make import WorldPlan, make_world
@@ -82,6 +82,34 @@ def test_sentences_are_cleaned_and_bad_rows_counted() -> None:
     assert sentences[3] == Sentence("test_video_", 7, "a bird, flying")
     assert parse_sentences(["video_id,instance_id,query\n", "a,0, \n", "a\n", "a,0,dog\n"])[1] == 2
     assert parse_sentences([]) == ([], 0)
+
+
+def test_an_unclosed_quote_ends_with_its_line(root: Path) -> None:
+    """Else it would swallow the rows behind it, up to the parser's limit."""
+    lines = ["video_id,instance_id,query\n", 'a,0,"man in red\n', "b,1,dog\n", f"c,1,{'x' * 200_000}\n", 'd,2,"a, b"\n']
+    sentences, bad = parse_sentences(lines)
+    assert sentences == [Sentence("a", 0, "man in red"), Sentence("b", 1, "dog"), Sentence("d", 2, "a, b")]
+    assert bad == 1
+    listed = root / "Release" / "videoset.csv"
+    listed.write_text(listed.read_text() + f'late_______,"{"x" * 200_000}\n')
+    with pytest.raises(RefvidError, match=r"videoset\.csv, line 5: expected nine columns"):
+        read_splits(listed)
+
+
+def test_sizes_of_footage_and_masks(root: Path) -> None:
+    video = open_a2d(root, "train", "mttr").videos[0]
+    assert isinstance(video, Scaled)
+    assert video.sizes() == ((WIDTH, HEIGHT), (WIDTH, HEIGHT))
+    clip = root / "Release" / "clips320H" / f"{video.name}.mp4"
+    make_clip(clip, frames=FRAMES, size=(96, 36))
+    assert video.sizes() == ((96, 36), (WIDTH, HEIGHT))
+    clip.unlink()
+    pictures = root / "Release" / "pngs320H" / video.name
+    pictures.mkdir(parents=True)
+    Image.new("RGB", (30, 70)).save(pictures / "00001.png")
+    video = open_a2d(root, "train", "mttr").videos[0]
+    assert isinstance(video, Scaled)
+    assert video.sizes() == ((30, 70), (WIDTH, HEIGHT))
 
 
 def test_clip_around_an_annotated_frame_and_at_the_ends_of_the_video(root: Path) -> None:

@@ -197,7 +197,7 @@ def test_semi_supervised_needs_no_phrases(davis: Path) -> None:
     assert told(opened) == [("bike", "", "1", "", 1), ("bike", "", "2", "", 2), ("classic-car", "", "1", "", 1)]
     assert (opened.rules.inner, opened.rules.matching) == (True, "own")
     assert opened.videos[0].targets[0].counting == (0, 1)
-    assert opened.notes == ("This protocol has no phrases: only masks on disk can be scored.",)
+    assert opened.notes == ()
 
 
 def test_sequence_without_phrases_is_left_out(davis: Path) -> None:

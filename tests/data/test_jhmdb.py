@@ -13,8 +13,8 @@ import scipy.io
 from PIL import Image
 
 from refvid.data.jhmdb import open_jhmdb
-from refvid.data.jhmdb_files import LIST, MTTR_DRAW, SOC_DRAW, read_draw, read_masks, video_folders
-from refvid.data.referring import Expression, Rules, Target
+from refvid.data.jhmdb_files import LIST, MTTR_DRAW, SOC_DRAW, parse_sentences, read_draw, read_masks, video_folders
+from refvid.data.referring import Expression, Rules, Scaled, Target
 from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UnavailableError, UsageError
 from refvid.world.make import WorldPlan, make_world
@@ -62,6 +62,20 @@ def write_list(path: Path, frames: dict[str, Sequence[int]], prefix: str = "./jh
         for number in numbers
     ]
     path.write_text(json.dumps(rows))
+
+
+def test_an_unclosed_quote_ends_with_its_line() -> None:
+    lines = ["video_id,query\n", 'a,"man in red\n', "b,the dog\n", f"c,{'x' * 200_000}\n", 'd,"a, b"\n']
+    spoken, bad = parse_sentences(lines)
+    assert (list(spoken.items()), bad) == ([("a", ["man in red"]), ("b", ["the dog"]), ("d", ["a, b"])], 1)
+
+
+def test_sizes_of_pictures_and_masks(root: Path) -> None:
+    video = open_jhmdb(root, "test", "all").videos[0]
+    assert isinstance(video, Scaled)
+    assert video.sizes() == ((WIDTH, HEIGHT), (WIDTH, HEIGHT))
+    Image.new("RGB", (30, 70)).save(video.pictures / "00001.png")  # type: ignore[attr-defined]
+    assert video.sizes() == ((30, 70), (WIDTH, HEIGHT))
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from PIL import Image
 
 from refvid.data.coco_masks import parse_segmentation
 from refvid.data.refcoco import open_refcoco, open_refcoco_plus, open_refcocog
-from refvid.data.referring import Expression, ReferringSet, Rules
+from refvid.data.referring import Expression, ReferringSet, Rules, Scaled
 from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UsageError, VideoError
 from tests.data.coco_folder import (
@@ -66,10 +66,18 @@ def test_pictures_carry_all_that_the_split_says_of_them(root: Path) -> None:
 def test_what_is_skipped_is_counted(root: Path) -> None:
     notes = open_refcoco(root, "train", "unc").notes
     assert notes == (
-        "1 references were skipped: instances.json has no picture or no segmentation of them.",
-        "1 sentences were skipped: their cleaned text is empty.",
+        "1 reference skipped: instances.json has no picture or no segmentation.",
+        "1 sentence skipped: the cleaned text is empty.",
     )
     assert open_refcoco(root, "val", "unc").notes == ()
+
+
+def test_sizes_of_picture_and_annotations(root: Path) -> None:
+    video = open_refcoco(root, "train", "unc").videos[0]
+    assert isinstance(video, Scaled)
+    assert video.sizes() == ((WIDTH, HEIGHT), (WIDTH, HEIGHT))
+    Image.new("RGB", (WIDTH // 2, HEIGHT + 5)).save(video.path)  # type: ignore[attr-defined]
+    assert video.sizes() == ((WIDTH // 2, HEIGHT + 5), (WIDTH, HEIGHT))
 
 
 def test_truth_is_the_union_of_the_parts(root: Path) -> None:
@@ -141,7 +149,8 @@ def test_google_has_no_test(root: Path) -> None:
 
 
 def test_unknown_splits_and_protocols(root: Path) -> None:
-    with pytest.raises(UsageError, match="no split 'test'; expected one of train, val, testA"):
+    meant = r"no split 'test' \(did you mean 'testB' or 'testA'\?\); expected one of train, val, testA"
+    with pytest.raises(UsageError, match=meant):
         open_refcoco(root, "test", "unc")
     with pytest.raises(UsageError, match="expected one of umd, google"):
         open_refcocog(root, "val", "unc")

@@ -12,7 +12,7 @@ import scipy.io
 from PIL import Image
 
 from refvid.data.referit import open_referit, read_queries
-from refvid.data.referring import Expression
+from refvid.data.referring import Expression, Scaled
 from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UnavailableError, UsageError, VideoError
 
@@ -67,7 +67,7 @@ def test_pictures_carry_their_phrases(root: Path) -> None:
     assert (second.count_frames(), second.void(target)) == (1, None)
     assert opened.counts() == {"videos": 2, "expressions": 5, "samples": 5}
     assert opened.notes == (
-        "1 phrases were skipped: their text is empty.",
+        "1 phrase skipped: the text is empty.",
         "1 of the 3 pictures in the split's list have no phrase.",
     )
     assert (opened.title, opened.layout, opened.public) == ("ReferIt", "expressions", True)
@@ -131,6 +131,14 @@ def test_without_the_list_the_queries_give_the_order(root: Path) -> None:
     assert len(opened.notes) == 1
 
 
+def test_sizes_of_picture_and_masks(root: Path) -> None:
+    video = open_referit(root, "test", "cmsa").videos[0]
+    assert isinstance(video, Scaled)
+    assert video.sizes() == ((WIDTH, HEIGHT), (WIDTH, HEIGHT))
+    Image.new("RGB", (30, 70)).save(root / "images" / "77.jpg")
+    assert video.sizes() == ((30, 70), (WIDTH, HEIGHT))
+
+
 def test_all_that_is_missing_is_named_at_once(root: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     empty = tmp_path_factory.mktemp("alone") / "empty"
     empty.mkdir()
@@ -148,7 +156,9 @@ def test_all_that_is_missing_is_named_at_once(root: Path, tmp_path_factory: pyte
         open_referit(root, "val", "cmsa")
     with pytest.raises(RefvidError, match="is not a folder"):
         open_referit(root / "nowhere", "val", "cmsa")
-    with pytest.raises(UsageError, match="no split 'testA'; expected one of trainval, train"):
+    with pytest.raises(
+        UsageError, match=r"no split 'testA' \(did you mean 'test'\?\); expected one of trainval, train"
+    ):
         open_referit(root, "testA", "cmsa")
 
 

@@ -219,10 +219,12 @@ def test_all_that_is_missing_is_named_at_once(root: Path, tmp_path: Path) -> Non
         open_refytvos(root / "valid", "train", "server")
     with pytest.raises(RefvidError, match="is not a folder"):
         open_refytvos(tmp_path / "nowhere", "train", "server")
-    with pytest.raises(UsageError, match="no split 'val'; expected one of train, valid, test"):
+    with pytest.raises(
+        UsageError, match=r"no split 'val' \(did you mean 'valid'\?\); expected one of train, valid, test"
+    ):
         open_refytvos(root, "val", "server")
     (root / "valid" / "JPEGImages" / "aaaa" / "00005.jpg").unlink()
-    with pytest.raises(RefvidError, match=r"lack frames of 1 of 1 videos \(aaaa\)"):
+    with pytest.raises(RefvidError, match=r"lack frames of 1 of 1 video \(aaaa\)"):
         open_refytvos(root, "valid", "server")
 
 

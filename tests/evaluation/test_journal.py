@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from refvid.data.referring import ReferringSet, Rules
-from refvid.errors import RefvidError
+from refvid.evaluation.footage import Oddity
 from refvid.evaluation.journal import Finished, Journal, evaluation_key, journal_path, model_digest
 from refvid.evaluation.scoring import score_video
 from refvid.weights import LoadedModel, load_model
@@ -22,7 +22,7 @@ def finished(name: str = "clip") -> Finished:
     rows = score_video(video, CONTOUR, Source(one_pixel_right).masks(video))
     rows[0] = replace(rows[0], confidence=1 / 3, j=2 / 7)
     rows[1] = replace(rows[1], confidence=None, f=None, instance=None)
-    return Finished(name, tuple(rows), {f"{name}/1/00001": 0.1 + 0.2})
+    return Finished(name, tuple(rows), {f"{name}/1/00001": 0.1 + 0.2}, 1 / 7, Oddity(2, ((90, 64), (80, 46))))
 
 
 def test_rows_are_read_back_to_the_last_bit(tmp_path: Path) -> None:
@@ -69,14 +69,39 @@ def test_fresh_forgets(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_cache_that_cannot_be_used_is_a_sentence(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_used_is_one_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RefvidError, match="XDG_CACHE_HOME"):
-        Journal(tmp_path / "file" / "x.jsonl")
-    journal = Journal(tmp_path / "folder" / "x.jsonl")
+    gone = Journal(tmp_path / "folder" / "x.jsonl")
     (tmp_path / "folder").rmdir()
-    with pytest.raises(RefvidError, match="cannot be written"):
-        journal.add(0, finished())
+    assert gone.usable
+    locked = tmp_path / "locked" / "x.jsonl"
+    Journal(locked).add(0, finished())
+    monkeypatch.setattr("os.access", lambda path, mode: tmp_path / "locked" not in (path, path.parent))
+    for path in (tmp_path / "file" / "x.jsonl", locked, None, gone):
+        caplog.clear()
+        journal = path if isinstance(path, Journal) else Journal(path)
+        assert journal.finished == {}
+        for number in (0, 1):
+            journal.add(number, finished())
+        assert list(journal.finished) == [0, 1]
+        assert not journal.usable
+        (message,) = caplog.messages
+        assert message.startswith("an interrupted evaluation cannot go on later; ")
+        assert message.endswith("set XDG_CACHE_HOME")
+        journal.remove()
+
+
+def test_what_is_forgotten_is_written_down_again(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    for number in (0, 1):
+        Journal(path).add(number, finished())
+    journal = Journal(path)
+    journal.forget([0])
+    assert list(journal.finished) == [1]
+    journal.add(0, finished("again"))
+    assert Journal(path).finished == {0: finished("again"), 1: finished()}
 
 
 def test_the_journal_lies_in_the_cache_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -85,6 +110,12 @@ def test_the_journal_lies_in_the_cache_of_the_user(monkeypatch: pytest.MonkeyPat
     for relative in ("", "cache"):
         monkeypatch.setenv("XDG_CACHE_HOME", relative)
         assert journal_path("abc") == Path.home() / ".cache" / "refvid" / "eval" / "abc.jsonl"
+
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", nowhere)
+    assert journal_path("abc") is None
 
 
 def test_all_that_the_rows_depend_on_is_in_the_key() -> None:

@@ -233,6 +233,9 @@ def test_what_the_model_cannot_read_is_noted(model: LoadedModel) -> None:
     long = " ".join(["man"] * 30)
     referring_set = small_set(small_video(texts=("a zebra and a zebra", "the okapi", long, "man")))
     assert ModelMasks(Segmenter(model)).notes(referring_set) == (
-        "2 of 4 expressions use words that the model has never seen, 4 different ones.",
+        "2 of 4 expressions use words that the model has never seen: a, zebra, and, okapi.",
         "1 of 4 expressions are cut to the 20 words that the model reads.",
     )
+    many = small_set(small_video(texts=("b c d e f g", "g h i j k l", "l g")))
+    (note,) = ModelMasks(Segmenter(model)).notes(many)
+    assert note.endswith("never seen: g, l, b, c, d, e, f, h, i, j and 1 more."), "the most frequent ones first"

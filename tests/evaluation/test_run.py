@@ -20,6 +20,9 @@ from tests.evaluation.small_set import FRAMES, HEIGHT, WIDTH, Masks, Source, one
 MODEL = Origin("small", "abc", "cpu", "float32", 0.5, False)
 CONTOUR = Rules(measure="contour")
 NAMES = ("one", "two/a", "three", "four")
+BEYOND = (
+    "1 annotated frame after the end of the footage, in 1 video (short the first): the last frame there is stands in."
+)
 
 
 def four(**settings: object) -> ReferringSet:
@@ -107,6 +110,21 @@ def test_an_evaluation_that_is_killed_while_it_writes_goes_on(tmp_path: Path) ->
     evaluation = evaluate("a2d", four(), rest, MODEL, journal=Journal(path))
     assert rest.asked == ["three", "four"]
     assert same(evaluation, straight(four()))
+
+
+def test_an_evaluation_that_goes_on_adds_the_time_and_the_notes_of_before(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    odd = small_set(small_video("short", frames=6), small_video("two"))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate("a2d", odd, Source(breaks_at="two"), MODEL, journal=Journal(path))
+    journal = Journal(path)
+    assert journal.finished[0].seconds > 0
+    journal.finished[0] = replace(journal.finished[0], seconds=1000.0)
+    evaluation = evaluate("a2d", odd, Source(), MODEL, journal=journal)
+    assert 1000 < evaluation.seconds < 1100
+    assert evaluation.notes == (BEYOND,)
+    stored = evaluate("a2d", odd, Source(), Origin("peer", folder="peer"))
+    assert stored.notes == (), "masks on disk were made of no footage of ours"
 
 
 def test_the_journal_of_other_videos_is_refused(tmp_path: Path) -> None:
@@ -208,7 +226,7 @@ def test_check_reads_a_frame_of_each_video_or_all() -> None:
     told: list[tuple[int, int]] = []
     videos = [small_video(name) for name in NAMES]
     checked = check_set(small_set(*videos), progress=lambda done, total: told.append((done, total)))
-    assert (checked.frames, checked.faults, checked.beyond) == (4, (), 0)
+    assert (checked.frames, checked.faults, checked.notes) == (4, (), ())
     assert [video.asked for video in videos] == [[[1]]] * 4
     assert told[-1] == (4, 4)
     assert check_set(small_set(*videos), thorough=True).frames == 12
@@ -227,7 +245,7 @@ def test_check_finds_what_is_wrong() -> None:
     assert check_set(small_set(gone, public=False)).faults == ()
     turned = replace(small_video("turned"), truths=np.zeros((2, FRAMES, WIDTH, HEIGHT), np.bool_))
     (fault,) = check_set(small_set(turned)).faults
-    assert "turned: 2 masks of frame 00001 are 46x80, expected 2 of 80x46" in fault
-    assert check_set(small_set(small_video("short", at=(1, 5, 10), frames=6))).beyond == 1
+    assert "turned: 2 masks of frame 00001, 46x80, expected 2 of 80x46" in fault
+    assert check_set(small_set(small_video("short", at=(1, 5, 10), frames=6))).notes == (BEYOND,)
     (fault,) = check_set(small_set(small_video("nothing", frames=0))).faults
     assert "nothing has no frames" in fault

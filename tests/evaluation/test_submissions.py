@@ -12,13 +12,15 @@ from PIL import Image
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.errors import OutputExistsError, RefvidError, UsageError
 from refvid.evaluation.stored_masks import StoredMasks
-from refvid.evaluation.submissions import CONFIDENCES, RECORD, Submission, confidences_of
+from refvid.evaluation.submissions import CONFIDENCES, RECORD, UNFINISHED, Submission, confidences_of
 from refvid.video.render import davis_palette
 from tests.evaluation.small_set import HEIGHT, WIDTH, Masks, Source, small_set, small_video
 
 
-def write(referring_set: ReferringSet, folder: Path, source: Source | None = None, *, ranked: bool = True) -> Path:
-    """Stores masks as an evaluation does."""
+def write(
+    referring_set: ReferringSet, folder: Path, source: Source | None = None, *, ranked: bool | None = True
+) -> Path:
+    """Stores masks as an evaluation does, with confidences or without; None: it does not come to its end."""
     submission = Submission(folder, referring_set)
     assert not submission.begin("key", going_on=False, overwrite=False)
     confidences = {}
@@ -26,8 +28,10 @@ def write(referring_set: ReferringSet, folder: Path, source: Source | None = Non
         for target, found in (source or Source()).masks(video):
             submission.add(video, target, found)
             confidences.update(confidences_of(video, target, found))
-    if ranked:
+    if ranked is not None:
         submission.finish(confidences)
+    if not ranked:
+        (folder / CONFIDENCES).unlink(missing_ok=True)
     return folder
 
 
@@ -154,9 +158,7 @@ def test_missing_masks_are_counted(tmp_path: Path) -> None:
     for name in ("first/2/00005.png", "a/second/1/00001.png", "a/second/2/00001.png"):
         (folder / name).unlink()
     first = folder / "first" / "2" / "00005.png"
-    with pytest.raises(
-        RefvidError, match=rf"^3 of 12 masks are missing in {folder}, the first is {first}; .*--missing"
-    ):
+    with pytest.raises(RefvidError, match=rf"^3 of 12 masks missing in {folder}, the first is {first}; .*--missing"):
         StoredMasks(folder, referring_set)
     stored = StoredMasks(folder, referring_set, missing="empty")
     assert stored.notes == ("3 of 12 masks have no file and count as empty.",)
@@ -165,10 +167,75 @@ def test_missing_masks_are_counted(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_any_mask_is_an_error_whatever_was_asked(tmp_path: Path) -> None:
-    with pytest.raises(RefvidError, match="12 of 12 masks are missing"):
+    with pytest.raises(RefvidError, match="12 of 12 masks missing"):
         StoredMasks(tmp_path, small_set(), missing="empty")
     with pytest.raises(RefvidError, match="gone is not a folder"):
         StoredMasks(tmp_path / "gone", small_set())
+
+
+def test_unfinished_predictions_are_not_scored(tmp_path: Path) -> None:
+    """All files may be there of a part of the split that `--limit` makes."""
+    referring_set = small_set(submission="Annotations")
+    folder = write(referring_set, tmp_path / "out", ranked=None)
+    for given in (folder, folder / "Annotations"):
+        with pytest.raises(RefvidError, match=rf"the predictions in {given} are not whole"):
+            StoredMasks(given, referring_set)
+    submission = Submission(folder, referring_set)
+    assert submission.begin("key", going_on=True, overwrite=False)
+    submission.finish({})
+    assert StoredMasks(folder, referring_set).missing == 0
+    assert submission.begin("key", going_on=True, overwrite=False)
+    assert (folder / UNFINISHED).is_file(), "while it is gone on with, it is unfinished again"
+    (tmp_path / "peer" / "unfinished").mkdir(parents=True)
+    with pytest.raises(RefvidError, match="12 of 12 masks missing"):
+        StoredMasks(tmp_path / "peer", referring_set)
+
+
+@pytest.mark.parametrize("layout", ["expressions", "palette"])
+def test_a_video_whose_masks_are_gone_is_known(tmp_path: Path, layout: str) -> None:
+    referring_set = small_set(layout=layout)
+    folder = write(referring_set, tmp_path / "out")
+    submission = Submission(folder, referring_set)
+    first, second = referring_set.videos
+    assert submission.holds(first)
+    assert submission.holds(second)
+    next((folder / "a" / "second").rglob("00005.png")).unlink()
+    assert submission.holds(first)
+    assert not submission.holds(second)
+
+
+def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
+    """A JPEG under the name of a PNG and grey levels would else count wherever they are not 0."""
+    referring_set = small_set(small_video(texts=("man",), at=(1,)))
+    (truth,) = truths(referring_set)
+    path = write(referring_set, tmp_path / "out") / "clip" / "1" / "00001.png"
+    palette = small_set(small_video(texts=("man",), at=(1,)), layout="palette")
+    numbered = write(palette, tmp_path / "palette") / "clip" / "00001.png"
+    Image.fromarray(truth[0].astype(np.uint8) * np.uint8(255)).save(path, format="JPEG")
+    with pytest.raises(RefvidError, match=rf"^{path} is a JPEG in spite of its name, expected a PNG"):
+        list(read(StoredMasks(tmp_path / "out", referring_set), referring_set))
+    soft = Image.fromarray(np.linspace(0, 255, HEIGHT * WIDTH).astype(np.uint8).reshape(HEIGHT, WIDTH))
+    for picture in (soft, soft.convert("RGB"), soft.convert("RGBA")):
+        picture.save(path)
+        with pytest.raises(RefvidError, match=rf"^{path} has more than two values"):
+            list(read(StoredMasks(tmp_path / "out", referring_set), referring_set))
+    soft.save(numbered)
+    with pytest.raises(RefvidError, match=rf"^{numbered} has 255 values beside 0"):
+        list(read(StoredMasks(tmp_path / "palette", palette), palette))
+
+
+@pytest.mark.parametrize("values", [(1, 1), (255, 255), (1, 255), (7, 7), (0, 0)])
+def test_masks_of_two_values(tmp_path: Path, values: tuple[int, int]) -> None:
+    referring_set = small_set(small_video(texts=("man",), at=(1,)))
+    path = write(referring_set, tmp_path / "out") / "clip" / "1" / "00001.png"
+    pixels = np.zeros((HEIGHT, WIDTH), np.uint8)
+    pixels[3:9, 4:20], pixels[20:22, 4:20] = values
+    numbered = Image.fromarray(pixels)
+    numbered.putpalette(davis_palette())
+    for picture in (Image.fromarray(pixels), numbered):
+        picture.save(path)
+        ((masks, _),) = read(StoredMasks(tmp_path / "out", referring_set), referring_set)
+        np.testing.assert_array_equal(masks[0], pixels > 0)
 
 
 def test_masks_without_confidences_are_noted(tmp_path: Path) -> None:
@@ -195,7 +262,7 @@ def test_damaged_and_uneven_masks(tmp_path: Path) -> None:
     folder = write(referring_set, tmp_path / "out")
     path = folder / "clip" / "1" / "00001.png"
     Image.new("L", (WIDTH, HEIGHT + 2)).save(path)
-    with pytest.raises(RefvidError, match="clip, frame 00001: masks of one frame are 80x46 and 80x48"):
+    with pytest.raises(RefvidError, match=rf"^{path}, the mask of 'man', is 80x48, but the data set's are 80x46; "):
         list(read(StoredMasks(folder, referring_set), referring_set))
     path.write_bytes(path.read_bytes()[:40])
     with pytest.raises(RefvidError, match=r"1/00001\.png cannot be read as a picture"):
@@ -214,13 +281,13 @@ def test_a_folder_is_refused_continued_or_replaced(tmp_path: Path) -> None:
     assert len(pictures(folder)) == 2
     assert not submission.begin("another key", going_on=True, overwrite=True)
     assert pictures(folder) == {}
-    assert [path.name for path in folder.iterdir()] == [RECORD]
+    assert sorted(path.name for path in folder.iterdir()) == [RECORD, UNFINISHED]
     assert not Submission(tmp_path / "new", referring_set).begin("key", going_on=True, overwrite=False)
 
 
 def test_what_the_same_evaluation_has_left_unfinished_is_replaced(tmp_path: Path) -> None:
     """It broke off in its first video, and is given again as it was."""
-    folder = write(small_set(), tmp_path / "out", ranked=False)
+    folder = write(small_set(), tmp_path / "out", ranked=None)
     submission = Submission(folder, small_set())
     with pytest.raises(OutputExistsError, match="--overwrite"):
         submission.begin("another key", going_on=False, overwrite=False)
@@ -250,7 +317,8 @@ def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     for name in ("../../stolen", "/stolen"):
         with pytest.raises(RefvidError, match="leads out of the folder"):
             write(small_set(small_video(name, at=(1,))), tmp_path / "out")
-        (tmp_path / "out" / RECORD).unlink()
+        for mark in (RECORD, UNFINISHED):
+            (tmp_path / "out" / mark).unlink()
     assert not list(tmp_path.rglob("*.png"))
 
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 
 import pytest
 from rich.console import Console
@@ -26,7 +27,7 @@ SCORES = {
 
 def printed(evaluation: Evaluation, width: int = 140) -> str:
     console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system="standard")
-    console.print(table_of(evaluation))
+    console.print(table_of(evaluation, width))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
@@ -62,6 +63,35 @@ def test_the_table_fits_a_narrow_terminal() -> None:
     lines = printed(a2d, width=80).splitlines()
     assert any("Gavrilyuk +flow" in line and "21.5" in line for line in lines)
     assert not any("…" in line for line in lines)
+
+
+@pytest.mark.parametrize("width", [60, 61, 78, 79, 80])
+def test_no_figure_is_cut_in_a_small_terminal(width: int) -> None:
+    perfect = {**dict.fromkeys(SCORES, 1.0), "samples": 1.0}
+    lines = [re.sub("\x1b.*?m", "", line) for line in printed(evaluation_of([], perfect), width).splitlines()]
+    assert max(map(len, lines)) <= width
+    assert "…" not in "".join(lines)
+    (own,) = [line for line in lines if "100.0" in line]
+    assert own.split()[-9:] == ["100.0"] * 9
+
+
+def test_captions_use_the_width_there_is() -> None:
+    evaluation = evaluation_of([], SCORES)
+    rows = [len(printed(evaluation, width).splitlines()) for width in (80, 200)]
+    assert rows[1] < rows[0]
+    assert "over 2,784 samples.\n" in re.sub("\x1b.*?m", "", printed(evaluation, 200))
+
+
+def test_captions_say_what_masks_on_disk_lack() -> None:
+    caption = " ".join(score_table(evaluation_of([], SCORES)).caption)
+    assert "ranks the masks by their confidence" in caption
+    assert "--missing empty" not in caption
+    caption = " ".join(score_table(evaluation_of([], SCORES, ranked=False, missing=1)).caption)
+    assert "AP (COCO) has no confidences to rank the masks by: all count as equally sure." in caption
+    assert "ranks the masks" not in caption
+    assert "1 mask without a file: empty (--missing empty)." in caption
+    one = score_table(evaluation_of([], {**SCORES, "samples": 1.0})).caption
+    assert one[0].endswith("over 1 sample.")
 
 
 def test_paper_rows_are_as_published() -> None:

@@ -1,0 +1,65 @@
+"""What is odd about the footage of a split, of which masks are made all the same."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from refvid.data.referring import ReferringVideo, Scaled
+from refvid.data.text import count_of
+
+_ROUNDING = 2  # pixels by which encoders and annotators round sides
+
+
+@dataclass(frozen=True)
+class Oddity:
+    """What is odd about the footage of a video.
+
+    Attributes:
+        beyond: Targets after its last frame, which is taken for them.
+        sizes: Width and height of footage and of masks, where their proportions differ; else None.
+    """
+
+    beyond: int = 0
+    sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
+
+
+NO_ODDITY = Oddity()
+
+
+def look_at(video: ReferringVideo) -> Oddity:
+    """Counts frames and compares sizes; nothing is decoded.
+
+    Raises:
+        RefvidError: The footage or the size of the masks cannot be read.
+    """
+    count = video.count_frames()
+    beyond = sum(target.index >= count for target in video.targets)
+    sizes = video.sizes() if isinstance(video, Scaled) else None
+    return Oddity(beyond, sizes if sizes is not None and is_stretched(*sizes) else None)
+
+
+def is_stretched(footage: tuple[int, int], masks: tuple[int, int]) -> bool:
+    """Says whether scaling footage to the masks' size changes its proportions by more than sides are rounded."""
+    (width, height), (wanted_width, wanted_height) = footage, masks
+    by_height = abs(width * wanted_height / height - wanted_width)
+    by_width = abs(height * wanted_width / width - wanted_height)
+    return min(by_height, by_width) > _ROUNDING
+
+
+def footage_notes(oddities: Mapping[str, Oddity]) -> tuple[str, ...]:
+    """Returns sentences on the footage of a split, by the names of its videos."""
+    notes = []
+    beyond = {video: oddity.beyond for video, oddity in oddities.items() if oddity.beyond}
+    if beyond:
+        frames = count_of(sum(beyond.values()), "annotated frame")
+        notes.append(
+            f"{frames} after the end of the footage, in {count_of(len(beyond), 'video')} ({next(iter(beyond))} the "
+            "first): the last frame there is stands in."
+        )
+    stretched = {video: oddity.sizes for video, oddity in oddities.items() if oddity.sizes is not None}
+    if stretched:
+        video, ((width, height), (wanted_width, wanted_height)) = next(iter(stretched.items()))
+        notes.append(
+            f"{count_of(len(stretched), 'video')} of other proportions than the masks, and stretched to them: {video} "
+            f"is {width}x{height} and its masks are {wanted_width}x{wanted_height}."
+        )
+    return tuple(notes)
