@@ -5,17 +5,17 @@
 
 (The three settings of malloc keep memory between steps: without them page faults take most of the time.)
 
-Clips are drawn once into the folder. One network is warmed up on them with the words that are true of each position
+Scenes are drawn once into the folder. One network is warmed up on them with the words that are true of each position
 alone (no masks); every variant starts from its weights, as far as it has them, sees the same clips in the same order,
 and is scored on clips of the validation's stream of random numbers, which training never draws from. What is done is
 kept in the folder and not done again. The table is printed and written to FOLDER/table.md and FOLDER/table.json.
 """
 
 import argparse
+import functools
 import itertools
 import json
 import os
-import pickle
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -46,7 +46,8 @@ from refvid.world.grammar import VOCABULARY
 from refvid.world.source import WorldSource
 
 SHARES = dict(zip(KINDS, (0.65, 0.35), strict=True))
-SHARD = 500  # clips a file
+SCENES = 2**62  # to choose each clip's from, so many that no two will be the same
+DRAWN_BY = "refvid.world.cache"  # kept with the recipe: drawn otherwise, clips are others
 RESULT = "result-{}.json"
 START_OBJECTIVE = ObjectiveSettings(entropy=0, dice=0)
 Weights = dict[str, torch.Tensor]
@@ -106,18 +107,21 @@ class Recipe:
             seed=self.seed, checkpoint_every=steps,
         )  # fmt: skip
 
-    def world(self, shares: dict[str, float]) -> WorldSource:
-        """Returns the source of clips."""
-        return WorldSource(frames=self.frames, frame_stride=self.stride, size=self.size, shares=shares)
+    def world(self, shares: dict[str, float], folder: Path) -> WorldSource:
+        """Returns the source of clips, which keeps its scenes in the folder."""
+        return WorldSource(
+            frames=self.frames, frame_stride=self.stride, size=self.size, shares=shares,
+            cache=folder / "scenes", cache_scenes=SCENES,
+        )  # fmt: skip
 
 
 def claim(folder: Path, recipe: Recipe) -> None:
     """Makes the folder that of a recipe, or ends the program where it is that of another."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "recipe.json"
+    path, record = folder / "recipe.json", asdict(recipe) | {"drawn_by": DRAWN_BY}
     if not path.exists():
-        write_whole(path, json.dumps(asdict(recipe)).encode())
-    if json.loads(path.read_text()) != asdict(recipe):
+        write_whole(path, json.dumps(record).encode())
+    if json.loads(path.read_text()) != record:
         raise SystemExit(f"{path} holds other settings than were given; give another --cache")
 
 
@@ -128,29 +132,18 @@ def write_whole(path: Path, content: bytes) -> None:
     os.replace(partial, path)
 
 
-def training_clips(recipe: Recipe, folder: Path) -> list[Sample]:
-    """Draws the clips to learn from, or reads those that were drawn before."""
-    world, samples = recipe.world(SHARES), []
-    for first in range(0, recipe.clips, SHARD):
-        path, numbers = folder / f"clips-{first:06d}.pickle", range(first, min(first + SHARD, recipe.clips))
-        if not path.exists():
-            drawn = [draw(world, generator_of(recipe.seed, TRAINING, 0, number)) for number in numbers]
-            write_whole(path, pickle.dumps(drawn, protocol=5))
-            print(f"{numbers.stop} of {recipe.clips} clips drawn", flush=True)
-        samples += pickle.loads(path.read_bytes())
-    return samples
+@functools.cache
+def training_clips(recipe: Recipe, folder: Path) -> Pool:
+    """Returns the clips to learn from; their scenes are drawn, or read where they were drawn before."""
+    print(f"drawing {recipe.clips} clips", flush=True)
+    world = recipe.world(SHARES, folder)
+    return Pool.of([draw(world, generator_of(recipe.seed, TRAINING, 0, number)) for number in range(recipe.clips)])
 
 
+@functools.cache
 def held_back_clips(recipe: Recipe, folder: Path) -> dict[str, list[Sample]]:
     """Returns the clips to score on, by their kind."""
-    clips = {}
-    for kind in SHARES:
-        path = folder / f"held-back-{kind}.pickle"
-        if not path.exists():
-            drawn = kept_back(recipe.world({kind: 1.0}), recipe.seed, recipe.held_back)
-            write_whole(path, pickle.dumps(drawn, protocol=5))
-        clips[kind] = pickle.loads(path.read_bytes())
-    return clips
+    return {kind: kept_back(recipe.world({kind: 1.0}, folder), recipe.seed, recipe.held_back) for kind in SHARES}
 
 
 def stills(batches: Iterator[Batch]) -> Iterator[Batch]:
@@ -245,7 +238,7 @@ def finish(variant: Variant, recipe: Recipe, folder: Path) -> None:
     path = folder / RESULT.format(variant.name)
     if not path.exists():
         print(variant.title, flush=True)
-        pool = Pool.of(training_clips(recipe, folder))
+        pool = training_clips(recipe, folder)
         start, config, began = warmed_up(recipe, pool, folder), recipe.config(variant.changes), time.monotonic()
         weights = learn(recipe, pool, config, recipe.steps, ObjectiveSettings(), start)
         seconds = time.monotonic() - began

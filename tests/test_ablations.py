@@ -1,14 +1,18 @@
 """The table of the ablations, and the pool that they draw from."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.ablation_table import BASE, COMPARISONS, VARIANTS, comparison, difference, main_table, verdict
-from benchmarks.ablations import Pool, Recipe, claim
+from benchmarks.ablations import Pool, Recipe, claim, held_back_clips, training_clips
 from refvid.data.sample import Sample
 from refvid.model.network import build_network
+from refvid.world import source
+from refvid.world.scene import Scene
 
 RECIPE = Recipe(
     clips=8, frames=3, stride=4, size=64, width=0.25, steps=2, start_steps=2, batch=2, rate=1e-3, held_back=4, seed=0
@@ -86,3 +90,33 @@ def test_a_folder_keeps_to_one_recipe(tmp_path: Path) -> None:
     claim(tmp_path / "made", RECIPE)
     with pytest.raises(SystemExit, match="holds other settings"):
         claim(tmp_path / "made", Recipe(**(vars(RECIPE) | {"steps": 3})))
+
+
+def test_a_folder_whose_clips_were_drawn_otherwise_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text(json.dumps(asdict(RECIPE)))
+    with pytest.raises(SystemExit, match="holds other settings"):
+        claim(tmp_path, RECIPE)
+
+
+def test_clips_are_of_the_recipe_alone_and_their_scenes_are_drawn_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clips() -> list[Sample]:
+        training, held_back = (
+            training_clips.__wrapped__(RECIPE, tmp_path),
+            held_back_clips.__wrapped__(RECIPE, tmp_path),
+        )
+        assert {kind: len(samples) for kind, samples in held_back.items()} == {"mixed": 4, "motion": 4}
+        return [sample for samples in (*training.groups, *held_back.values()) for sample in samples]
+
+    drawn = clips()
+    assert len({sample.frames.tobytes() for sample in drawn}) == len(drawn) == 16, "each has a scene of its own"
+
+    def refuse(*_: object, **__: object) -> Scene:
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(source, "draw_scene", refuse)
+    for first, second in zip(drawn, clips(), strict=True):
+        assert np.array_equal(first.frames, second.frames)
+        assert first.expressions == second.expressions
+        assert np.array_equal(first.masks, second.masks)

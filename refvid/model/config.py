@@ -5,8 +5,10 @@ from typing import Any, Literal, get_args
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
 BackboneName = Literal["resnet101", "light"]
+LanguageName = Literal["words", "sentence"]
+AttentionName = Literal["cross-modal", "word", "pixel", "word-pixel", "none", "cvpr19"]
 PoolingName = Literal["word-attention", "mean", "max"]
-FusionName = Literal["gmlf", "self-gated", "none"]
+FusionName = Literal["gmlf", "self-gated", "conv-lstm", "deconvolution", "ppm", "cvpr19", "none"]
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,14 @@ class ModelConfig:
             of the square, so that a wide video wastes no positions on padding.
         attention_channels: Width of queries, keys and values (512 in the paper).
         fusion_channels: Width of X^i in gated fusion (500 in the paper).
+        language: What Eq. 1 joins to the pixels: "words" (CMSA-W), or "sentence", one vector by an LSTM (CMSA-S).
+        attention: "cross-modal", the paper's Eq. 2 and 3, or what its Table 2 compares that with, "word", "pixel",
+            "word-pixel" and "none" (see `attention_alternatives`), or "cvpr19", that of the image model released in
+            2019 (see `cvpr19`). Each but the first has a pooling of its own.
         pooling: How the features of an expression's words become one map: "word-attention", the paper's Eq. 4 and 5,
             or the "mean" or the "max" that its Table 1 compares it with.
-        fusion: How the three levels become one map: "gmlf", the paper's Eq. 6, or the "self-gated" of its Table 2, or
+        fusion: How the three levels become one map: "gmlf", the paper's Eq. 6, or what its Table 2 compares that with,
+            "self-gated", "conv-lstm", "deconvolution" and "ppm", or "cvpr19", the gates that were released in 2019, or
             "none", their sum.
         frame_radius: tau, frames on either side of the target frame.
         cross_frame: Whether CFSA is part of the network (off: the image model).
@@ -67,6 +74,8 @@ class ModelConfig:
     embedding_channels: int = 1000
     attention_channels: int = 512
     fusion_channels: int = 500
+    language: LanguageName = "words"
+    attention: AttentionName = "cross-modal"
     pooling: PoolingName = "word-attention"
     fusion: FusionName = "gmlf"
     frame_radius: int = 5
@@ -93,6 +102,10 @@ class ModelConfig:
             raise ValueError(f"backbone must be 'resnet101' or 'light', got {self.backbone!r}")
         if self.input_shape not in ("square", "area"):
             raise ValueError(f"input_shape must be 'square' or 'area', got {self.input_shape!r}")
+        if self.language not in get_args(LanguageName):
+            raise ValueError(f"language must be one of {', '.join(get_args(LanguageName))}, got {self.language!r}")
+        if self.attention not in get_args(AttentionName):
+            raise ValueError(f"attention must be one of {', '.join(get_args(AttentionName))}, got {self.attention!r}")
         if self.pooling not in get_args(PoolingName):
             raise ValueError(f"pooling must be one of {', '.join(get_args(PoolingName))}, got {self.pooling!r}")
         if self.fusion not in get_args(FusionName):
@@ -107,6 +120,21 @@ class ModelConfig:
             raise ValueError("colour_channels and detail_channels belong to the light backbone, leave them 0")
         if len(set(self.vocabulary)) != len(self.vocabulary):
             raise ValueError("vocabulary names a word twice")
+        self._refuse_what_cannot_be_joined()
+
+    def _refuse_what_cannot_be_joined(self) -> None:
+        if self.pooling != "word-attention" and self.attention != "cross-modal":
+            raise ValueError(
+                f"pooling {self.pooling!r} is for attention 'cross-modal'; attention {self.attention!r} pools words "
+                "its own way, leave pooling 'word-attention'"
+            )
+        if self.language == "sentence" and self.pooling != "word-attention":
+            raise ValueError(
+                f"pooling {self.pooling!r} needs words; language 'sentence' leaves one vector and nothing to pool, "
+                "leave pooling 'word-attention'"
+            )
+        if self.language == "sentence" and self.attention == "word":
+            raise ValueError("attention 'word' is among words; language 'sentence' leaves one vector, choose 'words'")
 
     def canvas(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the network's input for frames of this size, multiples of the stride 8."""

@@ -1,4 +1,4 @@
-"""The multimodal features of one level, kept in the parts they are the sum of."""
+"""The multimodal features of one level: in the parts they are the sum of, or built."""
 
 from dataclasses import dataclass
 
@@ -44,3 +44,30 @@ class Multimodal:
         channels = self.output.shape[0]
         identity = torch.eye(channels, dtype=self.pooled.dtype, device=self.pooled.device)
         return self.project(identity, identity.new_zeros(channels))
+
+
+@dataclass(frozen=True)
+class DenseMultimodal:
+    """The features F^ of E expressions on one level, built.
+
+    Attributes:
+        features: [B, E, P, D].
+        size: h and w, whose product is P.
+    """
+
+    features: Tensor
+    size: tuple[int, int]
+
+    def project(self, weight: Tensor, bias: Tensor) -> Tensor:
+        """Return weight F^ + bias for a weight [X, D] and a bias [X]: [B * E, X, h, w], channels last."""
+        mapped = F.linear(self.features, weight, bias)
+        return mapped.reshape(-1, *self.size, len(weight)).permute(0, 3, 1, 2)
+
+    def dense(self) -> Tensor:
+        """Return F^ as [B * E, D, h, w]."""
+        return self.features.flatten(0, 1).transpose(1, 2).reshape(-1, self.features.shape[-1], *self.size)
+
+
+def widen(values: Tensor) -> Tensor:
+    """Return values in float32 or wider, for a softmax."""
+    return values if values.dtype == torch.float64 else values.float()

@@ -8,29 +8,51 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refvid.model.attention_alternatives import (
+    AttentionAlternative,
+    NoAttention,
+    PixelAttention,
+    WordAttention,
+    WordPixelPairAttention,
+)
 from refvid.model.backbone import Levels, LightBackbone, ResNetBackbone
-from refvid.model.config import FusionName, ModelConfig, PoolingName
+from refvid.model.config import AttentionName, FusionName, ModelConfig, PoolingName
 from refvid.model.cross_frame import CrossFrameSelfAttention
 from refvid.model.cross_frame_stream import CrossFrameStream
 from refvid.model.cross_modal import CrossModalSelfAttention
+from refvid.model.cvpr19 import Cvpr19Attention, Cvpr19Fusion, cvpr19_attention
 from refvid.model.detail import DetailUpsampling
 from refvid.model.fusion import GatedMultiLevelFusion
 from refvid.model.fusion_alternatives import SelfGatedFusion, SummedFusion
+from refvid.model.fusion_decoders import ConvolutionalLSTMFusion, DeconvolutionFusion, PyramidPoolingFusion
 from refvid.model.language import Vocabulary, WordEmbedding
 from refvid.model.pooling import MaxPooledAttention, MeanPooledAttention
+from refvid.model.sentence import SentenceEmbedding, number_sentences
 from refvid.model.spatial import spatial_code
 
 FIRST_LEVEL = 3  # Res3
 LEVELS = 3
-Fusion = GatedMultiLevelFusion | SelfGatedFusion | SummedFusion
+Decoder = ConvolutionalLSTMFusion | DeconvolutionFusion | PyramidPoolingFusion
+Fusion = GatedMultiLevelFusion | SelfGatedFusion | Decoder | SummedFusion | Cvpr19Fusion
+Attention = CrossModalSelfAttention | AttentionAlternative | Cvpr19Attention
 POOLINGS: dict[PoolingName, type[CrossModalSelfAttention]] = {
     "word-attention": CrossModalSelfAttention,
     "mean": MeanPooledAttention,
     "max": MaxPooledAttention,
 }
+ATTENTIONS: dict[AttentionName, type[AttentionAlternative]] = {
+    "word": WordAttention,
+    "pixel": PixelAttention,
+    "word-pixel": WordPixelPairAttention,
+    "none": NoAttention,
+}
 FUSIONS: dict[FusionName, Callable[[Sequence[int], int], Fusion]] = {
     "gmlf": GatedMultiLevelFusion,
     "self-gated": SelfGatedFusion,
+    "conv-lstm": ConvolutionalLSTMFusion,
+    "deconvolution": DeconvolutionFusion,
+    "ppm": PyramidPoolingFusion,
+    "cvpr19": Cvpr19Fusion,
     "none": SummedFusion,
 }
 
@@ -49,7 +71,7 @@ class ReferringNetwork(nn.Module):
         self,
         *,
         backbone: ResNetBackbone | LightBackbone,
-        embedding: WordEmbedding,
+        embedding: WordEmbedding | SentenceEmbedding,
         cross_frame: nn.ModuleList,
         cross_frame_levels: Sequence[int],
         cross_modal: nn.ModuleList,
@@ -80,14 +102,15 @@ class ReferringNetwork(nn.Module):
             word_ids: int64 [B, E, L], 0 for padding.
 
         Returns:
-            Logits [B, E, h, w] on the feature grid, or [B, E, 2 h, 2 w] with fine features, and each level's word
-            attention [B, E, L].
+            Logits [B, E, h, w] on the feature grid, or [B, E, 2 h, 2 w] with fine features or deconvolution, and each
+            level's word attention [B, E, L], L = 1 where a sentence is one vector.
         """
         words, word_mask = self.embedding(word_ids)
         _, _, height, width = levels[0].shape
         spatial = spatial_code(height, width, dtype=levels[0].dtype, device=levels[0].device)
         # In training the expressions of a picture have many words in common: attend to each different word once.
-        shared = number_words(word_ids) if word_ids.shape[1] > 1 and torch.is_grad_enabled() else None
+        number = number_words if isinstance(self.embedding, WordEmbedding) else number_sentences
+        shared = number(word_ids) if word_ids.shape[1] > 1 and torch.is_grad_enabled() else None
         results = [
             attend(level, words, word_mask, spatial, shared)
             for attend, level in zip(self.cross_modal, levels[:LEVELS], strict=True)
@@ -191,6 +214,14 @@ class LevelStream:
         return [enhanced.get(index, level) for index, level in enumerate(self._waiting.popleft())]
 
 
+def build_attention(config: ModelConfig, level_channels: Sequence[int]) -> Sequence[Attention]:
+    """Build what joins words and pixels on each level, with random weights."""
+    if config.attention == "cvpr19":
+        return cvpr19_attention(level_channels, config.embedding_channels, config.attention_channels)
+    kind = POOLINGS[config.pooling] if config.attention == "cross-modal" else ATTENTIONS[config.attention]
+    return [kind(channels, config.embedding_channels, config.attention_channels) for channels in level_channels]
+
+
 def build_network(config: ModelConfig) -> ReferringNetwork:
     """Build the network a config describes, with random weights."""
     backbone: ResNetBackbone | LightBackbone = (
@@ -198,10 +229,7 @@ def build_network(config: ModelConfig) -> ReferringNetwork:
         if config.backbone == "resnet101"
         else LightBackbone(config.backbone_channels, config.colour_channels, config.detail_channels)
     )
-    cross_modal = [
-        POOLINGS[config.pooling](channels, config.embedding_channels, config.attention_channels)
-        for channels in backbone.channels
-    ]
+    cross_modal = build_attention(config, backbone.channels)
     cross_frame = [
         CrossFrameSelfAttention(
             backbone.channels[level - FIRST_LEVEL],
@@ -211,9 +239,10 @@ def build_network(config: ModelConfig) -> ReferringNetwork:
         )
         for level in config.cross_frame_levels
     ]
+    embedding = WordEmbedding if config.language == "words" else SentenceEmbedding
     return ReferringNetwork(
         backbone=backbone,
-        embedding=WordEmbedding(len(config.vocabulary), config.embedding_channels),
+        embedding=embedding(len(config.vocabulary), config.embedding_channels),
         cross_frame=nn.ModuleList(cross_frame if config.cross_frame else []),
         cross_frame_levels=config.cross_frame_levels,
         cross_modal=nn.ModuleList(cross_modal),

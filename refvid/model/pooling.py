@@ -1,7 +1,5 @@
 """What Table 1 compares word attention-aware pooling with: the mean and the maximum over the words of an expression."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -13,6 +11,7 @@ from refvid.model.cross_modal import (
     pool_positions_query_by_query,
     unit_features,
 )
+from refvid.model.multimodal import DenseMultimodal
 from refvid.model.spatial import SPATIAL_CHANNELS
 
 CHUNK = 1 << 26  # numbers of f^_pn that are built at a time, 256 MiB
@@ -28,28 +27,6 @@ class MeanPooledAttention(CrossModalSelfAttention):
     def word_attention(self, received: Tensor, word_mask: Tensor) -> Tensor:
         """Return 1 / L for each of the L real words, whatever attention they receive: [B, E, L]."""
         return word_mask.to(received.dtype) / word_mask.sum(-1, keepdim=True)
-
-
-@dataclass(frozen=True)
-class DenseMultimodal:
-    """The features F^ of E expressions on one level, built.
-
-    Attributes:
-        features: [B, E, P, D].
-        size: h and w, whose product is P.
-    """
-
-    features: Tensor
-    size: tuple[int, int]
-
-    def project(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return weight F^ + bias for a weight [X, D] and a bias [X]: [B * E, X, h, w], channels last."""
-        mapped = F.linear(self.features, weight, bias)
-        return mapped.reshape(-1, *self.size, len(weight)).permute(0, 3, 1, 2)
-
-    def dense(self) -> Tensor:
-        """Return F^ as [B * E, D, h, w]."""
-        return self.features.flatten(0, 1).transpose(1, 2).reshape(-1, self.features.shape[-1], *self.size)
 
 
 class MaxPooledAttention(CrossModalSelfAttention):

@@ -4,7 +4,8 @@ Training masks alone teach the words slowly: an expression says which of several
 its words at once. Where a data set knows its actors and the words that are true of each, three more terms help:
 `contrast` asks the mean logit in the region that is meant to exceed those in the others, `attributes` asks every
 position which words are true of what it shows (a linear head that is thrown away after training), and `words` asks the
-attention of each word (b_n . c_p of `cross_modal`) to look at what it is true of.
+attention of each word (b_n . c_p of `cross_modal`) to look at what it is true of. Networks without that attention, or
+with one vector for the whole sentence, are trained without `words`.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 
 from refvid.data.sample import STRIDE, Batch
 from refvid.model.cross_modal import CrossModalSelfAttention
-from refvid.model.language import FIRST_WORD_ID
+from refvid.model.language import FIRST_WORD_ID, WordEmbedding
 from refvid.model.network import LEVELS, ReferringNetwork
 from refvid.model.spatial import spatial_code
 
@@ -83,7 +84,7 @@ class Objective(nn.Module):
             if settings.contrast and batch.region_maps is not None:
                 parts["contrast"] = contrast_loss(logits, batch.masks, batch.known, batch.region_maps)
         if batch.region_maps is not None and batch.region_words is not None:
-            if settings.words:
+            if settings.words and _words_attend(network):
                 parts["words"] = self._word_loss(network, levels, batch)
             if settings.attributes:
                 parts["attributes"] = self._attribute_loss(levels, batch.region_maps, batch.region_words)
@@ -115,6 +116,12 @@ class Objective(nn.Module):
             log_attention = module.word_logits(level, words, spatial)[sought].float().log_softmax(-1)
             total = total - (shares * log_attention).sum(-1).mean()
         return total
+
+
+def _words_attend(network: ReferringNetwork) -> bool:
+    """Return whether each word of an expression attends to positions by itself."""
+    attends = all(isinstance(module, CrossModalSelfAttention) for module in network.cross_modal)
+    return attends and isinstance(network.embedding, WordEmbedding)
 
 
 def mask_losses(logits: Tensor, masks: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

@@ -228,5 +228,5 @@ def test_the_defaults_are_the_papers_and_unknown_names_are_refused() -> None:
     assert (config.pooling, config.fusion) == ("word-attention", "gmlf")
     with pytest.raises(ValueError, match="pooling must be one of word-attention, mean, max, got 'sum'"):
         config.renamed(pooling="sum")
-    with pytest.raises(ValueError, match="fusion must be one of gmlf, self-gated, none, got 'ppm'"):
-        config.renamed(fusion="ppm")
+    with pytest.raises(ValueError, match=r"fusion must be one of gmlf, self-gated, .*, none, got 'sum'"):
+        config.renamed(fusion="sum")
