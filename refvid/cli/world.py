@@ -12,7 +12,7 @@ from refvid.data.text import count_of
 from refvid.errors import UsageError
 
 LayoutName = Literal["a2d", "jhmdb"]
-ModeName = Literal["mixed", "motion"]
+ModeName = Literal["mixed", "motion", "people"]
 _SMALLEST, _LARGEST = 32, 4096
 
 world_app = typer.Typer(name="world", help="Draw the procedural world: as a data set to train on, or as a picture.")
@@ -79,7 +79,11 @@ def preview(
     ),
     photos: Photos = None,
     mode: Annotated[
-        ModeName, typer.Option("--mode", help="mixed: all expressions; motion: look-alikes told apart by what they do.")
+        ModeName,
+        typer.Option(
+            "--mode",
+            help="mixed: anybody; motion: look-alikes told apart by what they do; people: two or three large ones.",
+        ),
     ] = "mixed",
     columns: Annotated[
         int, typer.Option("--columns", metavar="N", min=1, max=12, help="Scenes beside each other.")
@@ -94,8 +98,8 @@ def preview(
 
     Example: refvid world preview --seed 7 --out sheet.png
     """
-    if photos is not None and mode == "motion":
-        raise UsageError("--mode motion is for drawn actors; leave out --mode or --photos")
+    if photos is not None and mode != "mixed":
+        raise UsageError(f"--mode {mode} is for drawn actors; leave out --mode or --photos")
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
         from refvid.world.preview import PreviewPlan, write_preview
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
@@ -14,9 +14,11 @@ from refvid.video.render import Colour, expression_colour
 from refvid.video.staging import Staging, writing
 from refvid.world.scene import Reference, Scene
 
-Mode = Literal["mixed", "motion"]
 OnProgress = Callable[[int, int], None]
 SceneMaker = Callable[[np.random.Generator], Scene]
+
+if TYPE_CHECKING:
+    from refvid.world.sampler import Mode
 
 SCENE_FRAMES = 24  # about a second: enough for a step
 PICTURE = (432, 270)  # width and height of a scene, pixels
@@ -25,6 +27,7 @@ _MARGIN, _GAP, _PADDING, _HEADER = 28, 20, 12, 64
 _CAPTION_SIZE, _CAPTION_LINES, _LINE = 17, 2, 23
 _LINE_WIDTH, _RIM = 2, 0.5  # pixels; darkness of the pixel around the line, for backgrounds of its own colour
 _MOST_DRAWS = 20
+_KINDS: "dict[Mode, str]" = {"mixed": "mixed expressions", "motion": "motion expressions", "people": "people"}
 
 _PAGE: Colour = (14, 16, 20)
 _CARD: Colour = (25, 28, 34)
@@ -39,14 +42,14 @@ class PreviewPlan:
 
     Attributes:
         seed: Scene i is drawn from (seed, i), as `refvid world make` does.
-        mode: "mixed" expressions or look-alikes told apart by "motion".
+        mode: As `draw_scene` has it.
         photos: Folder of real photos to cut figures out of; None draws everything.
         columns: Scenes beside each other.
         rows: Scenes below each other.
     """
 
     seed: int = 0
-    mode: Mode = "mixed"
+    mode: "Mode" = "mixed"
     photos: Path | None = None
     columns: int = 3
     rows: int = 3
@@ -206,7 +209,7 @@ def _moment(scene: Scene, actor: int | None, index: int, colour: Colour, size: t
 def _draw_header(sheet: Image.Image, plan: PreviewPlan) -> None:
     pen = ImageDraw.Draw(sheet)
     pen.text((_MARGIN, _HEADER // 2), "refvid world", _TEXT, ImageFont.load_default(26), anchor="lm")
-    kind = "photo composites" if plan.photos is not None else f"{plan.mode} expressions"
+    kind = "photo composites" if plan.photos is not None else _KINDS[plan.mode]
     told = f"{kind}  ·  seed {plan.seed}"
     pen.text((sheet.width - _MARGIN, _HEADER // 2), told, _QUIET, ImageFont.load_default(17), anchor="rm")
 

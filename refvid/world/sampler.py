@@ -15,7 +15,7 @@ from refvid.world.occluder import draw_occluder
 from refvid.world.render import Occluder, Rendered, Track, render
 from refvid.world.scene import ACTIONS_OF, Facts, Look, Scene
 
-Mode = Literal["mixed", "motion"]
+Mode = Literal["mixed", "motion", "people"]
 FRAMES_PER_SECOND = 25.0
 LEAST_AREA = 1 / 1200  # of the frame: below this nobody would be asked for
 LEAST_SHOWN = 0.4  # of the actor's own pixels
@@ -27,6 +27,7 @@ _STATURE = {"adult": 0.58, "baby": 0.36, "ball": 0.22, "bird": 0.26, "car": 0.32
 _REACH = {"cat": 0.3, "bird": 0.25}  # statures from the middle of a climber to what it climbs
 _KINDS = ("adult", "baby", "ball", "bird", "car", "cat", "dog")
 _KIND_SHARES = (0.42, 0.07, 0.1, 0.1, 0.11, 0.08, 0.12)
+_BESIDE_PEOPLE = ("dog", "cat", "ball", "car", "bird", "baby")
 _TRAVELLING = ("walking", "running", "crawling", "rolling", "flying")
 
 
@@ -42,6 +43,7 @@ def draw_scene(
         height: Pixels, at least 32.
         stride: Only every n-th frame is drawn, counted from the middle one.
         mode: "mixed": one to five actors of any kind. "motion": look-alikes, told apart only by what they do.
+            "people": two or three adults, mostly large, with up to two others.
 
     Raises:
         ValueError: A size is too small.
@@ -52,8 +54,8 @@ def draw_scene(
     camera = camera_path(rng, (frames - 1) * stride + 1, backdrop.margin)[::stride]
     while True:
         stage = _Stage(rng, backdrop, width, height)
-        tracks = stage.look_alikes() if mode == "motion" else stage.cast()
-        occluders = stage.occluders(tracks) if mode == "mixed" else []
+        tracks = {"mixed": stage.cast, "motion": stage.look_alikes, "people": stage.people}[mode]()
+        occluders = stage.occluders(tracks) if mode != "motion" else []
         rendered = render(backdrop.image, backdrop.margin, camera, tracks, occluders, stride)
         facts = describe(tracks, rendered)
         if any(actor.seen for actor in facts):
@@ -122,6 +124,21 @@ class _Stage:
             else:
                 looks.append(random_look(rng, str(rng.choice(_KINDS, p=_KIND_SHARES))))
         return [self._place(look, column) for look, column in zip(looks, self._columns(count), strict=True)]
+
+    def people(self) -> list[Track]:
+        """Return two or three adults, nearer than in other scenes, and up to two others beside them."""
+        rng = self.rng
+        count = int(rng.choice((2, 3), p=(0.5, 0.5)))
+        others = int(rng.choice((0, 1, 2), p=(0.3, 0.4, 0.3)))
+        self.scale *= float(rng.uniform(1.0, 1.35) if count == 2 else rng.uniform(0.9, 1.25))
+        looks: list[Look] = []
+        for _ in range(count):
+            if looks and rng.random() < 0.35:
+                looks.append(self._rival(looks[rng.integers(len(looks))]))
+            else:
+                looks.append(random_look(rng, "adult"))
+        looks += [random_look(rng, str(rng.choice(_BESIDE_PEOPLE))) for _ in range(others)]
+        return [self._place(look, column) for look, column in zip(looks, self._columns(len(looks)), strict=True)]
 
     def look_alikes(self) -> list[Track]:
         """Return two or three actors that look the same and differ in what they do or where they go."""

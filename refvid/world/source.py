@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from refvid.data.sample import Sample
 from refvid.world.cache import SceneCache, Told
 from refvid.world.grammar import VOCABULARY as GRAMMAR_WORDS
 from refvid.world.part_grammar import WORDS as PART_WORDS
-from refvid.world.sampler import draw_scene
+from refvid.world.sampler import Mode, draw_scene
 from refvid.world.scene import Reference, Scene
 from refvid.world.words import PLACE_WORDS
 
@@ -20,7 +20,8 @@ from refvid.world.words import PLACE_WORDS
 VOCABULARY: tuple[str, ...] = tuple(sorted({*GRAMMAR_WORDS, *PART_WORDS}))
 
 # Shares of what is drawn: scenes of any kind, look-alikes told apart by what they do, composites of photos, photos.
-SHARES = {"mixed": 0.45, "motion": 0.1, "composite": 0.28, "photo": 0.17}
+_OF_PHOTOS = ("composite", "photo")
+SHARES = {"mixed": 0.36, "people": 0.09, "motion": 0.1, "composite": 0.28, "photo": 0.17}
 DRAWN_PROPORTIONS = (16 / 9, 4 / 3, 1.0, 9 / 16)  # width / height
 DRAWN_PROPORTION_SHARES = (0.6, 0.2, 0.08, 0.12)
 ABSENT_SHARE = 0.15  # of the expressions of a scene
@@ -50,7 +51,8 @@ class WorldSource:
             size: Samples have about this many pixels, squared.
             photos: Folder of labelled photos; None: everything is drawn.
             split: Of the photos; what is drawn depends on the generator alone.
-            shares: Of "mixed", "motion", "composite" and "photo"; None: `SHARES`. The last two count only with photos.
+            shares: Of "mixed", "people", "motion", "composite" and "photo"; None: `SHARES`. The last two count only
+                with photos.
             expressions: At most this many a sample.
             cache: Folder where scenes are kept, so that each is drawn once; None: every sample is a new scene.
             cache_scenes: How many different scenes are kept of each kind and size.
@@ -60,7 +62,7 @@ class WorldSource:
         """
         self.frames, self.frame_stride, self.size, self.expressions = frames, frame_stride, size, expressions
         self.photos, self.split = photos, split
-        wanted = {name: share for name, share in (shares or SHARES).items() if photos or name in ("mixed", "motion")}
+        wanted = {name: share for name, share in (shares or SHARES).items() if photos or name not in _OF_PHOTOS}
         self._names = tuple(wanted)
         self._shares = np.array(list(wanted.values())) / sum(wanted.values())
         if photos:
@@ -106,7 +108,7 @@ class WorldSource:
             return self._composites.draw_scene(
                 rng, frames=self.frames, stride=self.frame_stride, width=width, height=height
             )
-        mode: Literal["mixed", "motion"] = "motion" if chosen == "motion" else "mixed"
+        mode = cast(Mode, chosen)
         return draw_scene(rng, frames=self.frames, stride=self.frame_stride, width=width, height=height, mode=mode)
 
 

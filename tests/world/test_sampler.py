@@ -76,6 +76,16 @@ def test_look_alikes_look_alike_and_do_different_things() -> None:
                 assert reference.ways <= {"kind", "action", "direction", "pace", "negation"}, reference
 
 
+def test_people_are_two_or_three_and_larger() -> None:
+    drawn = scenes("people", 20)
+    adults = [[facts for facts in scene.actors if facts.look.kind == "adult"] for scene in drawn]
+    assert {len(people) for people in adults} == {2, 3}
+    assert any(len(scene.actors) > len(people) for scene, people in zip(drawn, adults, strict=True))
+    areas = [facts.area for people in adults for facts in people]
+    usual = [facts.area for scene in scenes("mixed", 40) for facts in scene.actors if facts.look.kind == "adult"]
+    assert np.mean(areas) > np.mean(usual)
+
+
 def track(look: Look, **changes: object) -> Track:
     plain = Track(look, "running", 1, (60.0, 80.0), (2.0, 0.0), 40.0, 0.0, 0.0, 0.1, 80.0, False)
     return replace(plain, **changes)  # type: ignore[arg-type]
