@@ -17,6 +17,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 if not __package__:
@@ -28,6 +30,7 @@ from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import count, first_videos
 from refvid.evaluation.scoring import SampleRow, score_video, summarise
 from refvid.evaluation.sources import Found
+from refvid.metrics import Mask
 from refvid.segmenter import Segmenter
 from refvid.weights import DEFAULT_MODEL, load_model
 from refvid.world.make import WorldPlan, make_world
@@ -61,13 +64,13 @@ class Alone:
     def count_frames(self) -> int:
         return self.video.count_frames()
 
-    def read(self, indices: Sequence[int]):  # type: ignore[no-untyped-def]
+    def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], Mask]:
         return self.video.read(indices)
 
-    def truth(self, target: Target):  # type: ignore[no-untyped-def]
+    def truth(self, target: Target) -> Mask | None:
         return self.video.truth(self._of(target))
 
-    def void(self, target: Target):  # type: ignore[no-untyped-def]
+    def void(self, target: Target) -> Mask | None:
         return self.video.void(target)
 
 

@@ -6,7 +6,6 @@ from refvid.data.a2d_survey import survey_split
 from refvid.data.referring import ReferringSet, Rules
 from refvid.data.sets import check_choice
 
-TITLE = "A2D Sentences"
 RULES = {
     "mttr": Rules(),  # IoU > K; two empty masks are equal
     "refvos": Rules(inclusive=True, empty="zero"),  # IoU >= K; nothing found where nothing is scores 0
@@ -31,6 +30,6 @@ def open_a2d(root: Path, split: str, protocol: str) -> ReferringSet:
         UnavailableError: h5py is not installed.
         UsageError: The split or the protocol is not one of the data set's.
     """
-    check_choice("a2d", split, protocol)
+    info = check_choice("a2d", split, protocol)
     survey = survey_split(root, split, protocol)
-    return ReferringSet(TITLE, split, protocol, RULES[protocol], tuple(survey.videos), notes=survey.notes())
+    return ReferringSet(info.title, split, protocol, RULES[protocol], tuple(survey.videos), notes=survey.notes())

@@ -19,10 +19,9 @@ from refvid.data.a2d_files import (
     read_splits,
 )
 from refvid.data.a2d_video import A2DVideo
-from refvid.data.frame_folder import name_some
 from refvid.data.packages import need_package
 from refvid.data.referring import Expression, Target
-from refvid.data.text import count_of, read_lines
+from refvid.data.text import count_of, name_some, read_lines
 from refvid.errors import RefvidError
 
 

@@ -1,7 +1,7 @@
 """Footage and masks that lie in folders, one file a frame, as DAVIS and Ref-YouTube-VOS have them."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +10,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from refvid.errors import RefvidError, VideoError
+from refvid.video.picture import opened_picture
 
-_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad bytes
 _NUMBERED = ("P", "L", "1")
-_NAMED = 5  # names in an error; all thirty would bury the sentence
 
 
 @dataclass(frozen=True)
@@ -141,17 +140,5 @@ def read_mode(path: Path) -> str:
         return image.mode
 
 
-def name_some(names: Sequence[str], most: int = _NAMED) -> str:
-    """Returns the first of some names for a sentence, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-@contextmanager
-def _opened(path: Path, kind: type[RefvidError]) -> Iterator[Image.Image]:
-    """Opens a picture; whatever is wrong with it, then or while it is decoded, becomes a sentence."""
-    try:
-        with Image.open(path, formats=("JPEG", "PNG")) as image:
-            yield image
-    except _ERRORS as error:
-        raise kind(f"{path} cannot be read ({error}); unpack it again") from error
+def _opened(path: Path, kind: type[RefvidError]) -> AbstractContextManager[Image.Image]:
+    return opened_picture(path, "unpack it again", kind=kind, formats=("JPEG", "PNG"))

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from refvid.data.frame_folder import name_some
 from refvid.data.jhmdb_files import (
     LIST,
     MASK_FILE,
@@ -27,10 +26,9 @@ from refvid.data.numbered_pictures import find_pictures, picture_size, read_pict
 from refvid.data.packages import need_package
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.data.sets import check_choice
-from refvid.data.text import count_of, read_lines
+from refvid.data.text import count_of, name_some, read_lines
 from refvid.errors import RefvidError, VideoError
 
-TITLE = "J-HMDB Sentences"
 RULES = {
     "mttr": Rules(),  # IoU > K
     "uniform3": Rules(inclusive=True),  # ACGA's code: IoU >= K
@@ -129,7 +127,7 @@ def open_jhmdb(root: Path, split: str, protocol: str) -> ReferringSet:
         UnavailableError: SciPy is not installed.
         UsageError: The split or the protocol is not one of the data set's.
     """
-    check_choice("jhmdb", split, protocol)
+    info = check_choice("jhmdb", split, protocol)
     need_package("scipy.io", "reading J-HMDB Sentences")
     parts = find_parts(root, sampled=protocol == "mttr")
     spoken, bad = parse_sentences(read_lines(parts.text))
@@ -148,11 +146,11 @@ def open_jhmdb(root: Path, split: str, protocol: str) -> ReferringSet:
             videos.append(video)
     if not videos:
         raise RefvidError(
-            f"{root} holds no frame of {TITLE} with a mask that the protocol {protocol} asks for; unpack the archives "
-            "again, or give another --protocol"
+            f"{root} holds no frame of {info.title} with a mask that the protocol {protocol} asks for; unpack the "
+            "archives again, or give another --protocol"
         )
     survey.empty = len(spoken) - len(videos)
-    return ReferringSet(TITLE, split, protocol, RULES[protocol], tuple(videos), notes=survey.notes())
+    return ReferringSet(info.title, split, protocol, RULES[protocol], tuple(videos), notes=survey.notes())
 
 
 @dataclass

@@ -8,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from refvid.errors import VideoError
+from refvid.video.picture import opened_picture
 
 Frames = npt.NDArray[np.uint8]
 
 _PICTURE = re.compile(r"(\d+)\.png", re.IGNORECASE | re.ASCII)  # not ._00001.png, which unpacking leaves behind
-_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad bytes
+_REMEDY = "unpack the frames again"
 
 
 def find_pictures(folder: Path) -> dict[int, Path]:
@@ -58,11 +58,8 @@ def picture_size(path: Path) -> tuple[int, int]:
     Raises:
         VideoError: It cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except _ERRORS as error:
-        raise VideoError(f"{path} cannot be read as a picture ({error}); unpack the frames again") from error
+    with opened_picture(path, _REMEDY) as image:
+        return image.size
 
 
 def fit_frames(frames: Frames, size: tuple[int, int]) -> Frames:
@@ -74,8 +71,5 @@ def fit_frames(frames: Frames, size: tuple[int, int]) -> Frames:
 
 
 def _read(path: Path) -> Frames:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except _ERRORS as error:
-        raise VideoError(f"{path} cannot be read as a picture ({error}); unpack the frames again") from error
+    with opened_picture(path, _REMEDY) as image:
+        return np.asarray(image.convert("RGB"))

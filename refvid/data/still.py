@@ -9,6 +9,7 @@ from PIL import Image
 
 from refvid.data.referring import Expression, Target
 from refvid.errors import VideoError
+from refvid.video.picture import opened_picture
 
 FRAME = "00000"  # names the only frame, in submissions too
 
@@ -53,11 +54,8 @@ def read_still(
     """
     if 0 not in indices:
         raise VideoError(f"{path} is one picture, frame 0, but of frames {list(indices)} none is that; ask for it")
-    try:
-        with Image.open(path) as image:
-            picture = image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise VideoError(f"{path} cannot be read as a picture ({error}); download it again") from error
+    with opened_picture(path, "download it again") as image:
+        picture = image.convert("RGB")
     if height != width and picture.size == (height, width):
         raise VideoError(
             f"{path} is {height}x{width} pixels, but its annotations are for {width}x{height}: the picture has been "

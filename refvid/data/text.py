@@ -1,10 +1,12 @@
-"""Texts of data sets: reading their lines, and telling people how many of something there are."""
+"""Texts of data sets: reading their lines, and telling people what and how many there are."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from refvid.errors import RefvidError
+
+_NAMED = 5  # names in an error; all thirty would bury the sentence
 
 
 def read_lines(path: Path) -> list[str]:
@@ -35,3 +37,9 @@ def split_rows(lines: Iterable[str]) -> Iterator[list[str]]:
 def count_of(number: int, noun: str) -> str:
     """Returns "1 video", "3,782 videos"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def name_some(names: Sequence[str], most: int = _NAMED) -> str:
+    """Returns the first of some names for a sentence, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from refvid.data.frame_folder import name_some
 from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
-from refvid.data.text import count_of
+from refvid.data.text import count_of, name_some
 from refvid.evaluation.sources import Found
 
 if TYPE_CHECKING:  # masks on disk are scored without PyTorch

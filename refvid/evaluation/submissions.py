@@ -22,6 +22,7 @@ from PIL import Image
 from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
 from refvid.errors import OutputExistsError, RefvidError, UsageError
 from refvid.video.folder_writer import picture_image, save_picture
+from refvid.video.picture import opened_picture
 from refvid.video.staging import writing
 
 if TYPE_CHECKING:
@@ -31,7 +32,6 @@ CONFIDENCES = "confidences.json"
 RECORD = ".refvid-eval.json"  # marks a folder as one that may be replaced
 UNFINISHED = "unfinished"  # lies in a folder of predictions until they are whole
 MOST_INSTANCES = 255  # of a palette image
-_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad bytes
 
 
 def mask_path(referring_set: ReferringSet, video: ReferringVideo, expression: Expression, target: Target) -> Path:
@@ -68,13 +68,10 @@ def read_picture(path: Path) -> npt.NDArray[np.int64]:
     Raises:
         RefvidError: It is no PNG.
     """
-    try:
-        with Image.open(path) as image:
-            if image.format == "PNG":
-                return np.asarray(image).astype(np.int64)
-            kind = image.format
-    except _ERRORS as error:
-        raise RefvidError(f"{path} cannot be read as a picture ({error}); make the predictions again") from error
+    with opened_picture(path, "make the predictions again", kind=RefvidError) as image:
+        if image.format == "PNG":
+            return np.asarray(image).astype(np.int64)
+        kind = image.format
     raise RefvidError(f"{path} is a {kind} in spite of its name, expected a PNG; store the masks without loss")
 
 

@@ -91,7 +91,7 @@ class ReferringNetwork(nn.Module):
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], persistent=False)
 
     def encode(self, images: Tensor) -> Levels:
-        """Map images [B, 3, H, W], values 0 to 1 with zero padding, to three levels [B, C_i, h, w]."""
+        """Map images [B, 3, H, W], values 0 to 1 with zero padding, to the backbone's levels [B, C_i, h, w]."""
         return cast(Levels, self.backbone((images - self.pixel_mean) / self.pixel_std))
 
     def segment(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -12,6 +12,7 @@ from PIL import Image, ImageOps
 
 from refvid.errors import VideoError
 from refvid.video.frame import Frame, Pixels, VideoInfo
+from refvid.video.picture import PICTURE_ERRORS
 from refvid.video.timeline import Source
 
 FRAME_RATE = Fraction(25)  # images carry no times
@@ -29,7 +30,6 @@ _SUFFIXES = frozenset(
     )
 )
 _ORIENTATION = 0x0112  # EXIF tag; 5 to 8 lie on their side
-_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow raises on bad bytes
 
 
 def is_image(path: Path) -> bool:
@@ -40,7 +40,7 @@ def is_image(path: Path) -> bool:
         with Image.open(path, formats=_FORMATS) as image:
             # An animated PNG is a video to FFmpeg; of an animated WebP it cannot read more than Pillow's first frame.
             return not (image.format == "PNG" and getattr(image, "is_animated", False))
-    except _ERRORS:
+    except PICTURE_ERRORS:
         return False
 
 
@@ -106,7 +106,7 @@ class ImageReader:
         for index in self._range:
             try:
                 pixels = _load(paths[index])
-            except _ERRORS as error:
+            except PICTURE_ERRORS as error:
                 raise VideoError(
                     f"{self._source.spoken(index)} cannot be decoded: {paths[index]} is damaged ({error})"
                 ) from error
@@ -147,7 +147,7 @@ def _measure(path: Path) -> tuple[tuple[int, int], str, str]:
             width, height = image.size
             sideways = _orientation(image) in (5, 6, 7, 8)
             return (height, width) if sideways else (width, height), (image.format or "").lower(), image.mode.lower()
-    except _ERRORS as error:
+    except PICTURE_ERRORS as error:
         raise VideoError(f"{path} is not an image that can be read ({error})") from error
 
 

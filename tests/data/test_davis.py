@@ -10,9 +10,10 @@ from PIL import Image
 
 from refvid.data.davis import VOID, open_davis16, open_davis17
 from refvid.data.davis_text import read_phrases
-from refvid.data.frame_folder import FrameFolder, name_some, read_numbers
+from refvid.data.frame_folder import FrameFolder, read_numbers
 from refvid.data.referring import Expression
 from refvid.data.sets import open_set
+from refvid.data.text import name_some
 from refvid.errors import RefvidError, UsageError, VideoError
 from refvid.evaluation.check import check_set
 from tests.data.davis_folder import (
