@@ -33,7 +33,7 @@ if not __package__:
 from benchmarks.ablation_table import BASE, KINDS, VARIANTS, Result, Variant, report
 from refvid.data.sample import Batch, Sample
 from refvid.metrics import THRESHOLDS, iou, mean_iou, overall_iou, precision_at
-from refvid.model.config import ModelConfig, tiny_config
+from refvid.model.cmsa_config import CmsaConfig, tiny_config
 from refvid.model.network import build_network
 from refvid.train.augment import Augmentation
 from refvid.train.distributed import join_team
@@ -89,7 +89,7 @@ class Recipe:
     held_back: int
     seed: int
 
-    def config(self, changes: dict[str, Any]) -> ModelConfig:
+    def config(self, changes: dict[str, Any]) -> CmsaConfig:
         """Returns cmsa-tiny without CFSA, with fewer channels and a smaller input."""
         tiny = tiny_config(VOCABULARY)
         widths = tuple(max(8, round(channels * self.width / 8) * 8) for channels in tiny.backbone_channels)
@@ -155,7 +155,7 @@ def stills(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def learn(
-    recipe: Recipe, pool: Pool, config: ModelConfig, steps: int, loss: ObjectiveSettings, start: Weights
+    recipe: Recipe, pool: Pool, config: CmsaConfig, steps: int, loss: ObjectiveSettings, start: Weights
 ) -> Weights:
     """Trains a network from some weights and returns those it ends with: learnt ("network:", "objective:"), averaged.
 
@@ -207,7 +207,7 @@ def warmed_up(recipe: Recipe, pool: Pool, folder: Path) -> Weights:
     return dict(torch.load(path, weights_only=True))
 
 
-def score(config: ModelConfig, weights: Weights, samples: Sequence[Sample]) -> dict[str, Any]:
+def score(config: CmsaConfig, weights: Weights, samples: Sequence[Sample]) -> dict[str, Any]:
     """Returns measures over the expressions that mean something, and the mean IoU of each clip that has one."""
     network = build_network(config)
     network.load_state_dict({name: weights[f"average:{name}"] for name in network.state_dict()})

@@ -1,6 +1,6 @@
 """Score a model on the example clips, frame by frame against what was drawn.
 
-    python benchmarks/example_score.py [--model cmsa-tiny] [--only park street yard] [--refine] [--threshold 0.5]
+    python benchmarks/example_score.py [--model refvid-tiny] [--only park street yard] [--refine] [--threshold 0.5]
 
 The clips are those of examples/, decoded as a user's would be; the truth is drawn anew by examples/make_examples.py.
 For each expression: mean IoU over the frames, the share of frames with an IoU above 0.5, and for one that means

@@ -1,6 +1,6 @@
 """Peak memory of `refvid segment` against the length of the video.
 
-    python benchmarks/memory.py [--frames 500 10000] [--size 320x180] [--reader pyav] [--model cmsa-tiny]
+    python benchmarks/memory.py [--frames 500 10000] [--size 320x180] [--reader pyav] [--model refvid-tiny]
 
 Makes a clip of each length, segments it with the command line in a process of its own, and prints the peaks.
 """
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, nargs="+", default=[500, 10_000])
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--reader", default="auto")
-    parser.add_argument("--model", default="cmsa-tiny")
+    parser.add_argument("--model", default="refvid-tiny")
     arguments = parser.parse_args()
     width, height = (int(side) for side in arguments.size.split("x"))
     print("| frames | peak MiB | frames a second | reader |\n|---|---|---|---|")

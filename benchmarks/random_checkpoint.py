@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from refvid.model.config import full_config
+from refvid.model.cmsa_config import full_config
 from refvid.model.language import split_words
 from refvid.model.network import build_network
 from refvid.weights import save_checkpoint

@@ -1,6 +1,6 @@
 """What the light trunk knows at each of its stages, and what its grid allows: two measurements on drawn scenes.
 
-    python benchmarks/trunk_probe.py [--model cmsa-tiny] [--scenes 400] [--seed 78]
+    python benchmarks/trunk_probe.py [--model refvid-tiny] [--scenes 400] [--seed 78]
 
 Colours: features are averaged over each actor, a linear map is fitted to two thirds of the scenes, and the rest tell
 the share of an actor's colour words among its highest answers. Grid: masks are averaged over cells, brought back
@@ -23,8 +23,9 @@ if not __package__:
 
 from refvid.data.sample import Sample, collate
 from refvid.model.backbone import LightBackbone
-from refvid.model.config import ModelConfig
-from refvid.model.network import ReferringNetwork, build_vocabulary
+from refvid.model.cmsa import CmsaNetwork
+from refvid.model.cmsa_config import CmsaConfig
+from refvid.model.network import build_vocabulary
 from refvid.weights import DEFAULT_MODEL, load_model
 from refvid.world.palette import COLOURS
 from refvid.world.sampler import draw_scene
@@ -48,7 +49,7 @@ def draw(seed: int, scenes: int) -> Iterator[Sample]:
 
 
 @torch.no_grad()
-def stages(network: ReferringNetwork, images: Tensor) -> list[Tensor]:
+def stages(network: CmsaNetwork, images: Tensor) -> list[Tensor]:
     """Returns the features of the stem and of Res2 to Res5 for pictures [B, 3, H, W]."""
     backbone = network.backbone
     assert isinstance(backbone, LightBackbone), "only the light trunk is probed"
@@ -62,7 +63,7 @@ def kind_of(words: frozenset[str]) -> str:
 
 
 def collect(
-    network: ReferringNetwork, config: ModelConfig, samples: Iterator[Sample]
+    network: CmsaNetwork, config: CmsaConfig, samples: Iterator[Sample]
 ) -> tuple[list[Floats], Floats, list[str]]:
     """Returns mean features [actors, channels] of each stage, colour words bool [actors, colours], and the kinds."""
     features: list[list[Floats]] = [[] for _ in STAGES]
@@ -109,7 +110,7 @@ def probe(features: Floats, colours: Floats, kinds: list[str]) -> dict[str, floa
     return {kind: float(np.mean(shares)) for kind, shares in found.items()}
 
 
-def bound(samples: Iterator[Sample], config: ModelConfig, stride: int) -> float:
+def bound(samples: Iterator[Sample], config: CmsaConfig, stride: int) -> float:
     """Returns the mean IoU of masks with what is left of them on a grid of this stride."""
     height, width = config.canvas(HEIGHT, WIDTH)
     ious = []

@@ -1,6 +1,6 @@
 """Score a model on what it was never trained on: drawn scenes, look-alikes, composites of photos, single photos.
 
-    python benchmarks/world_score.py [--model cmsa-tiny] [--photos DIR] [--clips 100] [--json FILE] [--sheet DIR]
+    python benchmarks/world_score.py [--model refvid-tiny] [--photos DIR] [--clips 100] [--json FILE] [--sheet DIR]
 
 Clips are 11 frames of about 240 x 240 pixels, mostly 320x180; a single photo is one frame. Every expression of a clip
 is scored on its middle frame, at the frame's own size and the model's own threshold, without refinement. In brackets:
@@ -48,8 +48,9 @@ from benchmarks.score_tests import (
     summarise,
 )
 from refvid.errors import RefvidError, UsageError
+from refvid.model.cmsa import LevelStream
 from refvid.model.letterbox import Letterbox
-from refvid.model.network import LevelStream, build_network, build_vocabulary
+from refvid.model.network import build_network, build_vocabulary
 from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
 
 WITH, WITHOUT = "model", "without_cfsa"

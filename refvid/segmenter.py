@@ -14,7 +14,7 @@ from torch import Tensor
 from refvid.errors import UnavailableError, UsageError
 from refvid.masking import Finisher, Item, Masks, Pixels, PlainFinisher, RefinedFinisher, Segmented
 from refvid.model.letterbox import Letterbox
-from refvid.model.network import LevelStream, build_vocabulary
+from refvid.model.network import build_vocabulary
 from refvid.refine import CrfParameters, Refiner
 from refvid.weights import LoadedModel
 
@@ -158,7 +158,7 @@ class Segmenter:
         self, items: Iterable[tuple[Item, Pixels]]
     ) -> Iterator[tuple[Item, Pixels, Sequence[Tensor], Letterbox]]:
         """Yield each frame with its levels after cross-frame attention, and its place in the network's input."""
-        network, levels = self.model.network, LevelStream(self.model.network)
+        network, levels = self.model.network, self.model.network.stream()
         waiting: deque[tuple[Item, Pixels]] = deque()
         box: Letterbox | None = None
         for item, pixels in items:

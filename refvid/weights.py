@@ -12,10 +12,11 @@ from safetensors.torch import load_file, save_file
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
 from refvid.model.config import ModelConfig
-from refvid.model.network import ReferringNetwork, build_network
+from refvid.model.network import build_network, read_config
+from refvid.model.system import ReferringNetwork
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-DEFAULT_MODEL = "cmsa-tiny"
+DEFAULT_MODEL = "refvid-tiny"
 # Inside a wheel the weights lie in the package, in a checkout beside it.
 _EMBEDDED = (Path(__file__).parent / "embedded_weights", Path(__file__).parent.parent / "weights")
 
@@ -57,15 +58,24 @@ def load_model(
         WeightsError: The checkpoint is damaged or does not fit its config.
     """
     where = pick_device(device)
-    folder, commit = _locate(str(name_or_path), revision)
+    folder, commit = locate_checkpoint(str(name_or_path), revision)
     network, config = read_checkpoint(folder)
     return LoadedModel(config.name, network.to(where).eval(), config, where, commit)
 
 
-def save_checkpoint(network: ReferringNetwork, config: ModelConfig, folder: Path) -> None:
-    """Write a checkpoint folder; each file appears whole or not at all."""
+def save_checkpoint(network: ReferringNetwork, config: ModelConfig, folder: Path, *, half: bool = False) -> None:
+    """Write a checkpoint folder; each file appears whole or not at all.
+
+    Args:
+        network: Whose weights are kept.
+        config: Of the network.
+        folder: Made if need be.
+        half: Keep real numbers in half the bytes, as float16; they are read as float32 again.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
+    if half:
+        weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
     partial = folder / f".{WEIGHTS_FILE}.part"
     save_file(weights, partial)
     os.replace(partial, folder / WEIGHTS_FILE)
@@ -83,6 +93,24 @@ def read_checkpoint(folder: Path) -> tuple[ReferringNetwork, ModelConfig]:
     if folder.is_dir() and not (folder / CONFIG_FILE).is_file() and (hint := run_hint(folder)):
         raise WeightsError(f"the folder '{folder}' holds no {CONFIG_FILE}; {hint}")
     config = _read_config(folder / CONFIG_FILE)
+    weights = read_weights(folder)
+    network = build_network(config)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise WeightsError(
+            f"the weights in '{folder / WEIGHTS_FILE}' do not fit its {CONFIG_FILE}: {reason[:400]}"
+        ) from error
+    return network, config
+
+
+def read_weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Read the tensors of a checkpoint folder by name; those of real numbers as float32, whatever they are kept in.
+
+    Raises:
+        WeightsError: The file is missing or damaged.
+    """
     path = folder / WEIGHTS_FILE
     try:
         weights = load_file(path)
@@ -90,16 +118,7 @@ def read_checkpoint(folder: Path) -> tuple[ReferringNetwork, ModelConfig]:
         raise WeightsError(f"'{folder}' has a {CONFIG_FILE} but no {WEIGHTS_FILE}; a checkpoint needs both") from error
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"'{path}' is damaged ({error}); fetch it again") from error
-    network = build_network(config)
-    try:
-        network.load_state_dict(
-            {name: value.float() for name, value in weights.items() if value.is_floating_point()}
-            | {name: value for name, value in weights.items() if not value.is_floating_point()}
-        )
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())
-        raise WeightsError(f"the weights in '{path}' do not fit its {CONFIG_FILE}: {reason[:400]}") from error
-    return network, config
+    return {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
 
 
 def _read_config(path: Path) -> ModelConfig:
@@ -107,7 +126,7 @@ def _read_config(path: Path) -> ModelConfig:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
             raise ValueError("expected a JSON object")
-        return ModelConfig.from_dict(values)
+        return read_config(values)
     except (ValueError, TypeError) as error:
         raise WeightsError(f"'{path}' does not describe a model of this version: {error}") from error
 
@@ -140,8 +159,14 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def _locate(name: str, revision: str | None) -> tuple[Path, str | None]:
-    """Return the checkpoint's folder and, for one from the Hub, its commit."""
+def locate_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str | None]:
+    """Return a checkpoint's folder and, for one from the Hub, its commit; for names as those of `load_model`.
+
+    Raises:
+        UnavailableError: There is none, or it cannot be fetched.
+        UsageError: The name is no name of a model.
+        WeightsError: The folder holds no checkpoint.
+    """
     for root in _EMBEDDED:
         if (root / name / CONFIG_FILE).is_file() and "/" not in name:
             return root / name, None

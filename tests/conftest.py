@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from refvid.model.config import ModelConfig, tiny_config
+from refvid.model.cmsa_config import CmsaConfig, refvid_config
 from refvid.model.letterbox import Letterbox
 from refvid.model.network import build_network
 from refvid.weights import LoadedModel, load_model, save_checkpoint
@@ -14,9 +14,9 @@ from tests.clips import frame_pixels
 WORDS = ("dog", "in", "man", "red", "shirt", "the", "yellow")
 
 
-def small_config() -> ModelConfig:
-    """cmsa-tiny in miniature: every module, no training."""
-    return tiny_config(WORDS).renamed(
+def small_config() -> CmsaConfig:
+    """refvid-tiny in miniature: every module, no training."""
+    return refvid_config(WORDS).renamed(
         name="small",
         backbone_channels=(4, 4, 8, 8, 8),
         input_size=64,
@@ -27,7 +27,7 @@ def small_config() -> ModelConfig:
     )
 
 
-def save_random(config: ModelConfig, folder: Path) -> Path:
+def save_random(config: CmsaConfig, folder: Path) -> Path:
     """Write the checkpoint of a random model whose masks are neither empty nor full."""
     torch.manual_seed(8)
     network = build_network(config).eval()

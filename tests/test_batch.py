@@ -61,7 +61,7 @@ def out(tmp_path: Path) -> Path:
 
 
 def _run(jobs: Sequence[BatchJob], out: Path, segment: Segmenting, **settings: object) -> list[BatchResult]:
-    given = {"options": Options(), "model": "cmsa-tiny", "revision": None} | settings
+    given = {"options": Options(), "model": "refvid-tiny", "revision": None} | settings
     return list(run_batch(jobs, segment=segment, output_folder=out, **given))  # type: ignore[arg-type]
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 from refvid.cli.app import main
 from refvid.data.sample import Sample
-from refvid.model.config import tiny_config
+from refvid.model.cmsa_config import tiny_config
 from refvid.model.language import split_words
 from refvid.model.network import build_network
 from refvid.train.augment import Augmentation

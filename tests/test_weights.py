@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 import refvid.weights
 from refvid.errors import RefvidError, UnavailableError, UsageError, WeightsError
-from refvid.model.config import ModelConfig, full_config
+from refvid.model.cmsa_config import CmsaConfig, full_config
 from refvid.model.network import build_network
 from refvid.weights import embedded_models, load_model, pick_device, read_checkpoint, save_checkpoint
 from tests.conftest import small_config
@@ -94,11 +94,11 @@ def test_a_config_says_what_is_wrong_with_it(copy: Path, values: dict[str, Any],
 
 def test_config_survives_json() -> None:
     config = full_config(("a", "b"))
-    assert ModelConfig.from_dict(json.loads(json.dumps(config.as_dict()))) == config
+    assert CmsaConfig.from_dict(json.loads(json.dumps(config.as_dict()))) == config
 
 
 def test_names_that_are_no_model(tmp_path: Path) -> None:
-    with pytest.raises(UnavailableError, match=r"no model 'nonsense'.*cmsa-tiny"):
+    with pytest.raises(UnavailableError, match=r"no model 'nonsense'.*refvid-tiny"):
         load_model("nonsense")
     with pytest.raises(WeightsError, match=r"holds no config\.json"):
         load_model(tmp_path)
@@ -112,11 +112,11 @@ def test_names_that_are_no_model(tmp_path: Path) -> None:
 
 
 def test_the_embedded_model_loads_and_is_small() -> None:
-    assert "cmsa-tiny" in embedded_models()
+    assert "refvid-tiny" in embedded_models()
     model = load_model(device="cpu")
     assert model.config.architecture == "cmsa"
     assert model.config.training["parts"], "the training record travels with the weights"
-    folder = next(root / "cmsa-tiny" for root in refvid.weights._EMBEDDED if (root / "cmsa-tiny").is_dir())
+    folder = next(root / "refvid-tiny" for root in refvid.weights._EMBEDDED if (root / "refvid-tiny").is_dir())
     assert (folder / "model.safetensors").stat().st_size <= 12 * 2**20
 
 

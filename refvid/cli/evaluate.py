@@ -139,7 +139,7 @@ def evaluate(
     """Score a model on a data set and print the paper's table.
 
     An interrupted evaluation goes on when the same command is given again.
-    Example: refvid eval --dataset a2d --root A2D -m cmsa-tiny --report report
+    Example: refvid eval --dataset a2d --root A2D -m refvid-tiny --report report
     """
     opt.check_threshold(threshold)
     if score is not None:

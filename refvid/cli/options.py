@@ -11,7 +11,7 @@ from refvid.errors import UsageError
 if TYPE_CHECKING:
     from refvid.segment import SegmentOptions
 
-DEFAULT_MODEL = "cmsa-tiny"
+DEFAULT_MODEL = "refvid-tiny"
 # Written out because refvid.video is not imported for --help; a test compares them with OutputFormat.
 FormatName = Literal["overlay", "cutout", "matte", "alpha", "png", "rgba", "rle"]
 PrecisionName = Literal["auto", "float32", "bfloat16", "float16"]

@@ -91,8 +91,8 @@ def train(
             "--model",
             metavar="CONFIG",
             rich_help_panel="Model",
-            help="cmsa-tiny, cmsa-deeplab101, a config.json or a checkpoint folder, of which only the config is taken "
-            "(default: as --start has it, else cmsa-tiny).",
+            help="refvid-tiny, cmsa-tiny, cmsa-deeplab101 and so on, a config.json or a checkpoint folder, of which "
+            "only the config is taken (default: as --start has it, else refvid-tiny).",
         ),
     ] = None,
     start: Annotated[
@@ -104,8 +104,8 @@ def train(
         typer.Option(
             metavar="WEIGHTS",
             rich_help_panel="Model",
-            help="First weights of a ResNet-101 trunk: a Hub id, a .safetensors or .pth file, or none "
-            "(default: timm/resnet101.tv_in1k).",
+            help="First weights of the trunk. ResNet-101: a Hub id, a .safetensors or .pth file, or none (default: "
+            "timm/resnet101.tv_in1k); light: a model with the same trunk, as refvid-tiny, or none (default).",
         ),
     ] = None,
     resume: Annotated[
@@ -125,8 +125,8 @@ def train(
         Loss | None,
         typer.Option(
             rich_help_panel=_LEARNING,
-            help="paper: binary cross-entropy alone; refvid: with terms for small objects, for which actor is meant "
-            "and for single words (default: refvid).",
+            help="paper: what the paper of the system has, cross-entropy alone; refvid: with terms for small objects, "
+            "for which actor is meant and for single words (default: refvid).",
         ),
     ] = None,
     learning_rate: Annotated[
@@ -202,7 +202,6 @@ def train(
     settings = None if resume else TrainSettings.from_dict(asked)
     folder = _run_folder(out, dataset)
     with Terminal(quiet=quiet or not _leads(), verbose=verbose, log_file=log_file if _leads() else None) as terminal:
-        from refvid.train.objective import PAPER_OBJECTIVE, ObjectiveSettings
         from refvid.train.run import resume as resume_run
         from refvid.train.run import train as begin_run
         from refvid.train.sources import DataChoice
@@ -223,7 +222,7 @@ def train(
                     settings,
                     folder,
                     model=chosen,
-                    objective=PAPER_OBJECTIVE if loss == "paper" else ObjectiveSettings(),
+                    objective="paper" if loss == "paper" else None,
                     device=device,
                     show=show,
                     say=terminal.say,

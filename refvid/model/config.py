@@ -1,14 +1,11 @@
-"""Sizes of a network, saved as `config.json` beside its weights."""
+"""What every system's config has in common, saved as `config.json` beside its weights."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 PADDING, UNKNOWN = "<pad>", "<unk>"
-BackboneName = Literal["resnet101", "light"]
-LanguageName = Literal["words", "sentence"]
-AttentionName = Literal["cross-modal", "word", "pixel", "word-pixel", "none", "cvpr19"]
-PoolingName = Literal["word-attention", "mean", "max"]
-FusionName = Literal["gmlf", "self-gated", "conv-lstm", "deconvolution", "ppm", "cvpr19", "none"]
+InputShape = Literal["square", "area"]
+ThresholdOf = Literal["one", "maximum"]
 
 
 @dataclass(frozen=True)
@@ -30,66 +27,41 @@ class CrfSettings:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything needed to build a network and to feed it.
+    """What is needed to feed a network of any system; each system adds what it takes to build it.
 
     Attributes:
         vocabulary: Words the model has seen; word n has id n + 2, ids 0 and 1 are padding and unknown.
-        backbone_channels: Widths of stem, Res2, Res3, Res4 and Res5 of the light backbone (resnet101 fixes its own).
+        backbone: Name of the trunk; "light" is the small one that all tiny models have.
+        backbone_channels: Widths of stem, Res2, Res3, Res4 and Res5 of the light backbone (others fix their own).
         colour_channels: Width of the light backbone's colour path; 0: none.
-        detail_channels: Width of what brings the logits to stride 4 (`DetailUpsampling`, light backbone only); 0: they
-            are upsampled bilinearly, as in the paper.
         input_size: Side of the square input in pixels; frames are resized and zero-padded to it.
-        input_shape: "square", as the paper has it, or "area": the input has the frame's own proportions and the area
+        input_shape: "square", as the papers have it, or "area": the input has the frame's own proportions and the area
             of the square, so that a wide video wastes no positions on padding.
-        attention_channels: Width of queries, keys and values (512 in the paper).
-        fusion_channels: Width of X^i in gated fusion (500 in the paper).
-        language: What Eq. 1 joins to the pixels: "words" (CMSA-W), or "sentence", one vector by an LSTM (CMSA-S).
-        attention: "cross-modal", the paper's Eq. 2 and 3, or what its Table 2 compares that with, "word", "pixel",
-            "word-pixel" and "none" (see `attention_alternatives`), or "cvpr19", that of the image model released in
-            2019 (see `cvpr19`). Each but the first has a pooling of its own.
-        pooling: How the features of an expression's words become one map: "word-attention", the paper's Eq. 4 and 5,
-            or the "mean" or the "max" that its Table 1 compares it with.
-        fusion: How the three levels become one map: "gmlf", the paper's Eq. 6, or what its Table 2 compares that with,
-            "self-gated", "conv-lstm", "deconvolution" and "ppm", or "cvpr19", the gates that were released in 2019, or
-            "none", their sum.
-        frame_radius: tau, frames on either side of the target frame.
-        cross_frame: Whether CFSA is part of the network (off: the image model).
-        cross_frame_levels: Which of the levels Res3, Res4 and Res5, as 3, 4 and 5, CFSA is applied to; the paper does
-            not say, by default all.
-        cross_frame_code: "none": CFSA as printed. "space-time": its tokens know where and when they were seen, a
-            variant of our own (see `CrossFrameSelfAttention`).
+        embedding_channels: Width of a word's vector.
         threshold: Probability above which a pixel is the object.
+        threshold_of: What the threshold is a share of: "one", or the "maximum" of the frame's probabilities.
         refine: Whether masks are refined by DenseCRF unless the user says otherwise.
         training: What the weights were trained on and how; free-form record.
+        architecture: Name of the system, by which `config.json` is read.
     """
 
     name: str
     vocabulary: tuple[str, ...]
-    backbone: BackboneName = "resnet101"
+    backbone: str = "resnet101"
     backbone_channels: tuple[int, int, int, int, int] = (64, 256, 512, 1024, 2048)
     colour_channels: int = 0
-    detail_channels: int = 0
     input_size: int = 320
-    input_shape: Literal["square", "area"] = "square"
+    input_shape: InputShape = "square"
     embedding_channels: int = 1000
-    attention_channels: int = 512
-    fusion_channels: int = 500
-    language: LanguageName = "words"
-    attention: AttentionName = "cross-modal"
-    pooling: PoolingName = "word-attention"
-    fusion: FusionName = "gmlf"
-    frame_radius: int = 5
-    cross_frame: bool = True
-    cross_frame_levels: tuple[int, ...] = (3, 4, 5)
-    cross_frame_code: Literal["none", "space-time"] = "none"
     max_words: int = 20
     pixel_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     pixel_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     threshold: float = 0.5
+    threshold_of: ThresholdOf = "one"
     refine: bool = False
     crf: CrfSettings = CrfSettings()
     training: dict[str, Any] = field(default_factory=dict)
-    architecture: Literal["cmsa"] = "cmsa"
+    architecture: str = ""
 
     def __post_init__(self) -> None:
         if self.input_size % 8 or self.input_size <= 0:
@@ -98,43 +70,22 @@ class ModelConfig:
             )
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
-        if self.backbone not in ("resnet101", "light"):
-            raise ValueError(f"backbone must be 'resnet101' or 'light', got {self.backbone!r}")
-        if self.input_shape not in ("square", "area"):
-            raise ValueError(f"input_shape must be 'square' or 'area', got {self.input_shape!r}")
-        if self.language not in get_args(LanguageName):
-            raise ValueError(f"language must be one of {', '.join(get_args(LanguageName))}, got {self.language!r}")
-        if self.attention not in get_args(AttentionName):
-            raise ValueError(f"attention must be one of {', '.join(get_args(AttentionName))}, got {self.attention!r}")
-        if self.pooling not in get_args(PoolingName):
-            raise ValueError(f"pooling must be one of {', '.join(get_args(PoolingName))}, got {self.pooling!r}")
-        if self.fusion not in get_args(FusionName):
-            raise ValueError(f"fusion must be one of {', '.join(get_args(FusionName))}, got {self.fusion!r}")
-        if not self.cross_frame_levels or set(self.cross_frame_levels) - {3, 4, 5}:
-            raise ValueError(f"cross_frame_levels names levels out of 3, 4 and 5, got {self.cross_frame_levels}")
-        if self.cross_frame_code not in ("none", "space-time"):
-            raise ValueError(f"cross_frame_code must be 'none' or 'space-time', got {self.cross_frame_code!r}")
-        if self.architecture != "cmsa":
-            raise ValueError(f"architecture must be 'cmsa', got {self.architecture!r}")
-        if self.backbone != "light" and (self.colour_channels or self.detail_channels):
-            raise ValueError("colour_channels and detail_channels belong to the light backbone, leave them 0")
+        self.require("input_shape", get_args(InputShape))
+        self.require("threshold_of", get_args(ThresholdOf))
+        if self.backbone != "light" and self.colour_channels:
+            raise ValueError("colour_channels belong to the light backbone, leave them 0")
         if len(set(self.vocabulary)) != len(self.vocabulary):
             raise ValueError("vocabulary names a word twice")
-        self._refuse_what_cannot_be_joined()
 
-    def _refuse_what_cannot_be_joined(self) -> None:
-        if self.pooling != "word-attention" and self.attention != "cross-modal":
-            raise ValueError(
-                f"pooling {self.pooling!r} is for attention 'cross-modal'; attention {self.attention!r} pools words "
-                "its own way, leave pooling 'word-attention'"
-            )
-        if self.language == "sentence" and self.pooling != "word-attention":
-            raise ValueError(
-                f"pooling {self.pooling!r} needs words; language 'sentence' leaves one vector and nothing to pool, "
-                "leave pooling 'word-attention'"
-            )
-        if self.language == "sentence" and self.attention == "word":
-            raise ValueError("attention 'word' is among words; language 'sentence' leaves one vector, choose 'words'")
+    def require(self, name: str, choices: tuple[str, ...]) -> None:
+        """Refuse a field that is none of some choices.
+
+        Raises:
+            ValueError: It is none.
+        """
+        if getattr(self, name) not in choices:
+            expected = f"one of {', '.join(choices)}" if len(choices) > 1 else repr(choices[0])
+            raise ValueError(f"{name} must be {expected}, got {getattr(self, name)!r}")
 
     def canvas(self, height: int, width: int) -> tuple[int, int]:
         """Return height and width of the network's input for frames of this size, multiples of the stride 8."""
@@ -148,8 +99,8 @@ class ModelConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "ModelConfig":
-        """Build a config from the contents of `config.json`.
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a config of this system from the contents of `config.json`; `read_config` knows which system it is.
 
         Raises:
             ValueError: A key is unknown or missing, or a value is out of range.
@@ -169,30 +120,6 @@ class ModelConfig:
         except TypeError as error:
             raise ValueError(str(error)) from error
 
-    def renamed(self, **changes: Any) -> "ModelConfig":
+    def renamed(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
-
-
-def full_config(vocabulary: tuple[str, ...]) -> ModelConfig:
-    """Return `cmsa-deeplab101`, the network of the paper's section 4.1.1."""
-    return ModelConfig(name="cmsa-deeplab101", vocabulary=vocabulary, refine=True)
-
-
-def tiny_config(vocabulary: tuple[str, ...]) -> ModelConfig:
-    """Return `cmsa-tiny`: the same modules, sized for two CPU cores."""
-    return ModelConfig(
-        name="cmsa-tiny",
-        vocabulary=vocabulary,
-        backbone="light",
-        backbone_channels=(24, 48, 96, 128, 160),
-        colour_channels=32,
-        detail_channels=24,
-        input_size=192,
-        input_shape="area",
-        embedding_channels=64,
-        attention_channels=64,
-        fusion_channels=64,
-        cross_frame_levels=(5,),
-        cross_frame_code="space-time",
-    )

@@ -1,257 +1,53 @@
-"""The whole network: CMSA + CFSA, built from its parts by `build_network`, the only place that reads a config."""
+"""The systems by name: the one place that knows them all."""
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from typing import cast
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-
-from refvid.model.attention_alternatives import (
-    AttentionAlternative,
-    NoAttention,
-    PixelAttention,
-    WordAttention,
-    WordPixelPairAttention,
-)
-from refvid.model.backbone import Levels, LightBackbone, ResNetBackbone
-from refvid.model.config import AttentionName, FusionName, ModelConfig, PoolingName
-from refvid.model.cross_frame import CrossFrameSelfAttention
-from refvid.model.cross_frame_stream import CrossFrameStream
-from refvid.model.cross_modal import CrossModalSelfAttention
-from refvid.model.cvpr19 import Cvpr19Attention, Cvpr19Fusion, cvpr19_attention
-from refvid.model.detail import DetailUpsampling
-from refvid.model.fusion import GatedMultiLevelFusion
-from refvid.model.fusion_alternatives import SelfGatedFusion, SummedFusion
-from refvid.model.fusion_decoders import ConvolutionalLSTMFusion, DeconvolutionFusion, PyramidPoolingFusion
-from refvid.model.language import Vocabulary, WordEmbedding
-from refvid.model.pooling import MaxPooledAttention, MeanPooledAttention
-from refvid.model.sentence import SentenceEmbedding, number_sentences
-from refvid.model.spatial import spatial_code
-
-FIRST_LEVEL = 3  # Res3
-LEVELS = 3
-Decoder = ConvolutionalLSTMFusion | DeconvolutionFusion | PyramidPoolingFusion
-Fusion = GatedMultiLevelFusion | SelfGatedFusion | Decoder | SummedFusion | Cvpr19Fusion
-Attention = CrossModalSelfAttention | AttentionAlternative | Cvpr19Attention
-POOLINGS: dict[PoolingName, type[CrossModalSelfAttention]] = {
-    "word-attention": CrossModalSelfAttention,
-    "mean": MeanPooledAttention,
-    "max": MaxPooledAttention,
-}
-ATTENTIONS: dict[AttentionName, type[AttentionAlternative]] = {
-    "word": WordAttention,
-    "pixel": PixelAttention,
-    "word-pixel": WordPixelPairAttention,
-    "none": NoAttention,
-}
-FUSIONS: dict[FusionName, Callable[[Sequence[int], int], Fusion]] = {
-    "gmlf": GatedMultiLevelFusion,
-    "self-gated": SelfGatedFusion,
-    "conv-lstm": ConvolutionalLSTMFusion,
-    "deconvolution": DeconvolutionFusion,
-    "ppm": PyramidPoolingFusion,
-    "cvpr19": Cvpr19Fusion,
-    "none": SummedFusion,
-}
+from refvid.model.cmsa import build_cmsa
+from refvid.model.cmsa_config import CmsaConfig, full_config, refvid_config, tiny_config
+from refvid.model.config import ModelConfig
+from refvid.model.language import Vocabulary
+from refvid.model.system import ReferringNetwork
 
 
-class ReferringNetwork(nn.Module):
-    """Segments what an expression names in the target frame of a clip (Fig. 3).
+@dataclass(frozen=True)
+class System:
+    """How a system's configs are read and its networks built.
 
-    Training calls the module on whole clips. Inference calls `encode` once a frame, feeds the levels through a
-    `LevelStream`, and calls `segment` with any number of expressions on what comes out.
+    Attributes:
+        config: Class of its configs.
+        build: Makes the network of a config, with random weights.
     """
 
-    pixel_mean: Tensor
-    pixel_std: Tensor
-
-    def __init__(
-        self,
-        *,
-        backbone: ResNetBackbone | LightBackbone,
-        embedding: WordEmbedding | SentenceEmbedding,
-        cross_frame: nn.ModuleList,
-        cross_frame_levels: Sequence[int],
-        cross_modal: nn.ModuleList,
-        fusion: Fusion,
-        detail: DetailUpsampling | None,
-        frame_radius: int,
-        pixel_mean: Sequence[float],
-        pixel_std: Sequence[float],
-    ) -> None:
-        super().__init__()
-        self.backbone, self.embedding = backbone, embedding
-        self.cross_frame, self.cross_modal, self.fusion = cross_frame, cross_modal, fusion
-        self.detail = detail
-        self.frame_radius = frame_radius if len(cross_frame) else 0
-        self.cross_frame_at = tuple(level - FIRST_LEVEL for level in cross_frame_levels) if len(cross_frame) else ()
-        self.register_buffer("pixel_mean", torch.tensor(pixel_mean)[:, None, None], persistent=False)
-        self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], persistent=False)
-
-    def encode(self, images: Tensor) -> Levels:
-        """Map images [B, 3, H, W], values 0 to 1 with zero padding, to the backbone's levels [B, C_i, h, w]."""
-        return cast(Levels, self.backbone((images - self.pixel_mean) / self.pixel_std))
-
-    def segment(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """Segment every expression on the same visual features.
-
-        Args:
-            levels: Features [B, C_i, h, w]; fine ones, [B, C, 2 h, 2 w], where the network has them.
-            word_ids: int64 [B, E, L], 0 for padding.
-
-        Returns:
-            Logits [B, E, h, w] on the feature grid, or [B, E, 2 h, 2 w] with fine features or deconvolution, and each
-            level's word attention [B, E, L], L = 1 where a sentence is one vector.
-        """
-        words, word_mask = self.embedding(word_ids)
-        _, _, height, width = levels[0].shape
-        spatial = spatial_code(height, width, dtype=levels[0].dtype, device=levels[0].device)
-        # In training the expressions of a picture have many words in common: attend to each different word once.
-        number = number_words if isinstance(self.embedding, WordEmbedding) else number_sentences
-        shared = number(word_ids) if word_ids.shape[1] > 1 and torch.is_grad_enabled() else None
-        results = [
-            attend(level, words, word_mask, spatial, shared)
-            for attend, level in zip(self.cross_modal, levels[:LEVELS], strict=True)
-        ]
-        fused = self.fusion.fuse([multimodal for multimodal, _ in results])
-        logits: Tensor = self.fusion.score(fused)
-        if self.detail is not None:
-            logits = self.detail(logits, fused, levels[LEVELS])
-        return logits.view(*word_ids.shape[:2], *logits.shape[-2:]), [attention for _, attention in results]
-
-    def forward(
-        self,
-        clips: Tensor,
-        word_ids: Tensor,
-        *,
-        target: int = 0,
-        frame_mask: Tensor | None = None,
-        times: Sequence[int] | None = None,
-    ) -> Tensor:
-        """Segment the target frame of each clip.
-
-        Args:
-            clips: Images [B, T, 3, H, W], values 0 to 1.
-            word_ids: int64 [B, E, L].
-            target: Index of the target frame.
-            frame_mask: False for frames beyond the ends of the video, bool [B, T].
-            times: Number of each frame in its video, from any start; None: they follow each other.
-
-        Returns:
-            Logits [B, E, H, W].
-        """
-        logits, _ = self.segment(self.enhance(clips, target, frame_mask, times), word_ids)
-        return F.interpolate(logits, clips.shape[-2:], mode="bilinear", align_corners=False)
-
-    def enhance(
-        self,
-        clips: Tensor,
-        target: int,
-        frame_mask: Tensor | None = None,
-        times: Sequence[int] | None = None,
-        *,
-        neighbour_gradients: bool = True,
-    ) -> list[Tensor]:
-        """Encode clips [B, T, 3, H, W] and return the target frame's levels [B, C_i, h, w] after CFSA.
-
-        Without `neighbour_gradients` the trunk learns from the target frame alone: the other frames are encoded by
-        themselves, without a graph.
-        """
-        batch, frames = clips.shape[:2]
-        if neighbour_gradients or frames == 1:
-            levels = [level.reshape(batch, frames, *level.shape[1:]) for level in self.encode(clips.flatten(0, 1))]
-        else:
-            levels = self._encode_apart(clips, target)
-        enhanced = [level[:, target] for level in levels]
-        for index, attend in zip(self.cross_frame_at, self.cross_frame, strict=True):
-            enhanced[index] = attend(levels[index], target, frame_mask, times)
-        return enhanced
-
-    def _encode_apart(self, clips: Tensor, target: int) -> list[Tensor]:
-        """Return the levels [B, T, C_i, h, w] of clips, with a graph for the target frame only."""
-        batch, frames = clips.shape[:2]
-        others = [frame for frame in range(frames) if frame != target]
-        with torch.no_grad():
-            rest = self.encode(clips[:, others].flatten(0, 1))
-        levels = []
-        for own, other in zip(self.encode(clips[:, target]), rest, strict=True):
-            neighbours = other.reshape(batch, frames - 1, *other.shape[1:])
-            levels.append(torch.cat([neighbours[:, :target], own[:, None], neighbours[:, target:]], 1))
-        return levels
+    config: type[ModelConfig]
+    build: Callable[[Any], ReferringNetwork]
 
 
-def number_words(word_ids: Tensor) -> Tensor:
-    """Number the different words of each picture from 0: ids int64 [B, E, L] to numbers int64 [B, E, L]."""
-    return torch.stack([torch.unique(ids, return_inverse=True)[1] for ids in word_ids])
+SYSTEMS = {"cmsa": System(CmsaConfig, build_cmsa)}  # by ModelConfig.architecture
+# Configs by the names that `refvid train --model` knows, each of a vocabulary.
+CONFIGS: dict[str, Callable[[tuple[str, ...]], ModelConfig]] = {
+    "refvid-tiny": refvid_config,
+    "cmsa-tiny": tiny_config,
+    "cmsa-deeplab101": full_config,
+}
 
 
-class LevelStream:
-    """Feeds the levels of each frame through CFSA, `frame_radius` frames behind; without CFSA, straight on."""
+def read_config(values: dict[str, Any]) -> ModelConfig:
+    """Build a config from the contents of `config.json`, of whichever system it is.
 
-    def __init__(self, network: ReferringNetwork) -> None:
-        self._streams = {
-            index: CrossFrameStream(cast(CrossFrameSelfAttention, attention), network.frame_radius)
-            for index, attention in zip(network.cross_frame_at, network.cross_frame, strict=True)
-        }
-        self._waiting: deque[list[Tensor]] = deque()  # the levels of the frames not delivered yet
-
-    def push(self, levels: Sequence[Tensor]) -> list[Tensor] | None:
-        """Take one frame's levels [1, C_i, h, w]; return those of the frame `frame_radius` back, enhanced, or None."""
-        self._waiting.append(list(levels))
-        results = {index: stream.push(levels[index]) for index, stream in self._streams.items()}
-        enhanced = {index: result for index, result in results.items() if result is not None}
-        return self._enhance(enhanced) if len(enhanced) == len(self._streams) else None
-
-    def flush(self) -> Iterator[list[Tensor]]:
-        """Yield the levels of the frames still held back, at the end of the video."""
-        rests = {index: stream.flush() for index, stream in self._streams.items()}
-        while self._waiting:
-            yield self._enhance({index: next(rest) for index, rest in rests.items()})
-
-    def _enhance(self, enhanced: dict[int, Tensor]) -> list[Tensor]:
-        return [enhanced.get(index, level) for index, level in enumerate(self._waiting.popleft())]
-
-
-def build_attention(config: ModelConfig, level_channels: Sequence[int]) -> Sequence[Attention]:
-    """Build what joins words and pixels on each level, with random weights."""
-    if config.attention == "cvpr19":
-        return cvpr19_attention(level_channels, config.embedding_channels, config.attention_channels)
-    kind = POOLINGS[config.pooling] if config.attention == "cross-modal" else ATTENTIONS[config.attention]
-    return [kind(channels, config.embedding_channels, config.attention_channels) for channels in level_channels]
+    Raises:
+        ValueError: The system or a key is unknown, a key is missing, or a value is out of range.
+    """
+    architecture = values.get("architecture", "cmsa")
+    if architecture not in SYSTEMS:
+        raise ValueError(f"architecture must be one of {', '.join(SYSTEMS)}, got {architecture!r}")
+    return SYSTEMS[architecture].config.from_dict(values)
 
 
 def build_network(config: ModelConfig) -> ReferringNetwork:
     """Build the network a config describes, with random weights."""
-    backbone: ResNetBackbone | LightBackbone = (
-        ResNetBackbone()
-        if config.backbone == "resnet101"
-        else LightBackbone(config.backbone_channels, config.colour_channels, config.detail_channels)
-    )
-    cross_modal = build_attention(config, backbone.channels)
-    cross_frame = [
-        CrossFrameSelfAttention(
-            backbone.channels[level - FIRST_LEVEL],
-            config.attention_channels,
-            space_time=config.cross_frame_code == "space-time",
-            radius=max(1, config.frame_radius),
-        )
-        for level in config.cross_frame_levels
-    ]
-    embedding = WordEmbedding if config.language == "words" else SentenceEmbedding
-    return ReferringNetwork(
-        backbone=backbone,
-        embedding=embedding(len(config.vocabulary), config.embedding_channels),
-        cross_frame=nn.ModuleList(cross_frame if config.cross_frame else []),
-        cross_frame_levels=config.cross_frame_levels,
-        cross_modal=nn.ModuleList(cross_modal),
-        fusion=FUSIONS[config.fusion]([level.channels for level in cross_modal], config.fusion_channels),
-        detail=DetailUpsampling(config.detail_channels, config.fusion_channels) if config.detail_channels else None,
-        frame_radius=config.frame_radius,
-        pixel_mean=config.pixel_mean,
-        pixel_std=config.pixel_std,
-    )
+    return SYSTEMS[config.architecture].build(config)
 
 
 def build_vocabulary(config: ModelConfig) -> Vocabulary:

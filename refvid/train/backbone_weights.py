@@ -1,38 +1,56 @@
-"""Weights of torchvision's ResNet-101, trained on ImageNet, mapped onto the trunk of the full model."""
+"""First weights of a trunk: torchvision's ResNet-101, trained on ImageNet, or the light trunk of another model."""
 
 from pathlib import Path
 
 import torch
 from huggingface_hub import errors, hf_hub_download
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
 from refvid.model.backbone import LightBackbone, ResNetBackbone
+from refvid.weights import locate_checkpoint, read_weights
 
 DEFAULT_BACKBONE = "timm/resnet101.tv_in1k"
 _FILE = "model.safetensors"
 # Where the layers of torchvision's resnet101 lie in the trunk.
 _PLACES = {"conv1": "stem.0", "bn1": "stem.1", "layer1": "res2", "layer2": "res3", "layer3": "res4", "layer4": "res5"}
+_TRUNK = "backbone."  # the beginning of the names of a network's trunk
 _COUNTER = "num_batches_tracked"  # of no use to a trained network, and left out by some who save one
 
 
-def load_backbone(backbone: ResNetBackbone | LightBackbone, where: str) -> None:
+def load_backbone(backbone: nn.Module, where: str) -> None:
     """Puts trained weights into a trunk.
 
     Args:
-        backbone: Of a network with "backbone": "resnet101".
-        where: A Hub id `owner/name`, or a file: .safetensors, or .pth that holds tensors alone.
+        backbone: Of a network.
+        where: For a ResNet-101 a Hub id `owner/name`, or a file: .safetensors, or .pth that holds tensors alone. For a
+            light trunk, any model that has one of the same widths, by a name of `refvid.load_model`.
 
     Raises:
-        UsageError: The trunk is the light one, or the name is neither a file nor a Hub id.
+        UsageError: The trunk is neither, or the name is neither a file nor a Hub id.
         UnavailableError: The Hub cannot be reached, or has no such repository.
         WeightsError: The file is damaged, or is not of a ResNet-101.
     """
+    if isinstance(backbone, LightBackbone):
+        return _take_over(backbone, where)
     if not isinstance(backbone, ResNetBackbone):
-        raise UsageError(f"the backbone weights '{where}' are of a ResNet-101, and this network has the light trunk")
+        raise UsageError(f"there are no weights '{where}' for a trunk of this kind; leave --backbone-weights out")
     weights = map_weights(_read(_find(where)), where)
     backbone.load_state_dict(backbone.state_dict() | weights)
+
+
+def _take_over(backbone: LightBackbone, where: str) -> None:
+    """Copies the trunk of another model, and leaves as they are the parts that only this one has."""
+    weights = read_weights(locate_checkpoint(where)[0])
+    given = {name.removeprefix(_TRUNK): value for name, value in weights.items() if name.startswith(_TRUNK)}
+    own = backbone.state_dict()
+    taken = {name: value for name, value in given.items() if name in own}
+    misfit = [name for name, value in taken.items() if value.shape != own[name].shape]
+    if misfit or not taken:
+        reason = f"its {misfit[0]} has other sizes" if misfit else "it has none"
+        raise WeightsError(f"the trunk of '{where}' is not that of this network: {reason}")
+    backbone.load_state_dict(own | taken)
 
 
 def map_weights(weights: dict[str, Tensor], where: str) -> dict[str, Tensor]:

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.data.sample import STRIDE, Batch
+from refvid.model.cmsa import CmsaNetwork
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.language import FIRST_WORD_ID, WordEmbedding
-from refvid.model.network import LEVELS, ReferringNetwork
 from refvid.model.spatial import spatial_code
+from refvid.model.system import LEVELS, ReferringNetwork
 
 LEAST_REGION = 0.25  # cells: what is smaller does not take part in the contrast
 LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
@@ -34,6 +35,7 @@ class ObjectiveSettings:
         contrast: Cross-entropy over the regions of a scene, by the mean logit in each: which of them is meant.
         words: Cross-entropy between each word's attention and the regions it is true of.
         attributes: Binary cross-entropy of the words true of each position.
+        foreground: What a pixel of the object weighs in the cross-entropy, where one of the background weighs 1.
     """
 
     entropy: float = 4.0
@@ -41,9 +43,17 @@ class ObjectiveSettings:
     contrast: float = 0.5
     words: float = 0.2
     attributes: float = 0.5
+    foreground: float = 1.0
 
 
 PAPER_OBJECTIVE = ObjectiveSettings(entropy=1.0, dice=0.0, contrast=0.0, words=0.0, attributes=0.0)
+# By ModelConfig.architecture, where a system's own paper weighs otherwise.
+PAPER_OBJECTIVES: dict[str, ObjectiveSettings] = {}
+
+
+def paper_objective(architecture: str) -> ObjectiveSettings:
+    """Return the loss that the paper of a system trains it with."""
+    return PAPER_OBJECTIVES.get(architecture, PAPER_OBJECTIVE)
 
 
 class Objective(nn.Module):
@@ -53,7 +63,7 @@ class Objective(nn.Module):
         super().__init__()
         self.settings = settings
         self.attribute_heads = nn.ModuleList(
-            nn.Conv2d(channels, FIRST_WORD_ID + vocabulary_size, 1) for channels in network.backbone.channels[1:]
+            nn.Conv2d(channels, FIRST_WORD_ID + vocabulary_size, 1) for channels in network.attribute_channels
         )
         for head in self.attribute_heads:
             assert isinstance(head, nn.Conv2d)
@@ -79,28 +89,32 @@ class Objective(nn.Module):
         )
         parts: dict[str, Tensor] = {}
         if (masks or batch.region_maps is None) and (settings.entropy or settings.dice):
-            logits = network.segment(levels, batch.word_ids)[0].float()
-            parts["entropy"], parts["dice"] = mask_losses(logits, batch.masks, batch.known)
+            *earlier, logits = [response.float() for response in network.respond(levels, batch.word_ids)]
+            weigh = {"foreground": settings.foreground}
+            parts["entropy"], parts["dice"] = mask_losses(logits, batch.masks, batch.known, **weigh)
+            for response in earlier:  # every scale that answers learns from the masks
+                parts["entropy"] = parts["entropy"] + mask_losses(response, batch.masks, batch.known, **weigh)[0]
             if settings.contrast and batch.region_maps is not None:
                 parts["contrast"] = contrast_loss(logits, batch.masks, batch.known, batch.region_maps)
         if batch.region_maps is not None and batch.region_words is not None:
             if settings.words and _words_attend(network):
                 parts["words"] = self._word_loss(network, levels, batch)
             if settings.attributes:
-                parts["attributes"] = self._attribute_loss(levels, batch.region_maps, batch.region_words)
+                parts["attributes"] = self._attribute_loss(network, levels, batch.region_maps, batch.region_words)
         loss = torch.stack([getattr(settings, name) * value for name, value in parts.items()]).sum()
         return loss, {name: value.detach() for name, value in parts.items()}
 
-    def _attribute_loss(self, levels: list[Tensor], maps: Tensor, words: Tensor) -> Tensor:
+    def _attribute_loss(self, network: ReferringNetwork, levels: list[Tensor], maps: Tensor, words: Tensor) -> Tensor:
         truth = torch.einsum("brhw,brv->bvhw", maps, words.to(maps.dtype)).clamp(max=1)
         total = truth.new_zeros(())
-        for head, level in zip(self.attribute_heads, levels[1:LEVELS], strict=True):
+        for head, level in zip(self.attribute_heads, network.attribute_levels(levels), strict=True):
             entropy = F.binary_cross_entropy_with_logits(head(level).float(), truth, reduction="none")
             total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
         return 0.1 * total
 
     @staticmethod
     def _word_loss(network: ReferringNetwork, levels: list[Tensor], batch: Batch) -> Tensor:
+        assert isinstance(network, CmsaNetwork)
         assert batch.region_maps is not None
         assert batch.region_words is not None
         words, _ = network.embedding(batch.word_ids)
@@ -120,21 +134,25 @@ class Objective(nn.Module):
 
 def _words_attend(network: ReferringNetwork) -> bool:
     """Return whether each word of an expression attends to positions by itself."""
+    if not isinstance(network, CmsaNetwork):
+        return False
     attends = all(isinstance(module, CrossModalSelfAttention) for module in network.cross_modal)
     return attends and isinstance(network.embedding, WordEmbedding)
 
 
-def mask_losses(logits: Tensor, masks: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
+def mask_losses(logits: Tensor, masks: Tensor, known: Tensor, *, foreground: float = 1.0) -> tuple[Tensor, Tensor]:
     """Return the mean binary cross-entropy and the mean Dice loss of the rows that are known.
 
     Args:
         logits: On the feature grid, [B, E, h, w].
         masks: Shares of each pixel that are object, [B, E, H, W].
         known: Rows that count, bool [B, E].
+        foreground: What a pixel of the object weighs in the cross-entropy.
     """
     truth = F.avg_pool2d(masks, LOSS_STRIDE)[known]
     fine = F.interpolate(logits, truth.shape[-2:], mode="bilinear")[known]
-    entropy = F.binary_cross_entropy_with_logits(fine, truth)
+    weight = None if foreground == 1 else torch.tensor(foreground, device=fine.device)
+    entropy = F.binary_cross_entropy_with_logits(fine, truth, pos_weight=weight)
     probability = fine.sigmoid()
     overlap = (probability * truth).sum((1, 2))
     smoothing = 1.0  # cells; keeps an empty truth from asking for exactly nothing

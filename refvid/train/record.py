@@ -9,6 +9,7 @@ from typing import Any
 
 from refvid.errors import RefvidError
 from refvid.model.config import ModelConfig
+from refvid.model.network import read_config
 from refvid.train.objective import ObjectiveSettings
 from refvid.train.settings import TrainSettings
 from refvid.train.sources import DataChoice
@@ -84,7 +85,7 @@ def read_run(folder: Path) -> Run:
             DataChoice(data["dataset"], **places),
             TrainSettings.from_dict(values["settings"]),
             ObjectiveSettings(**values["objective"]),
-            ModelConfig.from_dict(values["model"]),
+            read_config(values["model"]),
             dict(values["origin"]),
         )
     except (ValueError, TypeError, KeyError) as error:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -17,7 +17,7 @@ from refvid.train.distributed import join_team
 from refvid.train.feed import Feed, Source
 from refvid.train.loop import Trainer, run_steps
 from refvid.train.monitor import Monitor, Show
-from refvid.train.objective import Objective, ObjectiveSettings
+from refvid.train.objective import Objective, ObjectiveSettings, paper_objective
 from refvid.train.pictures import compare
 from refvid.train.record import RUN_FILE, Run, read_run
 from refvid.train.settings import TrainSettings, changed_settings
@@ -55,7 +55,7 @@ def train(
     folder: Path,
     *,
     model: ModelChoice | None = None,
-    objective: ObjectiveSettings | None = None,
+    objective: ObjectiveSettings | Literal["paper"] | None = None,
     device: str = "auto",
     show: Show | None = None,
     say: Say = lambda sentence: None,
@@ -66,8 +66,8 @@ def train(
         data: To learn from.
         settings: Of the run.
         folder: Of the run; made if need be.
-        model: What to train; by default a new cmsa-tiny.
-        objective: Weights of the loss.
+        model: What to train; by default a new refvid-tiny.
+        objective: Weights of the loss; "paper": those that the paper of the system gives.
         device: As for `refvid.weights.pick_device`.
         show: Told of each step.
         say: Told in sentences how things are going.
@@ -87,6 +87,8 @@ def train(
         opened = open_data(data, settings, template.input_size)
         network, config = begin(model, template, opened.words)
         origin = {key: str(value) for key, value in vars(model).items() if value is not None}
+        if objective == "paper":
+            objective = paper_objective(config.architecture)
         run = Run(data, settings, objective or ObjectiveSettings(), config, origin)
         trainer = Trainer(network, Objective(network, len(config.vocabulary), run.objective), settings, team)
         if team.leads:

@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from refvid.errors import UsageError, WeightsError
-from refvid.model.config import ModelConfig, full_config, tiny_config
+from refvid.model.config import ModelConfig
 from refvid.model.language import FIRST_WORD_ID
-from refvid.model.network import ReferringNetwork, build_network
+from refvid.model.network import CONFIGS, build_network, read_config
+from refvid.model.system import ReferringNetwork
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
-from refvid.weights import CONFIG_FILE, read_checkpoint, run_hint
+from refvid.weights import CONFIG_FILE, DEFAULT_MODEL, read_checkpoint, run_hint
 
-MODELS = {"cmsa-tiny": tiny_config, "cmsa-deeplab101": full_config}
 RANDOM = "none"
 _MAY_BE_NEW = ("cross_frame.",)  # a network that learnt from pictures goes on with clips
-_WORDS = "embedding.table.weight"
+_WORDS = "table.weight"  # the end of the name of the words' vectors
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class ModelChoice:
     """What to train.
 
     Attributes:
-        model: A name of `MODELS`, a config.json, or a checkpoint folder whose config is taken; None: as `start` has it,
-            else cmsa-tiny.
+        model: A name of `CONFIGS`, a config.json, or a checkpoint folder whose config is taken; None: as `start` has
+            it, else the model that ships.
         start: Checkpoint folder with the weights to begin with.
         backbone_weights: As for `load_backbone`; "none" for random ones; None for the usual ones of the trunk.
     """
@@ -43,20 +43,20 @@ def choose_config(choice: ModelChoice) -> ModelConfig:
         UsageError: There is no such model.
         WeightsError: The file does not describe a model.
     """
-    name = choice.model if choice.model is not None else str(choice.start or "cmsa-tiny")
-    if name in MODELS:
-        return MODELS[name](())
+    name = choice.model if choice.model is not None else str(choice.start or DEFAULT_MODEL)
+    if name in CONFIGS:
+        return CONFIGS[name](())
     path = Path(name).expanduser()
     if path.is_dir() and not (path / CONFIG_FILE).is_file() and (hint := run_hint(path)):
         raise UsageError(f"the folder '{path}' holds no {CONFIG_FILE}; {hint}")
     path = path / CONFIG_FILE if path.is_dir() else path
     if not path.is_file():
         raise UsageError(
-            f"there is no model '{name}' to train; expected {', '.join(MODELS)}, a config.json or a checkpoint folder"
+            f"there is no model '{name}' to train; expected {', '.join(CONFIGS)}, a config.json or a checkpoint folder"
         )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        return ModelConfig.from_dict({"name": path.stem, "vocabulary": []} | values)
+        return read_config({"name": path.stem, "vocabulary": []} | values)
     except (ValueError, TypeError) as error:
         raise WeightsError(f"'{path}' does not describe a model of this version: {error}") from error
 
@@ -97,10 +97,12 @@ def _joined(known: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:
 def _transplant(weights: dict[str, Tensor], network: ReferringNetwork, where: Path) -> None:
     """Copies weights into a network that may have more words, and cross-frame attention that they have not."""
     own = network.state_dict()
+    tables = [name for name in weights if name.endswith(_WORDS) and name in own]
     with torch.no_grad():
-        own[_WORDS][: len(weights[_WORDS])] = weights[_WORDS]
-    assert len(own[_WORDS]) >= len(weights[_WORDS]) >= FIRST_WORD_ID
-    taken = {name: value for name, value in weights.items() if name != _WORDS}
+        for table in tables:
+            own[table][: len(weights[table])] = weights[table]
+            assert len(own[table]) >= len(weights[table]) >= FIRST_WORD_ID
+    taken = {name: value for name, value in weights.items() if name not in tables}
     misfit = [name for name, value in taken.items() if name not in own or own[name].shape != value.shape]
     misfit = [name for name in misfit if name in own or not name.startswith(_MAY_BE_NEW)]
     missing = [name for name in own if name not in weights and not name.startswith(_MAY_BE_NEW)]

@@ -10,7 +10,7 @@ from refvid.data.sample import Sample
 from refvid.metrics import THRESHOLDS, iou, mean_iou, overall_iou, precision_at
 from refvid.model.config import ModelConfig
 from refvid.model.letterbox import Letterbox
-from refvid.model.network import ReferringNetwork
+from refvid.model.system import ReferringNetwork
 from refvid.train.feed import VALIDATION, Source, collate_for, draw, generator_of, move
 
 

@@ -49,7 +49,7 @@ class FakeReport:
     output: Path
     expressions: tuple[FakeExpressionReport, ...]
     frames: int = 10
-    model: str = "cmsa-tiny"
+    model: str = "refvid-tiny"
     device: str = "cpu"
     precision: str = "float32"
     seconds: float = 2.0
@@ -109,7 +109,7 @@ def segmenting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeSegmentin
     weights.__dict__.update(
         load_model=load_model,
         loads=loads,
-        embedded_models=lambda: ["cmsa-tiny"],
+        embedded_models=lambda: ["refvid-tiny"],
         CONFIG_FILE="config.json",
         WEIGHTS_FILE="model.safetensors",
     )

@@ -17,7 +17,7 @@ def test_names_versions_devices_encoders_and_models(refvid, segmenting) -> None:
     assert version("av") in lines["av"]
     assert "cores" in lines["cpu"]
     assert "available" in lines["encoder libx264"]
-    assert "cmsa-tiny" in lines["embedded models"]
+    assert "refvid-tiny" in lines["embedded models"]
 
 
 def test_missing_optional_package_says_what_to_type(refvid, segmenting, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ from torch.nn import functional as F
 
 from refvid.cli.app import main
 from refvid.data.sample import Batch
-from refvid.model.config import ModelConfig
-from refvid.model.network import ReferringNetwork, build_network
+from refvid.model.cmsa import CmsaNetwork
+from refvid.model.cmsa_config import CmsaConfig
+from refvid.model.network import build_network
 from refvid.train.objective import Objective, ObjectiveSettings
 from refvid.weights import load_model, save_checkpoint
 from tests.clips import make_clip
@@ -20,13 +21,13 @@ from tests.conftest import WORDS, save_random, small_config
 EXPRESSIONS = torch.tensor([[[2, 3, 0], [4, 0, 0]], [[5, 6, 2], [3, 0, 0]]])
 
 
-def build(**changes: object) -> ReferringNetwork:
+def build(**changes: object) -> CmsaNetwork:
     """The small network with some fields of its config changed."""
     torch.manual_seed(3)
     return build_network(small_config().renamed(**changes)).eval()
 
 
-def check_every_parameter_learns(network: ReferringNetwork) -> None:
+def check_every_parameter_learns(network: CmsaNetwork) -> None:
     """Gradients reach everything, through expressions of several lengths, and are finite."""
     assert network.detail is not None
     torch.nn.init.normal_(network.detail.score.weight)  # at zero, nothing before it learns
@@ -36,7 +37,7 @@ def check_every_parameter_learns(network: ReferringNetwork) -> None:
         assert parameter.grad.isfinite().all(), label
 
 
-def check_mixed_precision(network: ReferringNetwork) -> None:
+def check_mixed_precision(network: CmsaNetwork) -> None:
     """In bfloat16, with and without gradients, nothing changes but the rounding."""
     clip = torch.rand(2, 3, 3, 32, 48)
     exact = network(clip, EXPRESSIONS, target=1).detach()
@@ -72,7 +73,7 @@ def overfit(word_ids: Tensor, **changes: object) -> tuple[float, float, float]:
     return losses[0], losses[-1], float(shares.min())
 
 
-def check_saving(config: ModelConfig, folder: Path) -> None:
+def check_saving(config: CmsaConfig, folder: Path) -> None:
     """A checkpoint gives back the config and the very same masks."""
     torch.manual_seed(4)
     network = build_network(config).eval()
@@ -84,7 +85,7 @@ def check_saving(config: ModelConfig, folder: Path) -> None:
         assert torch.equal(loaded.network(clip, EXPRESSIONS, target=1), network(clip, EXPRESSIONS, target=1))
 
 
-def check_command_line(config: ModelConfig, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def check_command_line(config: CmsaConfig, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`refvid segment` cuts out what a random model of this config finds, in every frame."""
     checkpoint = save_random(config, folder / "model")
     clip, output = make_clip(folder / "clip.mp4", frames=3, size=(80, 46)), folder / "out.mp4"
@@ -96,7 +97,7 @@ def check_command_line(config: ModelConfig, folder: Path, capsys: pytest.Capture
     assert output.stat().st_size > 0
 
 
-def parts_of_the_loss(network: ReferringNetwork) -> set[str]:
+def parts_of_the_loss(network: CmsaNetwork) -> set[str]:
     """The names of what a network learns from, where a batch knows its regions and the words true of them."""
     masks = torch.zeros(1, 2, 32, 48)
     masks[0, 0, :, :24] = masks[0, 1, :, 24:] = 1

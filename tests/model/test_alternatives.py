@@ -6,11 +6,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.model import pooling
-from refvid.model.config import ModelConfig, tiny_config
+from refvid.model.cmsa import number_words
+from refvid.model.cmsa_config import CmsaConfig, refvid_config
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.fusion import GatedMultiLevelFusion
 from refvid.model.fusion_alternatives import SelfGatedFusion, SummedFusion
-from refvid.model.network import build_network, number_words
+from refvid.model.network import build_network
 from refvid.model.pooling import DenseMultimodal, MaxPooledAttention, MeanPooledAttention
 from refvid.model.spatial import spatial_code
 
@@ -191,8 +192,8 @@ def test_self_gating_keeps_the_levels_apart_and_gmlf_does_not() -> None:
     assert flows["gmlf"] > 1e-4
 
 
-def small(**changes: object) -> ModelConfig:
-    return tiny_config(("dog", "red")).renamed(
+def small(**changes: object) -> CmsaConfig:
+    return refvid_config(("dog", "red")).renamed(
         backbone_channels=(8, 8, 8, 8, 8), embedding_channels=8, attention_channels=8, fusion_channels=8, **changes
     )
 
@@ -224,7 +225,7 @@ def test_alternatives_run_in_mixed_precision_and_without_gradients() -> None:
 
 
 def test_the_defaults_are_the_papers_and_unknown_names_are_refused() -> None:
-    config = tiny_config(())
+    config = refvid_config(())
     assert (config.pooling, config.fusion) == ("word-attention", "gmlf")
     with pytest.raises(ValueError, match="pooling must be one of word-attention, mean, max, got 'sum'"):
         config.renamed(pooling="sum")

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from refvid.model.cmsa import number_words
 from refvid.model.cross_modal import CrossModalSelfAttention, pool_positions, pool_positions_query_by_query
-from refvid.model.network import number_words
 from refvid.model.spatial import spatial_code
 
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from refvid.model.config import ModelConfig, full_config
+from refvid.model.cmsa import CmsaNetwork, LevelStream
+from refvid.model.cmsa_config import CmsaConfig, full_config
 from refvid.model.detail import DetailUpsampling
-from refvid.model.network import LevelStream, ReferringNetwork, build_network
+from refvid.model.network import build_network
 from tests.conftest import small_config
 
 WORDS = torch.tensor([[[2, 3, 0], [4, 0, 0]], [[5, 6, 2], [3, 0, 0]]])
@@ -17,7 +18,7 @@ def _seeded() -> None:
     torch.manual_seed(4)
 
 
-def build(**changes: object) -> ReferringNetwork:
+def build(**changes: object) -> CmsaNetwork:
     return build_network(small_config().renamed(**changes)).eval()
 
 
@@ -61,4 +62,4 @@ def test_a_stream_keeps_the_fine_features_of_each_frame() -> None:
 def test_the_paper_s_trunk_has_none() -> None:
     with pytest.raises(ValueError, match="belong to the light backbone"):
         full_config(("dog",)).renamed(detail_channels=8)
-    assert ModelConfig("mine", ("dog",)).detail_channels == 0
+    assert CmsaConfig("mine", ("dog",)).detail_channels == 0

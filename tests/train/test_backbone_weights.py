@@ -9,7 +9,10 @@ from torchvision.models import resnet101
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
 from refvid.model.backbone import LightBackbone, ResNetBackbone
+from refvid.model.network import build_network
 from refvid.train.backbone_weights import load_backbone, map_weights
+from refvid.weights import read_checkpoint
+from tests.conftest import save_random, small_config
 
 
 def torchvision_weights() -> dict[str, torch.Tensor]:
@@ -77,9 +80,23 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
         load_backbone(backbone, str(path))
 
 
-def test_the_light_trunk_and_names_of_nothing_are_refused() -> None:
-    with pytest.raises(UsageError, match="light trunk"):
-        load_backbone(LightBackbone((4, 4, 4, 4, 4)), "timm/resnet101.tv_in1k")
+def test_the_light_trunk_of_another_model_is_taken_over(tmp_path: Path) -> None:
+    checkpoint = save_random(small_config(), tmp_path / "model")
+    taught = read_checkpoint(checkpoint)[0].backbone
+    config = small_config().renamed(colour_channels=0)  # this one has a part less
+    trunk = build_network(config).backbone
+    load_backbone(trunk, str(checkpoint))
+    for name, value in trunk.state_dict().items():
+        assert torch.equal(value, taught.state_dict()[name]), name
+    with pytest.raises(WeightsError, match="has other sizes"):
+        load_backbone(LightBackbone((4, 4, 4, 4, 4)), str(checkpoint))
+    with pytest.raises(UnavailableError, match="no model 'gone'"):
+        load_backbone(trunk, "gone")
+
+
+def test_other_trunks_and_names_of_nothing_are_refused() -> None:
+    with pytest.raises(UsageError, match="no weights 'some' for a trunk of this kind"):
+        load_backbone(torch.nn.Identity(), "some")
     backbone = ResNetBackbone.__new__(ResNetBackbone)
     torch.nn.Module.__init__(backbone)
     with pytest.raises(UsageError, match="there is no file"):

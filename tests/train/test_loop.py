@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from refvid.data.sample import Batch
 from refvid.errors import RefvidError
-from refvid.model.network import ReferringNetwork, build_network
+from refvid.model.network import build_network
+from refvid.model.system import ReferringNetwork
 from refvid.train.augment import Augmentation
 from refvid.train.distributed import Team
 from refvid.train.feed import Feed

@@ -9,15 +9,16 @@ import torch
 from torch.nn import functional as F
 
 from refvid.data.sample import Batch, collate
-from refvid.model.config import tiny_config
+from refvid.model.cmsa import CmsaNetwork
+from refvid.model.cmsa_config import refvid_config
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.language import Vocabulary
-from refvid.model.network import ReferringNetwork, build_network
+from refvid.model.network import build_network
 from refvid.model.spatial import spatial_code
 from refvid.train.objective import Objective, ObjectiveSettings, contrast_loss, mask_losses
 from refvid.world.source import VOCABULARY, WorldSource
 
-CONFIG = tiny_config(VOCABULARY).renamed(
+CONFIG = refvid_config(VOCABULARY).renamed(
     backbone_channels=(4, 8, 8, 8, 8), embedding_channels=8, attention_channels=8, fusion_channels=8
 )
 
@@ -30,7 +31,7 @@ def batch() -> Batch:
 
 
 @pytest.fixture
-def network() -> ReferringNetwork:
+def network() -> CmsaNetwork:
     torch.manual_seed(0)
     return build_network(CONFIG)
 
@@ -60,7 +61,7 @@ def test_contrast_of_known_logits() -> None:
     assert nothing.item() == 0
 
 
-def test_the_loss_is_the_weighted_sum_of_its_parts(network: ReferringNetwork, batch: Batch) -> None:
+def test_the_loss_is_the_weighted_sum_of_its_parts(network: CmsaNetwork, batch: Batch) -> None:
     settings = ObjectiveSettings(entropy=2.0, dice=3.0, contrast=0.7, words=0.5, attributes=0.25)
     loss, parts = Objective(network, len(VOCABULARY), settings)(network, batch)
     assert set(parts) == {"entropy", "dice", "contrast", "words", "attributes"}
@@ -68,13 +69,13 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(network: ReferringNetwork, ba
     torch.testing.assert_close(loss.detach(), expected)
 
 
-def test_without_regions_only_the_masks_teach(network: ReferringNetwork, batch: Batch) -> None:
+def test_without_regions_only_the_masks_teach(network: CmsaNetwork, batch: Batch) -> None:
     objective = Objective(network, len(VOCABULARY), ObjectiveSettings())
     _, parts = objective(network, replace(batch, region_maps=None, region_words=None))
     assert set(parts) == {"entropy", "dice"}
 
 
-def test_steps_without_masks_teach_words(network: ReferringNetwork, batch: Batch) -> None:
+def test_steps_without_masks_teach_words(network: CmsaNetwork, batch: Batch) -> None:
     objective = Objective(network, len(VOCABULARY), ObjectiveSettings())
     _, parts = objective(network, batch, masks=False)
     assert set(parts) == {"words", "attributes"}
@@ -82,7 +83,7 @@ def test_steps_without_masks_teach_words(network: ReferringNetwork, batch: Batch
     assert set(unknown) == {"entropy", "dice"}, "without regions there is nothing else to learn from"
 
 
-def test_word_loss_equals_the_literal_formula(network: ReferringNetwork, batch: Batch) -> None:
+def test_word_loss_equals_the_literal_formula(network: CmsaNetwork, batch: Batch) -> None:
     network.eval()
     objective = Objective(network, len(VOCABULARY), ObjectiveSettings(entropy=0, dice=0, attributes=0))
     _, parts = objective(network, batch)
@@ -112,7 +113,7 @@ def test_word_loss_equals_the_literal_formula(network: ReferringNetwork, batch: 
     assert parts["words"].item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_every_part_lowers_itself(network: ReferringNetwork, batch: Batch) -> None:
+def test_every_part_lowers_itself(network: CmsaNetwork, batch: Batch) -> None:
     objective = Objective(network, len(VOCABULARY), ObjectiveSettings(words=1.0))
     optimiser = torch.optim.Adam([*network.parameters(), *objective.parameters()], lr=5e-3)
     history = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refvid.data.sample import Sample
-from refvid.model.config import ModelConfig, tiny_config
+from refvid.model.cmsa_config import CmsaConfig, refvid_config
 from refvid.train import sources
 from refvid.train.settings import TrainSettings
 from refvid.train.sources import DataChoice, OpenData
@@ -41,9 +41,9 @@ class Squares:
         )
 
 
-def small_config(**changes: object) -> ModelConfig:
-    """cmsa-tiny in miniature."""
-    return tiny_config(()).renamed(
+def small_config(**changes: object) -> CmsaConfig:
+    """refvid-tiny in miniature."""
+    return refvid_config(()).renamed(
         name="small",
         backbone_channels=(8, 8, 8, 8, 8),
         input_size=64,
