@@ -10,7 +10,6 @@ is scored on its middle frame, at the frame's own size and the model's own thres
 import argparse
 import itertools
 import json
-import math
 import os
 import sys
 import time
@@ -48,9 +47,11 @@ from benchmarks.score_tests import (
     summarise,
 )
 from refvid.errors import RefvidError, UsageError
-from refvid.model.cmsa import LevelStream
+from refvid.masking import logit_cut
+from refvid.model.cmsa_config import CmsaConfig
 from refvid.model.letterbox import Letterbox
 from refvid.model.network import build_network, build_vocabulary
+from refvid.model.system import FrameStream
 from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
 
 WITH, WITHOUT = "model", "without_cfsa"
@@ -71,7 +72,6 @@ _SHARED = (
 def predictor(model: LoadedModel) -> Predictor:
     """Return what segments the middle frame of a clip as `Segmenter.stream` does, and no other frame of it."""
     network, vocabulary = model.network, build_vocabulary(model.config)
-    cut = math.log(model.config.threshold / (1 - model.config.threshold))
 
     @torch.inference_mode()
     def predict(clip: Clip) -> Masks:
@@ -80,16 +80,18 @@ def predictor(model: LoadedModel) -> Predictor:
         window = torch.from_numpy(frames[first : middle + network.frame_radius + 1]).permute(0, 3, 1, 2).contiguous()
         height, width = frames.shape[1:3]
         box = Letterbox(height, width, model.config.canvas(height, width))
-        enhanced = _enhance(LevelStream(network), network.encode(box.apply(window).to(model.device)))
+        enhanced = _enhance(network.stream(), network.encode(box.apply(window).to(model.device)))
         levels = next(itertools.islice(enhanced, middle - first, None))
         word_ids = vocabulary.encode(clip.sample.expressions).to(model.device)[None]
         logits, _ = network.segment(levels, word_ids)
-        return np.asarray((box.restore(box.crop(logits[0].float())) > cut).cpu().numpy(), np.bool_)
+        restored = box.restore(box.crop(logits[0].float()))
+        cut = logit_cut(restored, model.config.threshold, model.config.threshold_of)
+        return np.asarray((restored > cut).cpu().numpy(), np.bool_)
 
     return predict
 
 
-def _enhance(stream: LevelStream, levels: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+def _enhance(stream: FrameStream, levels: Sequence[Tensor]) -> Iterator[list[Tensor]]:
     """Yield the levels [1, C_i, h, w] of each frame of a clip after CFSA; `levels` are [T, C_i, h, w]."""
     for frame in range(len(levels[0])):
         if (enhanced := stream.push([level[frame : frame + 1] for level in levels])) is not None:
@@ -225,12 +227,13 @@ def run(options: argparse.Namespace) -> None:
         raise UsageError(f"the tests {', '.join(PHOTO_TESTS)} need --photos, a folder of labelled photos")
     started = time.perf_counter()
     model = load_model(options.model, device=options.device)
-    plain = without_cross_frame(model)
+    attends = isinstance(model.config, CmsaConfig) and model.config.cross_frame
+    plain = without_cross_frame(model) if attends else model
     predictors = {WITH: predictor(plain if options.without_cfsa else model)}
     scores = {}
     for test in tests:
         clips = Clips(test, options.clips, options.seed, options.frames, options.photos)
-        compare = test == "motion" and model.config.cross_frame and not options.without_cfsa
+        compare = test == "motion" and attends and not options.without_cfsa
         both = predictors | {WITHOUT: predictor(plain)} if compare else predictors
         scores[test] = measure(clips, both, options.workers, options.sheet)
     figures = report(scores)

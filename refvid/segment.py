@@ -1,9 +1,10 @@
-"""One video in, one output out: reading, the network, writing."""
+"""One video in, one output out: reading, the network, masks and writing, all at work at the same time."""
 
 import platform
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -11,9 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from refvid.errors import OutOfMemoryError, OutputExistsError, UsageError
-from refvid.segmenter import Precision, Segmenter
+from refvid.masking import Segmented
+from refvid.pipeline import Channel, pipeline
+from refvid.segmenter import Answered, Precision, Segmenter
 from refvid.video.frame import Frame, Pixels, Position, VideoInfo
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import ReaderName, VideoReader, open_reader
@@ -65,7 +69,9 @@ class SegmentReport:
 
     Attributes:
         frames: Frames written.
-        timings: Seconds in each stage: load, read, network, refine (waiting for the workers), write.
+        timings: Seconds that each stage was busy: load, read (decoding), resize, network, masks (to the frames' size),
+            refine (waiting for the workers), write (drawing, encoding, sound, and completing the file). All but load
+            overlap, so that their sum is more than `seconds`.
         peak_memory_bytes: Of the process, and of the GPU on top where one is used.
         notes: Sentences for the user, for example that the sound had to be transcoded.
     """
@@ -138,7 +144,7 @@ class _Tally:
         self.present = np.zeros(self.expressions, dtype=np.int64)
         self.confidence = np.zeros(self.expressions)
 
-    def add(self, confidence: np.ndarray) -> None:
+    def add(self, confidence: NDArray[np.float64]) -> None:
         self.frames += 1
         self.present += ~np.isnan(confidence)
         self.confidence += np.nan_to_num(confidence)
@@ -166,7 +172,7 @@ def segment_video(
         revision: Of a Hub repository.
         device: As `load_model` takes it; ignored for a loaded model.
         options: The rest.
-        progress: Called with the frames done and the frames in all.
+        progress: Called with the frames done and the frames in all, in the calling thread.
         warn: Called with each sentence the user should read.
 
     Raises:
@@ -210,18 +216,56 @@ def _stream(
     tally: _Tally,
     progress: Progress | None,
 ) -> tuple[str, ...]:
-    """Carry every frame from the reader to the writer; return what the user should be told afterwards."""
+    """Carry every frame from the reader to the writer; return what the user should be told afterwards.
+
+    Three threads work beside the caller's, where the network is. Reader and writer are opened before them and the file
+    is completed after them, so that no two threads ever use a container at the same time.
+    """
     with open_output(reader, expressions, path, format, options) as writer:
-        for segmented in segmenter.run(_timed(reader, tally), expressions):
-            began = time.perf_counter()
-            writer.write(segmented.item, segmented.masks)
-            tally.timings["write"] += time.perf_counter() - began
-            tally.add(segmented.confidence)
-            if progress:
-                progress(tally.frames, reader.frame_total)
+        with segmenter.refiner() if segmenter.refine else nullcontext() as refiner, pipeline() as stages:
+            frames = stages.start(
+                "read",
+                segmenter.prepare(_read(reader, tally)),
+                lambda each: each.pixels.nbytes + each.picture.nbytes,
+            )
+            answers: Channel[Answered[Frame]] = stages.channel(lambda each: each.pixels.nbytes + each.logits.nbytes)
+            segmented = stages.start(
+                "masks", segmenter.finish(answers, refiner), lambda each: each.item.pixels.nbytes + each.masks.nbytes
+            )
+            written = stages.start("write", _write(writer, segmented, tally), lambda each: each.nbytes, limit=None)
+            for confidence in stages.carry(segmenter.answer(frames, expressions), answers, written):
+                tally.add(confidence)
+                if progress:
+                    progress(tally.frames, reader.frame_total)
         finishing = time.perf_counter()
     tally.timings["write"] += time.perf_counter() - finishing
     return (*reader.damage, *writer.notes)
+
+
+def _read(reader: VideoReader, tally: _Tally) -> Generator[tuple[Frame, Pixels], None, None]:
+    """Yield each frame with its pixels; count the seconds that reading takes, and close the reader afterwards."""
+    try:
+        frames = iter(reader)
+        while True:
+            began = time.perf_counter()
+            frame = next(frames, None)
+            tally.timings["read"] += time.perf_counter() - began
+            if frame is None:
+                return
+            yield frame, frame.pixels
+    finally:
+        reader.close()
+
+
+def _write(
+    writer: MaskWriter, segmented: Iterable[Segmented[Frame]], tally: _Tally
+) -> Generator[NDArray[np.float64], None, None]:
+    """Write each frame, and count the seconds that takes; yield the confidence in its masks [E]."""
+    for each in segmented:
+        began = time.perf_counter()
+        writer.write(each.item, each.masks)
+        tally.timings["write"] += time.perf_counter() - began
+        yield each.confidence
 
 
 def open_output(
@@ -238,18 +282,6 @@ def open_output(
         overwrite=options.overwrite,
     )
     return open_writer(path, format, reader.info, expressions, settings, first_time=first_time, last_time=last_time)
-
-
-def _timed(reader: VideoReader, tally: _Tally) -> Iterator[tuple[Frame, Pixels]]:
-    """Yield each frame with its pixels, and count the seconds that reading takes."""
-    frames = iter(reader)
-    while True:
-        began = time.perf_counter()
-        frame = next(frames, None)
-        tally.timings["read"] += time.perf_counter() - began
-        if frame is None:
-            return
-        yield frame, frame.pixels
 
 
 def _warn_of_words(segmenter: Segmenter, expressions: Sequence[str], warn: Warn) -> None:

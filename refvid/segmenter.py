@@ -2,10 +2,10 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import asdict
-from typing import Literal
+from dataclasses import asdict, dataclass
+from typing import Generic, Literal
 
 import numpy as np
 import torch
@@ -23,6 +23,32 @@ EXPRESSIONS_AT_ONCE = 32  # through the network; more would only take more memor
 FRAMES_AT_ONCE = 32  # that are read together
 
 
+@dataclass(frozen=True, eq=False)
+class Prepared(Generic[Item]):
+    """A frame on its way to the network.
+
+    Attributes:
+        item: What was fed in with the frame.
+        pixels: The frame, uint8 RGB [H, W, 3].
+        picture: The network's input, float32 [1, 3, H', W'], on the CPU.
+        box: Where the frame lies in it.
+    """
+
+    item: Item
+    pixels: Pixels
+    picture: Tensor
+    box: Letterbox
+
+
+@dataclass(frozen=True, eq=False)
+class Answered(Generic[Item]):
+    """A frame with the network's answer: logits float32 [E, h', w'] on the resized picture."""
+
+    item: Item
+    pixels: Pixels
+    logits: Tensor
+
+
 class Segmenter:
     """Segments what expressions name in a stream of frames.
 
@@ -31,7 +57,8 @@ class Segmenter:
 
     Args:
         model: From `refvid.load_model`.
-        threshold: Probability above which a pixel is the object; None: the model's own.
+        threshold: Probability above which a pixel is the object, or its share of the frame's largest where the model's
+            `threshold_of` says so; None: the model's own.
         refine: Whether masks are refined by DenseCRF; None: the model's own default.
         precision: `auto` takes bfloat16 on CUDA devices that have it, else float32.
 
@@ -55,7 +82,7 @@ class Segmenter:
         self.refine = model.config.refine if refine is None else refine
         self.precision = pick_precision(precision, model.device)
         self.vocabulary = build_vocabulary(model.config)
-        self.timings = {"network": 0.0, "refine": 0.0}
+        self.timings = {"resize": 0.0, "network": 0.0, "masks": 0.0, "refine": 0.0}  # seconds
 
     def __call__(self, frames: Iterable[Pixels], expression: str) -> Masks:
         """Segment one expression in a whole clip: frames uint8 RGB [T, H, W, 3] in, masks bool [T, H, W] out."""
@@ -74,20 +101,76 @@ class Segmenter:
         for segmented in self.run(((frame, frame) for frame in frames), expressions):
             yield segmented.masks
 
-    @torch.inference_mode()
     def run(self, items: Iterable[tuple[Item, Pixels]], expressions: Sequence[str]) -> Iterator[Segmented[Item]]:
         """Yield the masks of each frame together with the item that came with it, in order.
+
+        These are `prepare`, `answer` and `finish`, in turn for each frame. They share nothing that changes, so that
+        each may have a thread of its own.
 
         Args:
             items: Anything, with a frame uint8 RGB [H, W, 3].
             expressions: What to segment.
         """
+        yield from self.finish(self.answer(self.prepare(items), expressions))
+
+    def prepare(self, items: Iterable[tuple[Item, Pixels]]) -> Generator[Prepared[Item], None, None]:
+        """Yield each frame resized to the network's input.
+
+        Raises:
+            UsageError: The frames differ in size.
+        """
+        box: Letterbox | None = None
+        for item, pixels in items:
+            started = time.perf_counter()
+            box = self._same_size(pixels, box)
+            picture = box.apply(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None])
+            self.timings["resize"] += time.perf_counter() - started
+            yield Prepared(item, pixels, picture, box)
+
+    @torch.inference_mode()
+    def answer(
+        self, prepared: Iterable[Prepared[Item]], expressions: Sequence[str]
+    ) -> Generator[Answered[Item], None, None]:
+        """Yield the network's answer to each frame; another thread may use it, whatever the device.
+
+        Raises:
+            UsageError: An expression has no words.
+        """
         word_ids = self._encode(expressions)
+        for frame, levels in self._enhance(prepared):
+            logits = self._segment(levels, word_ids, frame.box)
+            started = time.perf_counter()
+            if logits.device.type == "cuda":
+                torch.cuda.synchronize(logits.device)  # else the time would be counted where the logits are used
+            elif logits.device.type == "mps":
+                logits = logits.cpu()  # PyTorch does not say that two threads may send work to this device
+            self.timings["network"] += time.perf_counter() - started
+            yield Answered(frame.item, frame.pixels, logits)
+
+    @torch.inference_mode()
+    def finish(
+        self, answers: Iterable[Answered[Item]], refiner: Refiner | None = None
+    ) -> Generator[Segmented[Item], None, None]:
+        """Yield the masks of each frame, refined if that is wanted; `refiner` as for `targets`."""
+        seconds = {"network": 0.0, "refine": 0.0}
         with ExitStack() as stack:
-            finish: Finisher[Item] = self._finisher(stack, None)
-            for item, pixels, levels, box in self._enhance(items):
-                yield from finish.push(item, pixels, self._segment(levels, word_ids, box))
-            yield from finish.flush()
+            finisher: Finisher[Item] = self._finisher(stack, refiner, seconds)
+            for answer in answers:
+                yield from self._timed(finisher.push(answer.item, answer.pixels, answer.logits), seconds)
+            yield from self._timed(finisher.flush(), seconds)
+
+    def _timed(self, finished: Iterator[Segmented[Item]], seconds: Mapping[str, float]) -> Iterator[Segmented[Item]]:
+        """Count the time it takes: as "refine" what the finisher counts as that in `seconds`, as "masks" the rest."""
+        segmented: Segmented[Item] | None
+        while True:
+            started, before = time.perf_counter(), seconds["refine"]
+            segmented = next(finished, None)
+            waited = seconds["refine"] - before
+            self.timings["refine"] += waited
+            self.timings["masks"] += time.perf_counter() - started - waited
+            if segmented is None:
+                return
+            yield segmented
 
     @torch.inference_mode()
     def targets(
@@ -122,18 +205,18 @@ class Segmenter:
         """
         word_ids = self._encode(expressions)
         with ExitStack() as stack:
-            finish: Finisher[int] = self._finisher(stack, refiner)
+            finish: Finisher[int] = self._finisher(stack, refiner, self.timings)
             for window in windows(wanted, self.model.network.frame_radius, frames):
-                for index, pixels, levels, box in self._enhance(_read(read, window)):
-                    if index in wanted:
-                        chosen = list(wanted[index])
-                        logits = self._segment(levels, word_ids[:, chosen], box)
+                for frame, levels in self._enhance(self.prepare(_read(read, window))):
+                    if frame.item in wanted:
+                        chosen = list(wanted[frame.item])
+                        logits = self._segment(levels, word_ids[:, chosen], frame.box)
                         compete = None if rivals is None else [rivals[expression] for expression in chosen]
-                        yield from finish.push(index, pixels, logits, compete)
+                        yield from finish.push(frame.item, frame.pixels, logits, compete)
             yield from finish.flush()
 
     def refiner(self) -> Refiner:
-        """Return what refines masks, for a `with` block around several calls of `targets`.
+        """Return what refines masks, for a `with` block around several calls of `targets`, or one of `finish`.
 
         Raises:
             UnavailableError: pydensecrf is not installed.
@@ -147,39 +230,35 @@ class Segmenter:
         except ValueError as error:
             raise UsageError(str(error)) from error
 
-    def _finisher(self, stack: ExitStack, refiner: Refiner | None) -> Finisher[Item]:
+    def _finisher(
+        self, stack: ExitStack, refiner: Refiner | None, timings: MutableMapping[str, float]
+    ) -> Finisher[Item]:
+        threshold_of = self.model.config.threshold_of
         if not self.refine:
-            return PlainFinisher(self.threshold, self.letterbox, self.timings)
+            return PlainFinisher(self.threshold, self.letterbox, timings, threshold_of)
         longest_side = self.model.config.crf.longest_side
         pool = refiner or stack.enter_context(self.refiner())
-        return RefinedFinisher(self.threshold, longest_side, self.timings, pool)
+        return RefinedFinisher(self.threshold, longest_side, timings, pool, threshold_of)
 
-    def _enhance(
-        self, items: Iterable[tuple[Item, Pixels]]
-    ) -> Iterator[tuple[Item, Pixels, Sequence[Tensor], Letterbox]]:
-        """Yield each frame with its levels after cross-frame attention, and its place in the network's input."""
+    def _enhance(self, prepared: Iterable[Prepared[Item]]) -> Iterator[tuple[Prepared[Item], Sequence[Tensor]]]:
+        """Yield each frame with its levels after cross-frame attention."""
         network, levels = self.model.network, self.model.network.stream()
-        waiting: deque[tuple[Item, Pixels]] = deque()
-        box: Letterbox | None = None
-        for item, pixels in items:
+        waiting: deque[Prepared[Item]] = deque()
+        for frame in prepared:
             started = time.perf_counter()
-            box = self._same_size(pixels, box)
-            waiting.append((item, pixels))
-            frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+            waiting.append(frame)
             with self._autocast():
-                ready = levels.push(network.encode(box.apply(frame).to(self.model.device)))
+                ready = levels.push(network.encode(frame.picture.to(self.model.device)))
             self.timings["network"] += time.perf_counter() - started
             if ready is not None:
-                yield *waiting.popleft(), ready, box
-        if box is None:
-            return
+                yield waiting.popleft(), ready
         rest = levels.flush()
         while waiting:
             started = time.perf_counter()
             with self._autocast():
                 ready = next(rest)
             self.timings["network"] += time.perf_counter() - started
-            yield *waiting.popleft(), ready, box
+            yield waiting.popleft(), ready
 
     def _segment(self, levels: Sequence[Tensor], word_ids: Tensor, box: Letterbox) -> Tensor:
         """Segment expressions int64 [1, E, L]; return logits [E, h', w'] on the resized picture."""

@@ -1,17 +1,20 @@
 """The stream of masks against the network run on each clip alone."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 
+from refvid.data.sample import Sample
 from refvid.errors import UnavailableError, UsageError
-from refvid.masking import mean_confidence
+from refvid.masking import PlainFinisher, RefinedFinisher, logit_cut, mean_confidence, probability_cut
 from refvid.model.letterbox import Letterbox
 from refvid.segmenter import Segmenter, pick_precision
+from refvid.train.validate import predict
 from refvid.weights import LoadedModel
 from tests.clips import frame_pixels
 
@@ -133,3 +136,108 @@ def test_letterbox_round_trip_keeps_a_large_object(height: int, width: int) -> N
     truth = mask[0, 0] > 0
     overlap = (back & truth).sum() / (back | truth).sum()
     assert overlap > (0.98 if min(height, width) > 32 else 0.6)
+
+
+def relative(model: LoadedModel, share: float = 0.8) -> LoadedModel:
+    """The same network, whose masks are what has at least a share of the frame's largest probability."""
+    return replace(model, config=model.config.renamed(threshold_of="maximum", threshold=share))
+
+
+def above_share(logits: NDArray[np.float32], share: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Masks of logits [T, H, W] by the definition, and the pixels at which rounding cannot turn them."""
+    probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
+    border = share * probabilities.max((1, 2), keepdims=True)
+    return probabilities > border, np.abs(probabilities - border) > 1e-4
+
+
+def test_a_share_of_the_maximum_is_taken_of_each_frame(model: LoadedModel) -> None:
+    frames = video(4)
+    expected, sure = above_share(clip_by_clip(model, frames, "man in red shirt"), 0.8)
+    masks = Segmenter(relative(model))(frames, "man in red shirt")
+    np.testing.assert_array_equal(masks[sure], expected[sure])
+    assert sure.mean() > 0.9
+    assert 0.02 < masks.mean() < 0.98, "an empty or full mask proves nothing"
+    assert (masks != Segmenter(model, threshold=0.8)(frames, "man in red shirt")).any()
+
+
+def test_the_option_keeps_its_meaning_as_a_share(model: LoadedModel) -> None:
+    asked, own = Segmenter(relative(model, 0.3), threshold=0.9), Segmenter(relative(model, 0.9))
+    np.testing.assert_array_equal(asked(video(2), "dog"), own(video(2), "dog"))
+    areas = [Segmenter(relative(model), threshold=share)(video(2), "dog").sum() for share in (0.5, 0.8, 0.999)]
+    assert areas[0] > areas[1] > areas[2] > 0, "the largest probability is always above its share"
+
+
+def test_rivals_share_no_pixel_where_each_has_a_threshold_of_its_own() -> None:
+    """Of two rivals one is sure and one is not; a third expression competes with neither."""
+    logits = torch.randn(3, 20, 40) + torch.tensor([1.0, 0.0, -4.0])[:, None, None]
+    pixels = frame_pixels(0, (40, 20))
+    finish: PlainFinisher[int] = PlainFinisher(
+        0.5, lambda frame: Letterbox(20, 40, (20, 40)), {"network": 0.0}, "maximum"
+    )
+    (found,) = finish.push(7, pixels, logits, ["one", "one", "other"])
+    free = torch.stack([one > 0.5 * one.max() for one in logits.double().sigmoid()])
+    first = logits[0] > logits[1]
+    expected = torch.stack([free[0] & first, free[1] & ~first, free[2]])
+    np.testing.assert_array_equal(found.masks, expected.numpy())
+    assert found.masks.any((1, 2)).all()
+    assert (free[0] & free[1]).any()
+    (alone,) = finish.push(8, pixels, logits)
+    np.testing.assert_array_equal(alone.masks, free.numpy())
+    means = [one[mask].mean() for one, mask in zip(logits.sigmoid(), free, strict=True)]
+    np.testing.assert_allclose(alone.confidence, means, rtol=1e-5)
+
+
+def test_rivals_and_a_share_of_the_maximum_meet_in_the_targets_of_a_video(model: LoadedModel) -> None:
+    frames, texts, wanted = video(2), ["dog", "man in red shirt", "yellow"], {1: (0, 1, 2)}
+    segmenter = Segmenter(relative(model))
+    (free,) = segmenter.targets(lambda indices: frames[list(indices)], 2, wanted, texts)
+    (found,) = segmenter.targets(lambda indices: frames[list(indices)], 2, wanted, texts, rivals=["one"] * 3)
+    assert free.masks.any((1, 2)).all()
+    assert free.masks.sum(0).max() > 1
+    assert found.masks.sum(0).max() == 1
+    assert (found.masks <= free.masks).all()
+
+
+def test_a_share_of_the_maximum_of_refined_probabilities(model: LoadedModel) -> None:
+    """The worker that refines is stood in for by one that halves the probabilities, which a share does not notice."""
+
+    class Halving:
+        workers = 1
+
+        def submit(self, pixels: object, probabilities: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
+            return lambda: probabilities / 2
+
+    logits = torch.randn(2, 20, 40)
+    pixels = frame_pixels(0, (40, 20))
+    found = {}
+    for of in ("one", "maximum"):
+        finish: RefinedFinisher[int] = RefinedFinisher(0.6, 40, {"refine": 0.0}, Halving(), of)  # type: ignore[arg-type]
+        assert list(finish.push(7, pixels, logits)) == []
+        (found[of],) = finish.flush()
+    probabilities = 1 / (1 + np.exp(-logits.numpy()))
+    expected = probabilities > 0.6 * probabilities.max((1, 2), keepdims=True)
+    np.testing.assert_array_equal(found["maximum"].masks, expected)
+    means = [one[mask].mean() / 2 for one, mask in zip(probabilities, expected, strict=True)]
+    np.testing.assert_allclose(found["maximum"].confidence, means, rtol=1e-5)
+    assert not found["one"].masks.any()
+    assert Segmenter(relative(model), refine=True)(video(2), "dog").any((1, 2)).all()
+
+
+@pytest.mark.parametrize("offset", [0.0, -30.0, -300.0])
+def test_masks_are_never_empty_however_small_the_probabilities(offset: float) -> None:
+    logits = torch.randn(3, 5, 7) + offset
+    cut = logit_cut(logits, 0.5, "maximum")
+    assert (logits > cut).any((1, 2)).tolist() == [True] * 3
+    expected = logits.double().sigmoid().amax((1, 2), keepdim=True).mul(0.5).logit().float()
+    torch.testing.assert_close(cut, expected)
+    torch.testing.assert_close(cut.double().sigmoid(), probability_cut(logits.double().sigmoid(), 0.5, "maximum"))
+    assert logit_cut(torch.zeros(1, 2, 2), 0.5).tolist() == [[[0.0]]], "a logit of 0 is not above one half"
+
+
+def test_validation_cuts_as_the_stream_does(model: LoadedModel) -> None:
+    frames = video(5)
+    present, nothing = np.ones(5, np.bool_), np.zeros((1, 46, 80), np.bool_)
+    sample = Sample(frames=frames, frame_mask=present, expressions=("man in red shirt",), masks=nothing)
+    for choice in (model, relative(model)):
+        (mask,) = predict(choice.network, choice.config, sample)
+        assert (mask != Segmenter(choice)(frames, "man in red shirt")[2]).mean() < 1e-3

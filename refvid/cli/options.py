@@ -89,7 +89,8 @@ Threshold = Annotated[
         "--threshold",
         metavar="P",
         rich_help_panel=_MODEL,
-        help="Probability above which a pixel is the object, between 0 and 1 (default: as the model says).",
+        help="Probability above which a pixel is the object, between 0 and 1; for acga a share of the frame's largest "
+        "(default: as the model says).",
     ),
 ]
 Quality = Annotated[

@@ -108,6 +108,15 @@ def train(
             "timm/resnet101.tv_in1k); light: a model with the same trunk, as refvid-tiny, or none (default).",
         ),
     ] = None,
+    language_weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WEIGHTS",
+            rich_help_panel="Model",
+            help="First weights of a model that reads with BERT: a Hub id or a folder (default: "
+            "google-bert/bert-base-uncased).",
+        ),
+    ] = None,
     resume: Annotated[
         bool,
         typer.Option("--resume", rich_help_panel=_RUN, help="Go on with the run in RUNDIR from its last checkpoint."),
@@ -208,7 +217,7 @@ def train(
         from refvid.train.start import ModelChoice
 
         data = None if dataset is None else DataChoice(dataset, root, photos, cache)
-        chosen = ModelChoice(model, start, backbone_weights)
+        chosen = ModelChoice(model, start, backbone_weights, language_weights)
         if resume and (chosen != ModelChoice() or loss):
             raise UsageError("a resumed run keeps its model and loss; leave --model, --start and the like out")
         with _progress(terminal, folder.name, quiet=quiet or not _leads()) as show:

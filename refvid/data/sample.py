@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from refvid.model.language import FIRST_WORD_ID, Vocabulary
+from refvid.model.language import FIRST_WORD_ID, Words
 from refvid.model.letterbox import Letterbox
 
 STRIDE = 8
@@ -68,7 +68,7 @@ class Batch:
         return [index * self.frame_stride for index in range(self.clips.shape[1])]
 
 
-def collate(samples: Sequence[Sample], vocabulary: Vocabulary, canvas: tuple[int, int]) -> Batch:
+def collate(samples: Sequence[Sample], vocabulary: Words, canvas: tuple[int, int]) -> Batch:
     """Letterbox samples and put them into a batch; missing expressions and regions are filled up with nothing.
 
     Args:
@@ -104,7 +104,7 @@ def collate(samples: Sequence[Sample], vocabulary: Vocabulary, canvas: tuple[int
     return Batch(clips, frame_mask, word_ids, masks, known, F.avg_pool2d(shares, STRIDE), words, stride)
 
 
-def _true_words(samples: Sequence[Sample], vocabulary: Vocabulary, regions: int) -> Tensor:
+def _true_words(samples: Sequence[Sample], vocabulary: Words, regions: int) -> Tensor:
     """Return which words of the vocabulary are true of each region, bool [B, regions, V] by word id."""
     ids = vocabulary.ids
     true = torch.zeros(len(samples), regions, FIRST_WORD_ID + len(ids), dtype=torch.bool)

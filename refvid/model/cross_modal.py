@@ -283,13 +283,20 @@ class CrossModalSelfAttention(nn.Module):
         beta = torch.exp(word - word.detach().amax(-1, keepdim=True))
         normaliser = alpha @ beta.transpose(2, 3)  # [B, E, P, L]
         if bool(normaliser.detach().amin() < SMALLEST_NORMALISER):
-            return self._attend_words_query_by_query(visual, word, word_mask)
+            return self.attend_words_query_by_query(visual, word, word_mask)
         inverse = word_mask[:, :, None] / normaliser
         received = (alpha * (inverse @ beta)).mean(2)  # what each word gets from the queries of all words
         attention = self.word_attention(received, word_mask)
         return attention, alpha * ((attention[:, :, None] * inverse) @ beta)
 
-    def _attend_words_query_by_query(self, visual: Tensor, word: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def attend_words_query_by_query(self, visual: Tensor, word: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `attend_words` returns by one softmax a query: slower, and safe for any logits.
+
+        Args:
+            visual: a d^T [B, E, P, L'], -inf for padding.
+            word: b d^T [B, E, L, L'], -inf for padding.
+            word_mask: True for real words, bool [B, E, L].
+        """
         softmax = (visual[:, :, :, None] + word[:, :, None]).softmax(-1)  # [B, E, P, L, L']
         attention = self.word_attention((softmax.mean(2) * word_mask[..., None]).sum(2), word_mask)
         return attention, torch.einsum("bepnm,ben->bepm", softmax, attention)

@@ -1,10 +1,13 @@
 """Gated multi-level fusion (section 3.3)."""
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import Protocol, cast
 
 import torch
 from torch import Tensor, nn
+
+from refvid.model.products import tanh
 
 
 class Projectable(Protocol):
@@ -42,13 +45,12 @@ class GatedMultiLevelFusion(nn.Module):
         """Map the multimodal features of each level, D_i channels, to their gated sum [B * E, X, h, w], Eq. 6."""
         x = project_levels(self.project, levels)
         gates = [torch.split(torch.sigmoid(gate(level)), 1, dim=1) for gate, level in zip(self.gates, x, strict=True)]
-        offered = [self.gamma[j] * gates[j][0] * x[j] for j in range(len(x))]  # gamma^j m^j X^j
-        everything = torch.stack(offered).sum(0)
-        total = torch.zeros_like(x[0])
+        everything = reduce(torch.add, [self.gamma[j] * gates[j][0] * x[j] for j in range(len(x))])  # gamma^j m^j X^j
+        merged = []
         for i, (memory, reset) in enumerate(gates):
-            mixture = (1 - memory) * x[i] + everything - offered[i]
-            total = total + reset * torch.tanh(mixture) + (1 - reset) * x[i]
-        return total
+            mixture = everything + (1 - (1 + self.gamma[i]) * memory) * x[i]
+            merged.append(x[i] + reset * (tanh(mixture) - x[i]))
+        return reduce(torch.add, merged)
 
     def forward(self, levels: Sequence[Projectable]) -> Tensor:
         """Map the multimodal features of each level, D_i channels, to mask logits [B * E, 1, h, w]."""

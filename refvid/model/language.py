@@ -1,9 +1,10 @@
 """Words of an expression and their embedding (section 3.1)."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,41 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*")
 def split_words(expression: str) -> list[str]:
     """Return the lower-case words of an expression, without punctuation: "The man's dog." -> the, man's, dog."""
     return [word.replace("’", "'") for word in _WORD.findall(expression.lower())]
+
+
+class Words(Protocol):
+    """What turns expressions into the ids that a network reads, of words or of pieces of words."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Those the network knows, in the order of their ids."""
+        ...
+
+    @property
+    def max_words(self) -> int:
+        """How many of an expression the network reads."""
+        ...
+
+    @property
+    def ids(self) -> Mapping[str, int]:
+        """The id of each of `words`."""
+        ...
+
+    def encode(self, expressions: Sequence[str]) -> Tensor:
+        """Return ids int64 [E, L], L the longest expression's length, padded with 0 at the end.
+
+        Raises:
+            ValueError: An expression has no words.
+        """
+        ...
+
+    def unknown_words(self, expression: str) -> tuple[str, ...]:
+        """Return the expression's words that mean nothing to the network, each once, in order."""
+        ...
+
+    def dropped_words(self, expression: str) -> tuple[str, ...]:
+        """Return the words beyond the longest expression the network reads."""
+        ...
 
 
 @dataclass(frozen=True)

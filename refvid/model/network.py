@@ -4,10 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from refvid.model.acga import AcgaConfig, acga_full_config, acga_tiny_config, build_acga
 from refvid.model.cmsa import build_cmsa
 from refvid.model.cmsa_config import CmsaConfig, full_config, refvid_config, tiny_config
 from refvid.model.config import ModelConfig
-from refvid.model.language import Vocabulary
+from refvid.model.hinet import HinetConfig, build_hinet, hinet_full_config, hinet_tiny_config
+from refvid.model.language import Vocabulary, Words
+from refvid.model.refvos import RefvosConfig, build_refvos, refvos_full_config, refvos_tiny_config, vocabulary_of
 from refvid.model.system import ReferringNetwork
 
 
@@ -24,12 +27,23 @@ class System:
     build: Callable[[Any], ReferringNetwork]
 
 
-SYSTEMS = {"cmsa": System(CmsaConfig, build_cmsa)}  # by ModelConfig.architecture
+SYSTEMS = {  # by ModelConfig.architecture
+    "cmsa": System(CmsaConfig, build_cmsa),
+    "acga": System(AcgaConfig, build_acga),
+    "refvos": System(RefvosConfig, build_refvos),
+    "hinet": System(HinetConfig, build_hinet),
+}
 # Configs by the names that `refvid train --model` knows, each of a vocabulary.
 CONFIGS: dict[str, Callable[[tuple[str, ...]], ModelConfig]] = {
     "refvid-tiny": refvid_config,
     "cmsa-tiny": tiny_config,
     "cmsa-deeplab101": full_config,
+    "acga": acga_tiny_config,
+    "acga-s3d": acga_full_config,
+    "refvos": refvos_tiny_config,
+    "refvos-deeplab101": refvos_full_config,
+    "hinet": hinet_tiny_config,
+    "hinet-resnet101": hinet_full_config,
 }
 
 
@@ -50,6 +64,8 @@ def build_network(config: ModelConfig) -> ReferringNetwork:
     return SYSTEMS[config.architecture].build(config)
 
 
-def build_vocabulary(config: ModelConfig) -> Vocabulary:
-    """Return the vocabulary a config describes."""
+def build_vocabulary(config: ModelConfig) -> Words:
+    """Return what turns expressions into the ids that a config's network reads."""
+    if isinstance(config, RefvosConfig):
+        return vocabulary_of(config)
     return Vocabulary(config.vocabulary, config.max_words)

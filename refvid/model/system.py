@@ -11,6 +11,13 @@ from torch.nn import functional as F
 LEVELS = 3  # Res3, Res4 and Res5 on one grid; what a trunk gives beyond them is finer
 
 
+def lay_channels_last(network: nn.Module) -> None:
+    """Lay the kernels of convolutions over pictures out channels last; those over clips have another layout."""
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
 class FrameStream(Protocol):
     """Takes each frame's levels, in order, and gives back those of the frames whose neighbours have all been seen."""
 

@@ -1,4 +1,4 @@
-"""First weights of a trunk: torchvision's ResNet-101, trained on ImageNet, or the light trunk of another model."""
+"""First weights of a trunk: torchvision's ResNet-101 or S3D, or the light trunk of another model."""
 
 from pathlib import Path
 
@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
 from refvid.model.backbone import LightBackbone, ResNetBackbone
+from refvid.model.pyramid import PyramidBackbone
+from refvid.model.video_trunk import S3DTrunk
 from refvid.weights import locate_checkpoint, read_weights
 
 DEFAULT_BACKBONE = "timm/resnet101.tv_in1k"
 _FILE = "model.safetensors"
-# Where the layers of torchvision's resnet101 lie in the trunk.
+# Where the layers of torchvision's resnet101 lie in the trunk, dilated or not.
 _PLACES = {"conv1": "stem.0", "bn1": "stem.1", "layer1": "res2", "layer2": "res3", "layer3": "res4", "layer4": "res5"}
 _TRUNK = "backbone."  # the beginning of the names of a network's trunk
 _COUNTER = "num_batches_tracked"  # of no use to a trained network, and left out by some who save one
@@ -24,8 +26,8 @@ def load_backbone(backbone: nn.Module, where: str) -> None:
 
     Args:
         backbone: Of a network.
-        where: For a ResNet-101 a Hub id `owner/name`, or a file: .safetensors, or .pth that holds tensors alone. For a
-            light trunk, any model that has one of the same widths, by a name of `refvid.load_model`.
+        where: For a ResNet-101 or an S3D a Hub id `owner/name`, or a file: .safetensors, or .pth that holds tensors
+            alone. For a light trunk, any model that has one of the same widths, by a name of `refvid.load_model`.
 
     Raises:
         UsageError: The trunk is neither, or the name is neither a file nor a Hub id.
@@ -34,10 +36,22 @@ def load_backbone(backbone: nn.Module, where: str) -> None:
     """
     if isinstance(backbone, LightBackbone):
         return _take_over(backbone, where)
-    if not isinstance(backbone, ResNetBackbone):
+    if isinstance(backbone, S3DTrunk):
+        return _cut_to_fit(backbone, where)
+    if not isinstance(backbone, ResNetBackbone | PyramidBackbone):
         raise UsageError(f"there are no weights '{where}' for a trunk of this kind; leave --backbone-weights out")
     weights = map_weights(_read(_find(where)), where)
     backbone.load_state_dict(backbone.state_dict() | weights)
+
+
+def _cut_to_fit(backbone: S3DTrunk, where: str) -> None:
+    """Copies torchvision's S3D as far as the trunk goes."""
+    weights = _read(_find(where))
+    own = backbone.state_dict()
+    wrong = [name for name, value in own.items() if name not in weights or weights[name].shape != value.shape]
+    if wrong := [name for name in wrong if not name.endswith(_COUNTER)]:
+        raise WeightsError(f"'{where}' is not an S3D of torchvision: {wrong[0]} is missing or has another shape")
+    backbone.load_state_dict(own | {name: weights[name] for name in own if name in weights})
 
 
 def _take_over(backbone: LightBackbone, where: str) -> None:

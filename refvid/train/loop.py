@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from refvid.data.sample import Batch
 from refvid.errors import RefvidError
-from refvid.model.system import ReferringNetwork
+from refvid.model.system import ReferringNetwork, lay_channels_last
 from refvid.train.average import MovingAverage
 from refvid.train.checkpoint import RunState, random_state, restore_random_state
 from refvid.train.distributed import Team
@@ -72,8 +72,9 @@ class Trainer:
             team: The processes that train it.
         """
         self.settings, self.team = settings, team
-        layout = torch.channels_last if settings.channels_last else torch.contiguous_format
-        self.network = network.to(team.device).to(memory_format=layout)
+        self.network = network.to(team.device)
+        if settings.channels_last:
+            lay_channels_last(self.network)
         self._objective = objective.to(team.device)
         freeze(self.network, settings)
         set_training(self.network, settings)

@@ -8,7 +8,7 @@ attention of each word (b_n . c_p of `cross_modal`) to look at what it is true o
 with one vector for the whole sentence, are trained without `words`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -48,7 +48,10 @@ class ObjectiveSettings:
 
 PAPER_OBJECTIVE = ObjectiveSettings(entropy=1.0, dice=0.0, contrast=0.0, words=0.0, attributes=0.0)
 # By ModelConfig.architecture, where a system's own paper weighs otherwise.
-PAPER_OBJECTIVES: dict[str, ObjectiveSettings] = {}
+PAPER_OBJECTIVES = {
+    "acga": replace(PAPER_OBJECTIVE, foreground=1.5),
+    "hinet": replace(PAPER_OBJECTIVE, foreground=1.1 / 0.9),  # two-class weights 0.9 and 1.1, as LAVT has them
+}
 
 
 def paper_objective(architecture: str) -> ObjectiveSettings:
@@ -63,7 +66,8 @@ class Objective(nn.Module):
         super().__init__()
         self.settings = settings
         self.attribute_heads = nn.ModuleList(
-            nn.Conv2d(channels, FIRST_WORD_ID + vocabulary_size, 1) for channels in network.attribute_channels
+            nn.Conv2d(channels, FIRST_WORD_ID + vocabulary_size, 1)
+            for channels in (network.attribute_channels if settings.attributes else ())
         )
         for head in self.attribute_heads:
             assert isinstance(head, nn.Conv2d)

@@ -11,8 +11,10 @@ from refvid.errors import UsageError, WeightsError
 from refvid.model.config import ModelConfig
 from refvid.model.language import FIRST_WORD_ID
 from refvid.model.network import CONFIGS, build_network, read_config
+from refvid.model.refvos import RefvosConfig
 from refvid.model.system import ReferringNetwork
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
+from refvid.train.bert_weights import DEFAULT_BERT, load_bert, read_pieces
 from refvid.weights import CONFIG_FILE, DEFAULT_MODEL, read_checkpoint, run_hint
 
 RANDOM = "none"
@@ -29,11 +31,13 @@ class ModelChoice:
             it, else the model that ships.
         start: Checkpoint folder with the weights to begin with.
         backbone_weights: As for `load_backbone`; "none" for random ones; None for the usual ones of the trunk.
+        language_weights: As for `load_bert`, where the network reads with BERT; None for the usual ones.
     """
 
     model: str | None = None
     start: Path | None = None
     backbone_weights: str | None = None
+    language_weights: str | None = None
 
 
 def choose_config(choice: ModelChoice) -> ModelConfig:
@@ -67,24 +71,33 @@ def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> t
     Args:
         choice: What was asked for.
         config: From `choose_config`.
-        words: Of the data; those that the config or the weights do not know are added behind theirs.
+        words: Of the data; those that the config or the weights do not know are added behind theirs, unless they are
+            read in pieces.
 
     Raises:
         UsageError: The weights do not fit what was asked for.
         WeightsError: A checkpoint is damaged, or has not the shape of the config.
         UnavailableError: Weights of the trunk cannot be fetched.
     """
+    reads_pieces = isinstance(config, RefvosConfig) and config.language == "bert"
+    if choice.language_weights is not None and (choice.start is not None or not reads_pieces):
+        raise UsageError("--language-weights are first weights of BERT, for a model that reads with it; leave them out")
     if choice.start is None:
-        config = config.renamed(vocabulary=_joined(config.vocabulary, words), training={})
+        bert = choice.language_weights or DEFAULT_BERT
+        vocabulary = read_pieces(bert) if reads_pieces else _joined(config.vocabulary, words)
+        config = config.renamed(vocabulary=vocabulary, training={})
         network = build_network(config)
+        if reads_pieces:
+            load_bert(network, bert)
         usual = DEFAULT_BACKBONE if config.backbone == "resnet101" else RANDOM
-        if (where := choice.backbone_weights or usual) != RANDOM:
-            load_backbone(network.backbone, where)
+        if (trunk := choice.backbone_weights or usual) != RANDOM:
+            load_backbone(network.backbone, trunk)
         return network, config
     if choice.backbone_weights is not None:
         raise UsageError("--backbone-weights and --start both give weights of the trunk; leave one of them out")
     trained, known = read_checkpoint(choice.start)
-    config = config.renamed(vocabulary=_joined(known.vocabulary, words), training=known.training)
+    vocabulary = known.vocabulary if reads_pieces else _joined(known.vocabulary, words)
+    config = config.renamed(vocabulary=vocabulary, training=known.training)
     network = build_network(config)
     _transplant(trained.state_dict(), network, choice.start)
     return network, config

@@ -97,10 +97,26 @@ def test_stream_equals_each_clip_alone(module: CrossFrameSelfAttention, frames: 
 
 
 @torch.no_grad()
-def test_stream_in_float32_is_equal_to_rounding_for_large_logits() -> None:
+def test_blocks_together_are_the_blocks_one_by_one(module: CrossFrameSelfAttention) -> None:
+    """What a GPU does against what a CPU does."""
+    apart, together = CrossFrameStream(module, 2), CrossFrameStream(module, 2)
+    for frame in video(7):
+        expected = apart.push(frame[None])
+        if not together.pushed:
+            together._allocate(module.project(frame[None])[0][0])
+        together._one_by_one = False
+        found = together.push(frame[None])
+        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+    for found, expected in zip(together.flush(), apart.flush(), strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("scale", [1, 20, 200])
+@torch.no_grad()
+def test_stream_in_float32_is_equal_to_rounding_for_large_logits(scale: float) -> None:
     torch.manual_seed(2)
     module = CrossFrameSelfAttention(6, 8)
-    module.query.weight.mul_(20)
+    module.query.weight.mul_(scale)
     sequence = video(6).float()
     stream = CrossFrameStream(module, 1)
     results = [r for r in (stream.push(frame[None]) for frame in sequence) if r is not None]

@@ -6,10 +6,12 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torchvision.models import resnet101
+from torchvision.models.video import s3d
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
 from refvid.model.backbone import LightBackbone, ResNetBackbone
 from refvid.model.network import build_network
+from refvid.model.video_trunk import S3DTrunk
 from refvid.train.backbone_weights import load_backbone, map_weights
 from refvid.weights import read_checkpoint
 from tests.conftest import save_random, small_config
@@ -127,3 +129,17 @@ def test_loaded_weights_are_those_of_the_file(tmp_path: Path) -> None:
     assert torch.equal(backbone.stem[0].weight, weights["conv1.weight"])
     assert torch.equal(backbone.stem[1].running_var, weights["bn1.running_var"])
     assert torch.equal(backbone.res4[22].conv3.weight, weights["layer3.22.conv3.weight"])
+
+
+def test_an_s3d_is_cut_to_fit(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    whole = s3d(weights=None).state_dict()
+    save_file(whole, tmp_path / "s3d.safetensors")
+    trunk = S3DTrunk()
+    load_backbone(trunk, str(tmp_path / "s3d.safetensors"))
+    for name, value in trunk.state_dict().items():
+        assert torch.equal(value, whole[name]), name
+    whole.pop("features.0.0.0.weight")
+    save_file(whole, tmp_path / "less.safetensors")
+    with pytest.raises(WeightsError, match=r"not an S3D of torchvision: features\.0\.0\.0\.weight is missing"):
+        load_backbone(trunk, str(tmp_path / "less.safetensors"))

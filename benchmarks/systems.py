@@ -1,0 +1,467 @@
+"""Every system and every alternative of the paper, tiny, trained alike on the drawn world, beside the papers' figures.
+
+    export OMP_NUM_THREADS=1 MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=68719476736 MALLOC_TOP_PAD_=536870912
+    python benchmarks/systems.py [--cache FOLDER] [--seeds 0 1 2] [--only NAME ...]
+
+(The three settings of malloc keep memory between steps: without them page faults take most of the time.)
+
+Scenes are drawn once into the folder. Each network starts from the trunk and the word vectors of `refvid-tiny`, all
+else at random by the seed; with one seed all see the same clips in the same order, those that look at single frames the
+target frames alone. They are scored on clips of the validation's stream of random numbers, which training never draws
+from. What is done is kept in the folder and not done again, and several processes may share it, each with its own
+`--only`. The tables are printed and written to FOLDER/table.md and FOLDER/table.json, the networks to FOLDER/models.
+"""
+
+import argparse
+import functools
+import hashlib
+import itertools
+import json
+import math
+import os
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
+from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.systems_table import BASE, FULL, KINDS, ROWS, Result, Results, Row, figures, report
+from refvid.data.sample import Sample
+from refvid.errors import RefvidError
+from refvid.metrics import iou, iou_counts
+from refvid.model.bert import FIRST_PIECE, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE
+from refvid.model.config import ModelConfig
+from refvid.model.language import FIRST_WORD_ID, UNKNOWN_ID, Vocabulary, WordEmbedding
+from refvid.model.network import CONFIGS, build_network
+from refvid.model.system import ReferringNetwork
+from refvid.train.augment import Augmentation
+from refvid.train.backbone_weights import load_backbone
+from refvid.train.distributed import join_team
+from refvid.train.feed import TRAINING, Feed, draw, generator_of
+from refvid.train.loop import Step, Trainer, run_steps
+from refvid.train.objective import Objective, ObjectiveSettings
+from refvid.train.settings import TrainSettings
+from refvid.train.validate import kept_back, predict
+from refvid.weights import WEIGHTS_FILE, load_model, locate_checkpoint, save_checkpoint
+from refvid.world.source import SHARES, VOCABULARY, WorldSource
+
+START = "refvid-tiny"  # whose trunk and word vectors all start from
+DRAWN_SHARES = dict(zip(KINDS, (0.65, 0.35), strict=True))  # without photos
+SCENES = 2**62  # to choose each clip's from, so many that no two will be the same
+DRAWN_BY = "refvid.world.cache"  # kept with the recipe: drawn otherwise, clips are others
+DATA_SEED = 0  # of the clips, the same for all seeds of training
+RESULT, COST, RECIPE = "result-{}-{}.json", "cost-{}.json", "recipe.json"
+FRAME = (720, 1280)  # whose input costs are counted for: 256 x 144 of the tiny networks
+EXPRESSION_WORDS = 5
+ROUNDS, ROUND_FRAMES = 9, 12
+READ_BY_BERT = ("refvos-deeplab101",)
+# As many as bert-base-uncased has; which ones they are costs nothing.
+WORD_PIECES = (PAD_PIECE, UNKNOWN_PIECE, FIRST_PIECE, LAST_PIECE, *(str(number) for number in range(30_522 - 4)))
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a result depends on but its row and seed; results of another recipe are not mixed with these.
+
+    Attributes:
+        clips: To learn from.
+        held_back: Clips of each kind to score on.
+        frames: Of a clip.
+        stride: Frames of the video from one of a clip to the next.
+        size: Side of the square that the input has the area of, pixels.
+        steps: Of each row.
+        batch: Clips a step.
+        rate: Highest learning rate.
+        word_loss: Weight of the loss on each word's attention, which not every row has; 0 leaves it out for all.
+        photos: Folder of labelled photos to learn from as well; "": what is drawn alone.
+    """
+
+    clips: int = 2400
+    held_back: int = 200
+    frames: int = 3
+    stride: int = 5
+    size: int = 128
+    steps: int = 300
+    batch: int = 16
+    rate: float = 1e-3
+    word_loss: float = ObjectiveSettings.words
+    photos: str = ""
+
+    def config(self, row: Row) -> ModelConfig:
+        """Returns a row's config with this input."""
+        return CONFIGS[row.model](VOCABULARY).renamed(**row.changes, input_size=self.size)
+
+    def settings(self, seed: int) -> TrainSettings:
+        """Returns how to train."""
+        return TrainSettings(
+            steps=self.steps, batch=self.batch, frames=self.frames, frame_stride=self.stride, learning_rate=self.rate,
+            neighbour_gradients=False, warmup=min(50, self.steps // 5), average_decay=0.98, precision="bfloat16",
+            flip=0.5, colour=0.0, crop=0.0, seed=seed, checkpoint_every=self.steps,
+        )  # fmt: skip
+
+    def world(self, shares: dict[str, float], folder: Path) -> WorldSource:
+        """Returns the source of clips, which keeps its scenes in the folder."""
+        return WorldSource(
+            frames=self.frames, frame_stride=self.stride, size=self.size, shares=shares, cache=folder / "scenes",
+            cache_scenes=SCENES, photos=Path(self.photos) if self.photos else None,
+        )  # fmt: skip
+
+    def record(self) -> dict[str, Any]:
+        """Returns all that a folder is claimed for: what clips are drawn by and which weights all start from, too."""
+        weights = (locate_checkpoint(START)[0] / WEIGHTS_FILE).read_bytes()
+        return asdict(self) | {"drawn_by": DRAWN_BY, "start": hashlib.sha256(weights).hexdigest()}
+
+
+def claim(folder: Path, recipe: Recipe) -> None:
+    """Makes the folder that of a recipe, or ends the program where it is that of another."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / RECIPE
+    if not path.exists():
+        write_whole(path, recipe.record())
+    kept, asked = read(path), recipe.record()
+    if kept != asked:
+        other = ", ".join(name for name in sorted(kept | asked) if kept.get(name) != asked.get(name))
+        raise SystemExit(f"{path} holds other settings than were given ({other}); give another --cache")
+
+
+def write_whole(path: Path, content: object) -> None:
+    """Writes a file, whole or not at all: text as it is, all else as JSON."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_text(content if isinstance(content, str) else json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(partial, path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Returns what a JSON file holds; nothing of a file that is not there."""
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Clips to draw training samples from, by their proportions."""
+
+    groups: list[list[Sample]]
+
+    @classmethod
+    def of(cls, samples: Sequence[Sample]) -> "Pool":
+        """Groups samples by their size."""
+        ordered = sorted(samples, key=lambda sample: sample.frames.shape)  # a stable sort
+        return cls([list(group) for _, group in itertools.groupby(ordered, key=lambda sample: sample.frames.shape)])
+
+    def stills(self) -> "Pool":
+        """Returns the same pool of target frames alone."""
+        return Pool([[still(sample) for sample in group] for group in self.groups])
+
+    def draw(self, rng: np.random.Generator, proportions: float | None = None) -> Sample:
+        """Returns a sample; `proportions` chooses the group, each as likely as it is large."""
+        edges = np.cumsum([len(group) for group in self.groups])
+        place = (rng.random() if proportions is None else proportions) * edges[-1]
+        group = self.groups[int(np.searchsorted(edges, place, side="right"))]
+        return group[int(rng.integers(len(group)))]
+
+
+def still(sample: Sample) -> Sample:
+    """Returns a sample's target frame alone: all that some networks look at."""
+    target = slice(len(sample.frames) // 2, len(sample.frames) // 2 + 1)
+    return replace(sample, frames=sample.frames[target], frame_mask=sample.frame_mask[target])
+
+
+@functools.cache
+def training_clips(recipe: Recipe, folder: Path) -> Pool:
+    """Returns the clips to learn from; their scenes are drawn, or read where they were drawn before."""
+    print(f"drawing {recipe.clips} clips", flush=True)
+    world = recipe.world(SHARES if recipe.photos else DRAWN_SHARES, folder)
+    numbers = range(recipe.clips)
+    return Pool.of([draw(world, generator_of(DATA_SEED, TRAINING, 0, number)) for number in numbers])
+
+
+@functools.cache
+def held_back_clips(recipe: Recipe, folder: Path) -> dict[str, list[Sample]]:
+    """Returns the clips to score on, by their kind."""
+    return {kind: kept_back(recipe.world({kind: 1.0}, folder), DATA_SEED, recipe.held_back) for kind in KINDS}
+
+
+@functools.cache
+def starting_words() -> tuple[dict[str, int], Tensor]:
+    """Returns the ids of the words that all start from, and their vectors by id."""
+    model = load_model(START, device="cpu")
+    assert isinstance(model.network.embedding, WordEmbedding)
+    return Vocabulary(model.config.vocabulary).ids, model.network.embedding.table.weight.detach()
+
+
+@torch.no_grad()
+def take_over(network: ReferringNetwork, config: ModelConfig) -> None:
+    """Puts trained weights into the trunk, and into tables of the config's words where they are as wide."""
+    load_backbone(network.backbone, START)
+    known, vectors = starting_words()
+    rows = FIRST_WORD_ID + len(config.vocabulary)
+    for module in network.modules():
+        if isinstance(module, WordEmbedding) and module.table.weight.shape == (rows, vectors.shape[1]):
+            module.table.weight[UNKNOWN_ID] = vectors[UNKNOWN_ID]
+            for word, place in Vocabulary(config.vocabulary).ids.items():
+                if word in known:
+                    module.table.weight[place] = vectors[known[word]]
+
+
+def learn(recipe: Recipe, row: Row, seed: int, pool: Pool) -> tuple[ReferringNetwork, list[str]]:
+    """Trains a row's network; returns it with its averaged parameters, ready to segment, and the parts of its loss."""
+    torch.manual_seed(seed)
+    config, settings = recipe.config(row), recipe.settings(seed)
+    network = build_network(config)
+    take_over(network, config)
+    objective = Objective(network, len(config.vocabulary), ObjectiveSettings(words=recipe.word_loss))
+    seen = pool if network.frame_radius else pool.stills()
+    feed = Feed(seen, config, settings.batch, seed, Augmentation.of(settings))
+    began, losses, parts = time.monotonic(), dict[str, list[float]](), set[str]()
+
+    def tell(step: Step) -> None:
+        for name, value in step.scalars.items():
+            losses.setdefault(name, []).append(value)
+        parts.update(step.scalars.keys() - {"loss", "rate", "gradient"})
+        if (step.number + 1) % 50 == 0:
+            means = ", ".join(f"{name} {np.mean(values):.4f}" for name, values in losses.items())
+            print(f"  step {step.number + 1}, {time.monotonic() - began:.0f} s: {means}", flush=True)
+            losses.clear()
+
+    with join_team("cpu") as team, closing(feed.batches(0, settings.steps)) as batches:
+        trainer = Trainer(network, objective, settings, team)
+        run_steps(trainer, batches, report=tell, save=lambda: None)
+    network.load_state_dict(trainer.average.values)
+    return network.eval(), sorted(parts)
+
+
+def score(network: ReferringNetwork, config: ModelConfig, samples: Sequence[Sample]) -> dict[str, Any]:
+    """Returns pixels of both masks and of either, of the expressions that mean something, and who is chosen.
+
+    The chosen actor is the one whose region the mask overlaps best; nobody, if it overlaps none.
+
+    Args:
+        network: Ready to segment.
+        config: Of the network.
+        samples: With their actors as regions.
+
+    Returns:
+        Lists over scenes of lists over expressions, "intersection" and "union", and "right", 1 or 0, of scenes with
+        several actors; "chance" is what a random choice among the actors of the scene is right in.
+    """
+    found: dict[str, Any] = {"intersection": [], "union": [], "right": []}
+    chances: list[float] = []
+    for sample in samples:
+        assert sample.regions is not None
+        sought = np.flatnonzero(sample.masks.any((1, 2)))
+        if not len(sought):
+            continue
+        masks = predict(network, config, sample if network.frame_radius else still(sample))[sought]
+        counts = [iou_counts(mask, truth) for mask, truth in zip(masks, sample.masks[sought], strict=True)]
+        found["intersection"].append([shared for shared, _ in counts])
+        found["union"].append([joined for _, joined in counts])
+        choices = sought if len(sample.regions) > 1 else sought[:0]
+        pairs = zip(masks[: len(choices)], sample.masks[choices], strict=True)
+        found["right"].append([int(is_right(mask, truth, sample.regions)) for mask, truth in pairs])
+        chances += [1 / len(sample.regions)] * len(choices)
+    return found | {"chance": float(np.mean(chances)) if chances else 1.0}
+
+
+def is_right(mask: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], regions: np.ndarray[Any, Any]) -> bool:
+    """Returns whether a mask bool [H, W] overlaps best the region, of bool [R, H, W], that the truth overlaps best."""
+    overlaps = [iou(mask, region) for region in regions]
+    meant = int(np.argmax([iou(truth, region) for region in regions]))
+    return overlaps[meant] > 0 and int(np.argmax(overlaps)) == meant
+
+
+class Running:
+    """A network in the middle of a video, one expression of five words asked of each frame."""
+
+    def __init__(self, network: ReferringNetwork, config: ModelConfig) -> None:
+        self.network = network.eval()
+        height, width = config.canvas(*FRAME)
+        image = functional.interpolate(torch.rand(1, 3, height // 8, width // 8), (height, width), mode="bilinear")
+        self.word_ids = FIRST_WORD_ID + torch.arange(EXPRESSION_WORDS)[None, None]
+        self._images = itertools.cycle([image.roll(2 * shift, -1) for shift in range(4)])  # something that moves
+        self._stream = self.network.stream()
+        for _ in range(2 * self.network.frame_radius + 2):  # until its window is full
+            self.advance()
+
+    @torch.no_grad()
+    def advance(self) -> None:
+        """Takes the next frame and segments the one that is due."""
+        levels = self._stream.push(self.network.encode(next(self._images)))
+        if levels is not None:
+            self.network.segment(levels, self.word_ids)
+
+    def seconds(self, frames: int) -> float:
+        """Returns the time that a frame takes, the mean of so many."""
+        began = time.perf_counter()
+        for _ in range(frames):
+            self.advance()
+        return (time.perf_counter() - began) / frames
+
+
+def linear_flops(rows: Sequence[int], columns: Sequence[int], *_: Any, **__: Any) -> int:
+    """Returns the FLOP of a product of rows [..., K] and columns [N, K] by oneDNN, which PyTorch does not count."""
+    return 2 * math.prod(rows) * columns[0]
+
+
+def count(config: ModelConfig) -> Result:
+    """Returns parameters and GFLOP a frame, a multiplication and an addition being two."""
+    running = Running(build_network(config), config)
+    mapping = {torch.ops.mkldnn._linear_pointwise: linear_flops}
+    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
+        running.advance()
+    parameters = sum(value.numel() for value in running.network.parameters())
+    return {"parameters": parameters, "gflop": counter.get_total_flops() / 1e9}
+
+
+def loaded(config: ModelConfig) -> Running:
+    """Returns a running network as a user has it, from a checkpoint; its weights are random."""
+    with TemporaryDirectory() as folder:
+        save_checkpoint(build_network(config), config, Path(folder))
+        return Running(load_model(folder, device="cpu").network, config)
+
+
+def cost(row: Row, rounds: int = ROUNDS, frames: int = ROUND_FRAMES) -> Result:
+    """Returns what a row costs at its own input size, and frames a second in turns with the base, medians of rounds."""
+    torch.manual_seed(0)
+    config, base = (CONFIGS[one.model](VOCABULARY).renamed(**one.changes) for one in (row, BASE))
+    own, beside = loaded(config), loaded(base)
+    times = [(own.seconds(frames), beside.seconds(frames)) for _ in range(rounds)]
+    rate, of_base = 1 / statistics.median(a for a, _ in times), statistics.median(b / a for a, b in times)
+    return count(config) | {"rate": rate, "of_base": of_base}
+
+
+class Valueless(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of PyTorch
+    """Tensors that have sizes and no values answer every question about one by no: 0, or False."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return 0 if func is torch.ops.aten._local_scalar_dense.default else func(*args, **(kwargs or {}))
+
+
+def count_unseen(config: ModelConfig) -> Result:
+    """Returns what `count` does without computing; a network that must know values is computed nevertheless."""
+    try:
+        with FakeTensorMode(), Valueless():  # type: ignore[no-untyped-call]
+            return count(config)
+    except DynamicOutputShapeException:
+        return count(config)
+
+
+def full_cost(name: str) -> Result:
+    """Returns what a configuration of full size costs; a note where it cannot be built."""
+    config = CONFIGS[name](WORD_PIECES if name in READ_BY_BERT else VOCABULARY)
+    height, width = config.canvas(*FRAME)
+    try:
+        return count_unseen(config) | {"input": f"{width} x {height}"}
+    except RefvidError as error:
+        return {"input": f"{width} x {height}", "note": f"not counted: {error}"}
+
+
+def finish(row: Row, seed: int, recipe: Recipe, folder: Path) -> None:
+    """Measures, trains and scores a row with a seed, as far as that was not done before."""
+    if not (folder / COST.format(row.name)).exists():
+        write_whole(folder / COST.format(row.name), cost(row))
+    path = folder / RESULT.format(row.name, seed)
+    if path.exists():
+        return
+    pool, samples = training_clips(recipe, folder), held_back_clips(recipe, folder)
+    print(f"{row.title}, seed {seed}", flush=True)
+    began = time.monotonic()
+    network, parts = learn(recipe, row, seed, pool)
+    seconds, config = time.monotonic() - began, recipe.config(row)
+    scores = {kind: score(network, config, clips) for kind, clips in samples.items()}
+    save_checkpoint(network, config, folder / "models" / f"{row.name}-{seed}", half=True)
+    write_whole(path, {"seconds": round(seconds), "parts": parts, "scores": scores})
+
+
+def results_in(folder: Path) -> Results:
+    """Returns the results of the rows and seeds that are done."""
+    results: Results = {}
+    for row in ROWS:
+        paths = folder.glob(RESULT.format(row.name, "*"))
+        seeds = {int(path.stem.rpartition("-")[2]): path for path in paths}
+        if seeds:
+            results[row.name] = {seed: read(seeds[seed]) for seed in sorted(seeds)}
+    return results
+
+
+def write_tables(folder: Path) -> dict[str, Any]:
+    """Writes the tables of what is done so far and returns their figures."""
+    recipe, full, results = read(folder / RECIPE), read(folder / "full.json"), results_in(folder)
+    costs = {row.name: read(folder / COST.format(row.name)) for row in ROWS if row.name in results}
+    told = ", ".join(f"{name} {recipe[name] or 'no'}" for name in recipe if name not in ("drawn_by", "start"))
+    write_whole(folder / "table.md", report(results, costs, full, f"Recipe: {told}."))
+    record = {"recipe": recipe, "rows": figures(results), "costs": costs, "full": full}
+    write_whole(folder / "table.json", record)
+    return record
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Reads the command line."""
+    default = Recipe()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cache", type=Path, default=Path("runs/systems"), help="scratch folder, for one recipe")
+    parser.add_argument("--photos", default="no", help="folder of labelled photos to learn from too; no: drawn alone")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of training: one run of each row for each")
+    parser.add_argument("--only", nargs="+", choices=[row.name for row in ROWS], help="rows to do; by default all")
+    parser.add_argument("--steps", type=int, default=default.steps, help="of each row")
+    parser.add_argument("--clips", type=int, default=default.clips, help="to learn from")
+    parser.add_argument("--held-back", type=int, default=default.held_back, help="clips of each kind to score on")
+    parser.add_argument("--frames", type=int, default=default.frames, help="of a clip")
+    parser.add_argument("--stride", type=int, default=default.stride, help="video frames between those of a clip")
+    parser.add_argument("--size", type=int, default=default.size, help="side of the input's area, pixels")
+    parser.add_argument("--batch", type=int, default=default.batch)
+    parser.add_argument("--rate", type=float, default=default.rate, help="highest learning rate")
+    parser.add_argument("--word-loss", type=float, default=default.word_loss, help="weight; 0 makes losses alike")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--table-only", action="store_true", help="of what is done so far")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the table's figures here too")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Trains what is missing and writes the tables."""
+    given = vars(parse(arguments))
+    folder, seeds, only = given.pop("cache"), given.pop("seeds"), given.pop("only")
+    table_only, copy = given.pop("table_only"), given.pop("json")
+    torch.set_num_threads(given.pop("threads"))
+    given["photos"] = "" if given["photos"] == "no" else str(Path(given["photos"]).resolve())
+    try:
+        if not table_only:
+            run(Recipe(**given), folder, seeds, only or [row.name for row in ROWS])
+    except RefvidError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from error
+    if not (folder / RECIPE).exists():
+        raise SystemExit(f"'{folder}' holds no results; leave --table-only out, or give another --cache")
+    record = write_tables(folder)
+    if copy:
+        write_whole(copy, record)
+    print((folder / "table.md").read_text(encoding="utf-8"))
+
+
+def run(recipe: Recipe, folder: Path, seeds: Sequence[int], names: Sequence[str]) -> None:
+    """Does the rows with these names, all of them with one seed before the next."""
+    claim(folder, recipe)
+    write_whole(folder / "full.json", {name: full_cost(name) for name in FULL})
+    for seed, row in itertools.product(seeds, ROWS):
+        if row.name in names:
+            finish(row, seed, recipe, folder)
+            write_tables(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,31 @@
+"""A ResNet-101 that keeps its pyramid: Res2 to Res5 in their natural strides 4, 8, 16 and 32."""
+
+from torch import Tensor, nn
+from torchvision.models import resnet101
+
+
+class PyramidBackbone(nn.Module):
+    """torchvision's ResNet-101 as it is, without dilation.
+
+    Its parameters have the names and the shapes of those of `ResNetBackbone`, so that weights fit both.
+    """
+
+    channels = (256, 512, 1024, 2048)
+
+    def __init__(self) -> None:
+        super().__init__()
+        trunk = resnet101(weights=None)
+        self.stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
+        self.res2, self.res3, self.res4, self.res5 = trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4
+
+    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Map normalised images [B, 3, H, W] to Res2, Res3, Res4, Res5: [B, C_i, H / s, W / s], s = 4, 8, 16, 32.
+
+        Sides that a stride does not divide are rounded up.
+        """
+        levels: tuple[Tensor, ...] = ()
+        features = self.stem(images)
+        for stage in (self.res2, self.res3, self.res4, self.res5):
+            features = stage(features)
+            levels += (features,)
+        return levels
