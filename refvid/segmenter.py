@@ -242,7 +242,8 @@ class Segmenter:
 
     def _enhance(self, prepared: Iterable[Prepared[Item]]) -> Iterator[tuple[Prepared[Item], Sequence[Tensor]]]:
         """Yield each frame with its levels after cross-frame attention."""
-        network, levels = self.model.network, self.model.network.stream()
+        network = self.model.folded
+        levels = network.stream()
         waiting: deque[Prepared[Item]] = deque()
         for frame in prepared:
             started = time.perf_counter()
@@ -265,7 +266,7 @@ class Segmenter:
         started = time.perf_counter()
         with self._autocast():
             logits = [
-                self.model.network.segment(levels, some)[0][0].float()
+                self.model.folded.segment(levels, some)[0][0].float()
                 for some in torch.split(word_ids, EXPRESSIONS_AT_ONCE, dim=1)
             ]
             resized = box.crop(torch.cat(logits))

@@ -91,7 +91,7 @@ def test_long_windows_are_read_in_parts_and_many_expressions_go_through_in_parts
     monkeypatch.setattr(segmenter_module, "FRAMES_AT_ONCE", 5)
     monkeypatch.setattr(segmenter_module, "EXPRESSIONS_AT_ONCE", 2)
     sizes, batches = [], []
-    segment = model.network.segment
+    segment = model.folded.segment
 
     def count_expressions(levels: Sequence[torch.Tensor], word_ids: torch.Tensor) -> object:
         batches.append(word_ids.shape[1])
@@ -101,7 +101,7 @@ def test_long_windows_are_read_in_parts_and_many_expressions_go_through_in_parts
         sizes.append(len(indices))
         return pixels()[list(indices)]
 
-    monkeypatch.setattr(model.network, "segment", count_expressions)
+    monkeypatch.setattr(model.folded, "segment", count_expressions)
     wanted = {index: (0, 1, 2) for index in range(FRAMES)}
     found = list(Segmenter(model).targets(read, FRAMES, wanted, TEXTS))
     assert sizes == [5, 5, 2]
