@@ -17,34 +17,27 @@ import functools
 import hashlib
 import itertools
 import json
-import math
 import os
-import statistics
 import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch._subclasses.fake_tensor import DynamicOutputShapeException, FakeTensorMode
-from torch.nn import functional
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.systems_table import BASE, FULL, KINDS, ROWS, Result, Results, Row, figures, report
+from benchmarks.systems_cost import cost, full_cost
+from benchmarks.systems_table import FULL, KINDS, ROWS, Results, Row, figures, report
 from refvid.data.sample import Sample
 from refvid.errors import RefvidError
 from refvid.metrics import iou, iou_counts
-from refvid.model.bert import FIRST_PIECE, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE
 from refvid.model.config import ModelConfig
 from refvid.model.language import FIRST_WORD_ID, UNKNOWN_ID, Vocabulary, WordEmbedding
 from refvid.model.network import CONFIGS, build_network
@@ -66,12 +59,6 @@ SCENES = 2**62  # to choose each clip's from, so many that no two will be the sa
 DRAWN_BY = "refvid.world.cache"  # kept with the recipe: drawn otherwise, clips are others
 DATA_SEED = 0  # of the clips, the same for all seeds of training
 RESULT, COST, RECIPE = "result-{}-{}.json", "cost-{}.json", "recipe.json"
-FRAME = (720, 1280)  # whose input costs are counted for: 256 x 144 of the tiny networks
-EXPRESSION_WORDS = 5
-ROUNDS, ROUND_FRAMES = 9, 12
-READ_BY_BERT = ("refvos-deeplab101",)
-# As many as bert-base-uncased has; which ones they are costs nothing.
-WORD_PIECES = (PAD_PIECE, UNKNOWN_PIECE, FIRST_PIECE, LAST_PIECE, *(str(number) for number in range(30_522 - 4)))
 
 
 @dataclass(frozen=True)
@@ -282,92 +269,6 @@ def is_right(mask: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], regions: n
     overlaps = [iou(mask, region) for region in regions]
     meant = int(np.argmax([iou(truth, region) for region in regions]))
     return overlaps[meant] > 0 and int(np.argmax(overlaps)) == meant
-
-
-class Running:
-    """A network in the middle of a video, one expression of five words asked of each frame."""
-
-    def __init__(self, network: ReferringNetwork, config: ModelConfig) -> None:
-        self.network = network.eval()
-        height, width = config.canvas(*FRAME)
-        image = functional.interpolate(torch.rand(1, 3, height // 8, width // 8), (height, width), mode="bilinear")
-        self.word_ids = FIRST_WORD_ID + torch.arange(EXPRESSION_WORDS)[None, None]
-        self._images = itertools.cycle([image.roll(2 * shift, -1) for shift in range(4)])  # something that moves
-        self._stream = self.network.stream()
-        for _ in range(2 * self.network.frame_radius + 2):  # until its window is full
-            self.advance()
-
-    @torch.no_grad()
-    def advance(self) -> None:
-        """Takes the next frame and segments the one that is due."""
-        levels = self._stream.push(self.network.encode(next(self._images)))
-        if levels is not None:
-            self.network.segment(levels, self.word_ids)
-
-    def seconds(self, frames: int) -> float:
-        """Returns the time that a frame takes, the mean of so many."""
-        began = time.perf_counter()
-        for _ in range(frames):
-            self.advance()
-        return (time.perf_counter() - began) / frames
-
-
-def linear_flops(rows: Sequence[int], columns: Sequence[int], *_: Any, **__: Any) -> int:
-    """Returns the FLOP of a product of rows [..., K] and columns [N, K] by oneDNN, which PyTorch does not count."""
-    return 2 * math.prod(rows) * columns[0]
-
-
-def count(config: ModelConfig) -> Result:
-    """Returns parameters and GFLOP a frame, a multiplication and an addition being two."""
-    running = Running(build_network(config), config)
-    mapping = {torch.ops.mkldnn._linear_pointwise: linear_flops}
-    with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
-        running.advance()
-    parameters = sum(value.numel() for value in running.network.parameters())
-    return {"parameters": parameters, "gflop": counter.get_total_flops() / 1e9}
-
-
-def loaded(config: ModelConfig) -> Running:
-    """Returns a running network as a user has it, from a checkpoint; its weights are random."""
-    with TemporaryDirectory() as folder:
-        save_checkpoint(build_network(config), config, Path(folder))
-        return Running(load_model(folder, device="cpu").network, config)
-
-
-def cost(row: Row, rounds: int = ROUNDS, frames: int = ROUND_FRAMES) -> Result:
-    """Returns what a row costs at its own input size, and frames a second in turns with the base, medians of rounds."""
-    torch.manual_seed(0)
-    config, base = (CONFIGS[one.model](VOCABULARY).renamed(**one.changes) for one in (row, BASE))
-    own, beside = loaded(config), loaded(base)
-    times = [(own.seconds(frames), beside.seconds(frames)) for _ in range(rounds)]
-    rate, of_base = 1 / statistics.median(a for a, _ in times), statistics.median(b / a for a, b in times)
-    return count(config) | {"rate": rate, "of_base": of_base}
-
-
-class Valueless(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of PyTorch
-    """Tensors that have sizes and no values answer every question about one by no: 0, or False."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return 0 if func is torch.ops.aten._local_scalar_dense.default else func(*args, **(kwargs or {}))
-
-
-def count_unseen(config: ModelConfig) -> Result:
-    """Returns what `count` does without computing; a network that must know values is computed nevertheless."""
-    try:
-        with FakeTensorMode(), Valueless():  # type: ignore[no-untyped-call]
-            return count(config)
-    except DynamicOutputShapeException:
-        return count(config)
-
-
-def full_cost(name: str) -> Result:
-    """Returns what a configuration of full size costs; a note where it cannot be built."""
-    config = CONFIGS[name](WORD_PIECES if name in READ_BY_BERT else VOCABULARY)
-    height, width = config.canvas(*FRAME)
-    try:
-        return count_unseen(config) | {"input": f"{width} x {height}"}
-    except RefvidError as error:
-        return {"input": f"{width} x {height}", "note": f"not counted: {error}"}
 
 
 def finish(row: Row, seed: int, recipe: Recipe, folder: Path) -> None:

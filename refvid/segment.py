@@ -1,14 +1,10 @@
 """One video in, one output out: reading, the network, masks and writing, all at work at the same time."""
 
-import platform
-import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,8 +13,9 @@ from numpy.typing import NDArray
 from refvid.errors import OutOfMemoryError, OutputExistsError, UsageError
 from refvid.masking import Segmented
 from refvid.pipeline import Channel, pipeline
+from refvid.segment_report import ExpressionReport, SegmentReport, peak_memory
 from refvid.segmenter import Answered, Precision, Segmenter
-from refvid.video.frame import Frame, Pixels, Position, VideoInfo
+from refvid.video.frame import Frame, Pixels, Position
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import ReaderName, VideoReader, open_reader
 from refvid.video.writer import MaskWriter, WriterOptions, open_writer
@@ -46,90 +43,6 @@ class SegmentOptions:
     background: str = "#00b140"
     overwrite: bool = False
     reader: ReaderName = "auto"
-
-
-@dataclass(frozen=True)
-class ExpressionReport:
-    """What became of one expression.
-
-    Attributes:
-        mean_probability: Over the pixels of its masks, each frame with the object counting once; 0 when there is none.
-        unknown_words: Words that the model has never seen.
-    """
-
-    expression: str
-    frames_with_object: int
-    mean_probability: float
-    unknown_words: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class SegmentReport:
-    """What was done, with what, and how long it took.
-
-    Attributes:
-        frames: Frames written.
-        timings: Seconds that each stage was busy: load, read (decoding), resize, network, masks (to the frames' size),
-            refine (waiting for the workers), write (drawing, encoding, sound, and completing the file). All but load
-            overlap, so that their sum is more than `seconds`.
-        peak_memory_bytes: Of the process, and of the GPU on top where one is used.
-        notes: Sentences for the user, for example that the sound had to be transcoded.
-    """
-
-    input: VideoInfo
-    frames: int
-    output: Path
-    reader: str
-    model: str
-    revision: str | None
-    device: str
-    precision: str
-    expressions: tuple[ExpressionReport, ...]
-    timings: dict[str, float]
-    seconds: float
-    frames_per_second: float
-    peak_memory_bytes: int
-    notes: tuple[str, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the object that `refvid segment --json` prints."""
-        info = self.input
-        return {
-            "schema": 1,
-            "version": version("refvid"),
-            "model": self.model,
-            "revision": self.revision,
-            "device": self.device,
-            "precision": self.precision,
-            "input": {
-                "path": str(info.path),
-                "width": info.width,
-                "height": info.height,
-                "frames": info.frame_count,
-                "fps": f"{info.frame_rate.numerator}/{info.frame_rate.denominator}",
-                "duration": float(info.duration),
-                "rotation": info.rotation,
-                "vfr": info.variable_frame_rate,
-                "audio": list(info.audio),
-                "reader": self.reader,
-            },
-            "output": str(self.output),
-            "frames": self.frames,
-            "expressions": [
-                {
-                    "expression": each.expression,
-                    "frames_with_object": each.frames_with_object,
-                    "mean_probability": each.mean_probability,
-                    "unknown_words": list(each.unknown_words),
-                }
-                for each in self.expressions
-            ],
-            "timings": {stage: round(seconds, 4) for stage, seconds in self.timings.items()},
-            "seconds": round(self.seconds, 4),
-            "frames_per_second": round(self.frames_per_second, 3),
-            "peak_memory_bytes": self.peak_memory_bytes,
-            "notes": list(self.notes),
-        }
 
 
 @dataclass
@@ -328,14 +241,3 @@ def _report(
         peak_memory_bytes=peak_memory(segmenter.model.device),
         notes=notes,
     )
-
-
-def peak_memory(device: torch.device) -> int:
-    """Return the most memory this process has held, in bytes, and the GPU's on top; 0 where nobody counts it."""
-    on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
-    if sys.platform == "win32":
-        return on_device
-    import resource  # not on Windows
-
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + on_device

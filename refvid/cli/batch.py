@@ -17,7 +17,8 @@ from refvid.errors import BatchError, RefvidError, UsageError
 if TYPE_CHECKING:
     from refvid.batch.plan import BatchJob
     from refvid.batch.run import BatchResult
-    from refvid.segment import SegmentOptions, SegmentReport
+    from refvid.segment import SegmentOptions
+    from refvid.segment_report import SegmentReport
     from refvid.weights import LoadedModel
 
 

@@ -11,7 +11,7 @@ from refvid.cli.console import Terminal
 from refvid.errors import NothingFoundError
 
 if TYPE_CHECKING:
-    from refvid.segment import SegmentReport
+    from refvid.segment_report import SegmentReport
 
 
 def segment(
