@@ -1,5 +1,6 @@
 """Fixtures that the whole suite shares: a small random model on disk."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from refvid.model.letterbox import Letterbox
 from refvid.model.network import build_network
 from refvid.weights import LoadedModel, load_model, save_checkpoint
 from tests.clips import frame_pixels
+
+# A shell that starts the tests in the background has SIGINT ignored, by them and by the programs that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WORDS = ("dog", "in", "man", "red", "shirt", "the", "yellow")
 

@@ -164,7 +164,7 @@ def test_out_of_memory_is_said(clip: Path, model: LoadedModel, tmp_path: Path, m
     def refuse(*arguments: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(model.network, "encode", refuse)
+    monkeypatch.setattr(model.folded, "encode", refuse)
     with pytest.raises(OutOfMemoryError, match="out of memory on cpu after 0 frames"):
         segment_video(clip, ["dog"], tmp_path / "out.mp4", model=model)
     assert left_in(tmp_path) == []
