@@ -292,8 +292,10 @@ def results_in(folder: Path) -> Results:
     """Returns the results of the rows and seeds that are done."""
     results: Results = {}
     for row in ROWS:
+        # One row's name may begin with another's: "cmsa-cfsa".
         paths = folder.glob(RESULT.format(row.name, "*"))
-        seeds = {int(path.stem.rpartition("-")[2]): path for path in paths}
+        numbers = {path.stem.removeprefix(f"result-{row.name}-"): path for path in paths}
+        seeds = {int(number): path for number, path in numbers.items() if number.isdecimal()}
         if seeds:
             results[row.name] = {seed: read(seeds[seed]) for seed in sorted(seeds)}
     return results

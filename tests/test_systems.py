@@ -378,3 +378,15 @@ def test_figures_hold_every_seed_and_the_difference() -> None:
     assert told["max"]["seeds"][0]["mixed"]["mean_iou"] == pytest.approx(50)
     assert told["max"]["against_base"]["motion"]["mean_iou"]["by_seed"] == pytest.approx((30,))
     assert "against_base" not in told["cmsa"]
+
+
+def test_a_row_is_not_taken_for_another_whose_name_begins_alike(tmp_path: Path) -> None:
+    for name, seconds in (("cmsa", 1), ("cmsa-cfsa", 2), ("word", 3), ("word-pixel", 4)):
+        (tmp_path / f"result-{name}-0.json").write_text(f'{{"seconds": {seconds}}}')
+    found = systems.results_in(tmp_path)
+    assert {name: seeds[0]["seconds"] for name, seeds in found.items()} == {
+        "cmsa": 1,
+        "cmsa-cfsa": 2,
+        "word": 3,
+        "word-pixel": 4,
+    }
