@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from refvid.errors import OutOfMemoryError, OutputExistsError, UsageError
 from refvid.masking import Segmented
 from refvid.pipeline import Channel, pipeline
+from refvid.refine import Refiner
 from refvid.segment_report import ExpressionReport, SegmentReport, peak_memory
 from refvid.segmenter import Answered, Precision, Segmenter
 from refvid.video.frame import Frame, Pixels, Position
@@ -129,30 +130,68 @@ def _stream(
     tally: _Tally,
     progress: Progress | None,
 ) -> tuple[str, ...]:
-    """Carry every frame from the reader to the writer; return what the user should be told afterwards.
-
-    Three threads work beside the caller's, where the network is. Reader and writer are opened before them and the file
-    is completed after them, so that no two threads ever use a container at the same time.
-    """
+    """Carry every frame from the reader to the writer; return what the user should be told afterwards."""
     with open_output(reader, expressions, path, format, options) as writer:
-        with segmenter.refiner() if segmenter.refine else nullcontext() as refiner, pipeline() as stages:
-            frames = stages.start(
-                "read",
-                segmenter.prepare(_read(reader, tally)),
-                lambda each: each.pixels.nbytes + each.picture.nbytes,
-            )
-            answers: Channel[Answered[Frame]] = stages.channel(lambda each: each.pixels.nbytes + each.logits.nbytes)
-            segmented = stages.start(
-                "masks", segmenter.finish(answers, refiner), lambda each: each.item.pixels.nbytes + each.masks.nbytes
-            )
-            written = stages.start("write", _write(writer, segmented, tally), lambda each: each.nbytes, limit=None)
-            for confidence in stages.carry(segmenter.answer(frames, expressions), answers, written):
+        carry = _carry_at_once if stages_overlap(segmenter.model.device) else _carry_in_turn
+        with (
+            segmenter.refiner() if segmenter.refine else nullcontext() as refiner,
+            closing(carry(reader, segmenter, writer, expressions, refiner, tally)) as written,
+        ):
+            for confidence in written:
                 tally.add(confidence)
                 if progress:
                     progress(tally.frames, reader.frame_total)
         finishing = time.perf_counter()
     tally.timings["write"] += time.perf_counter() - finishing
     return (*reader.damage, *writer.notes)
+
+
+def stages_overlap(device: torch.device) -> bool:
+    """Return whether reading, masks and writing get threads beside the network's.
+
+    On a CPU the network's own threads have every core, and all wait for the one that another stage keeps busy: on two
+    cores the whole took 1.7 times as long as one stage after another (benchmarks/README.md).
+    """
+    return device.type != "cpu"
+
+
+def _carry_in_turn(
+    reader: VideoReader,
+    segmenter: Segmenter,
+    writer: MaskWriter,
+    expressions: Sequence[str],
+    refiner: Refiner | None,
+    tally: _Tally,
+) -> Generator[NDArray[np.float64], None, None]:
+    """Take each frame through all stages, one after another; yield the confidence in its masks [E]."""
+    with closing(_read(reader, tally)) as frames:
+        answers = segmenter.answer(segmenter.prepare(frames), expressions)
+        yield from _write(writer, segmenter.finish(answers, refiner), tally)
+
+
+def _carry_at_once(
+    reader: VideoReader,
+    segmenter: Segmenter,
+    writer: MaskWriter,
+    expressions: Sequence[str],
+    refiner: Refiner | None,
+    tally: _Tally,
+) -> Generator[NDArray[np.float64], None, None]:
+    """Take frames through all stages at the same time; yield the confidence in each one's masks [E].
+
+    Three threads work beside the caller's, where the network is. Reader and writer are opened before and closed after
+    them, so that no two threads ever use a container at the same time.
+    """
+    with pipeline() as stages:
+        frames = stages.start(
+            "read", segmenter.prepare(_read(reader, tally)), lambda each: each.pixels.nbytes + each.picture.nbytes
+        )
+        answers: Channel[Answered[Frame]] = stages.channel(lambda each: each.pixels.nbytes + each.logits.nbytes)
+        segmented = stages.start(
+            "masks", segmenter.finish(answers, refiner), lambda each: each.item.pixels.nbytes + each.masks.nbytes
+        )
+        written = stages.start("write", _write(writer, segmented, tally), lambda each: each.nbytes, limit=None)
+        yield from stages.carry(segmenter.answer(frames, expressions), answers, written)
 
 
 def _read(reader: VideoReader, tally: _Tally) -> Generator[tuple[Frame, Pixels], None, None]:

@@ -33,6 +33,15 @@ from tests.clips import corrupted, make_clip, variable_times
 EXPRESSIONS = ["man in red shirt", "the dog"]
 
 
+@pytest.fixture(autouse=True, params=["at once"])
+def _stages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stages in threads, as beside a GPU; a test that asks for it has them in turn too, as on a CPU."""
+    monkeypatch.setattr("refvid.segment.stages_overlap", lambda device: request.param == "at once")
+
+
+in_turn_too = pytest.mark.parametrize("_stages", ["at once", "in turn"], indirect=True)
+
+
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve frames of unequal length, with sound."""
@@ -52,6 +61,7 @@ def sound(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
 
+@in_turn_too
 def test_frames_times_and_sound_are_the_inputs(clip: Path, model: LoadedModel, tmp_path: Path) -> None:
     progress: list[tuple[int, int]] = []
     report = segment_video(
@@ -160,6 +170,7 @@ def test_a_file_that_breaks_in_the_middle_says_where(model: LoadedModel, tmp_pat
     assert left_in(tmp_path) == ["broken.mp4", "whole.mp4"]
 
 
+@in_turn_too
 def test_out_of_memory_is_said(clip: Path, model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise MemoryError

@@ -80,7 +80,8 @@ def test_a2d_prints_the_table(refvid, a2d: Path, checkpoint: Path, cache: Path) 
     assert outcome.code == 0, outcome.stderr
     for words in ("small", "P@0.5", "CMSA+CFSA", "61.8"):
         assert words in outcome.stdout
-    lines = [line for line in outcome.stderr.splitlines() if " frames/s, " not in line]  # of its progress, if it was slow
+    # Without those of its progress, which a slow machine has.
+    lines = [line for line in outcome.stderr.splitlines() if " frames/s, " not in line]
     title = "World in the layout of A2D Sentences, test"
     assert lines[0] == f"refvid: {title}, protocol mttr (frames that show the instance (MTTR, ReferFormer))"
     assert outcome.stdout.startswith(title), "nobody takes a world for the real data set"
