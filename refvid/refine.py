@@ -8,9 +8,10 @@ import importlib.util
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 
@@ -88,7 +89,8 @@ class Refiner:
 
     def submit(self, pixels: NDArray[np.uint8], probabilities: Probabilities) -> Callable[[], Probabilities]:
         """Queue one frame; the returned function waits for its refined probabilities."""
-        future: Future[Probabilities] = self._pool.submit(refine_masks, pixels, probabilities, self.parameters)
+        with _interrupts_blocked():  # the pool starts its workers here
+            future: Future[Probabilities] = self._pool.submit(refine_masks, pixels, probabilities, self.parameters)
 
         def result() -> Probabilities:
             try:
@@ -107,3 +109,16 @@ class Refiner:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """Keep Ctrl-C from this thread for the block: processes started in it inherit that, and say nothing of it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
