@@ -25,7 +25,7 @@ from refvid.model.asymmetric_attention import (
     WordContext,
 )
 from refvid.model.backbone import LightBackbone
-from refvid.model.config import ModelConfig, ThresholdOf
+from refvid.model.config import TINY, ModelConfig, ThresholdOf
 from refvid.model.language import WordEmbedding
 from refvid.model.spatial import SPATIAL_CHANNELS, spatial_code
 from refvid.model.system import LEVELS, ReferringNetwork
@@ -284,12 +284,7 @@ def acga_tiny_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
     return AcgaConfig(
         name="acga",
         vocabulary=vocabulary,
-        backbone="light",
-        backbone_channels=(24, 48, 96, 128, 160),
-        colour_channels=32,
-        input_size=192,
-        input_shape="area",
-        embedding_channels=64,
+        **TINY,
         pixel_mean=ModelConfig.pixel_mean,  # those that the light trunk was taught with
         pixel_std=ModelConfig.pixel_std,
         window_before=1,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from refvid.model.config import ModelConfig
+from refvid.model.config import TINY, ModelConfig
 
 BackboneName = Literal["resnet101", "light"]
 LanguageName = Literal["words", "sentence"]
@@ -96,12 +96,7 @@ def tiny_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
     return CmsaConfig(
         name="cmsa-tiny",
         vocabulary=vocabulary,
-        backbone="light",
-        backbone_channels=(24, 48, 96, 128, 160),
-        colour_channels=32,
-        input_size=192,
-        input_shape="area",
-        embedding_channels=64,
+        **TINY,
         attention_channels=64,
         fusion_channels=64,
         cross_frame_levels=(5,),

@@ -123,3 +123,14 @@ class ModelConfig:
     def renamed(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
+
+
+# What all tiny models have in common: the same trunk, input and words, so that one can take over another's trunk.
+TINY: dict[str, Any] = {
+    "backbone": "light",
+    "backbone_channels": (24, 48, 96, 128, 160),
+    "colour_channels": 32,
+    "input_size": 192,
+    "input_shape": "area",
+    "embedding_channels": 64,
+}

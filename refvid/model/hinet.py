@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.model.backbone import LightBackbone
-from refvid.model.config import ModelConfig
+from refvid.model.config import TINY, ModelConfig
 from refvid.model.language import WordEmbedding
 from refvid.model.motion import MotionEncoder, MotionGate
 from refvid.model.optical_flow import FLOWS, Flow, FlowName, grey, measure_motion, no_motion
@@ -259,13 +259,8 @@ def hinet_tiny_config(vocabulary: tuple[str, ...]) -> HinetConfig:
     return HinetConfig(
         name="hinet",
         vocabulary=vocabulary,
-        backbone="light",
-        backbone_channels=(24, 48, 96, 128, 160),
-        colour_channels=32,
+        **TINY,
         fine_channels=24,
-        input_size=192,
-        input_shape="area",
-        embedding_channels=64,
         interaction_channels=64,
         decoder_channels=48,
         motion_channels=16,

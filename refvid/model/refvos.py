@@ -14,7 +14,7 @@ from refvid.errors import UsageError
 from refvid.model.aspp import PatientBatchNorm1d, atrous_pyramid
 from refvid.model.backbone import LightBackbone, ResNetBackbone
 from refvid.model.bert import FIRST_PIECE, FRAME, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE, BertSentence, WordPieces
-from refvid.model.config import InputShape, ModelConfig
+from refvid.model.config import TINY, InputShape, ModelConfig
 from refvid.model.detail import DetailUpsampling
 from refvid.model.language import Vocabulary
 from refvid.model.sentence import SentenceEmbedding
@@ -114,12 +114,7 @@ def refvos_tiny_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
     return RefvosConfig(
         name="refvos",
         vocabulary=vocabulary,
-        backbone="light",
-        backbone_channels=(24, 48, 96, 128, 160),
-        colour_channels=32,
-        input_size=192,
-        input_shape="area",
-        embedding_channels=64,
+        **TINY,
         language="sentence",
         aspp_channels=64,
         aspp_rates=(3, 6, 9),
