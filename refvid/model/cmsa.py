@@ -7,6 +7,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from refvid.model.actors import ActorCodes, ActorMotion, displacements
 from refvid.model.attention_alternatives import (
     AttentionAlternative,
     NoAttention,
@@ -31,6 +32,7 @@ from refvid.model.spatial import spatial_code
 from refvid.model.system import LEVELS, ReferringNetwork
 
 FIRST_LEVEL = 3  # Res3
+CODES = LEVELS + 1  # the codes of actors come after the fine features
 Decoder = ConvolutionalLSTMFusion | DeconvolutionFusion | PyramidPoolingFusion
 Fusion = GatedMultiLevelFusion | SelfGatedFusion | Decoder | SummedFusion | Cvpr19Fusion
 Attention = CrossModalSelfAttention | AttentionAlternative | Cvpr19Attention
@@ -75,6 +77,7 @@ class CmsaNetwork(ReferringNetwork):
         cross_modal: nn.ModuleList,
         fusion: Fusion,
         detail: DetailUpsampling | None,
+        actors: ActorCodes | None,
         frame_radius: int,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
@@ -82,9 +85,18 @@ class CmsaNetwork(ReferringNetwork):
         super().__init__(pixel_mean, pixel_std)
         self.backbone, self.embedding = backbone, embedding
         self.cross_frame, self.cross_modal, self.fusion = cross_frame, cross_modal, fusion
-        self.detail = detail
+        self.detail, self.actors = detail, actors
+        self.motion = None if actors is None else ActorMotion(backbone.channels[-1])
         self.frame_radius = frame_radius if len(cross_frame) else 0
         self.cross_frame_at = tuple(level - FIRST_LEVEL for level in cross_frame_levels) if len(cross_frame) else ()
+
+    def encode(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Map images [B, 3, H, W], values 0 to 1 with zero padding, to levels [B, C_i, h, w].
+
+        With `actors`, Res3 to Res5 and the fine features are followed by the codes, coarse and fine.
+        """
+        levels = super().encode(images)
+        return levels if self.actors is None else (*levels, *self.actors(levels[:LEVELS], levels[LEVELS]))
 
     def stream(self) -> "LevelStream":
         """Return what CFSA needs from frame to frame."""
@@ -114,7 +126,7 @@ class CmsaNetwork(ReferringNetwork):
         fused = self.fusion.fuse([multimodal for multimodal, _ in results])
         logits: Tensor = self.fusion.score(fused)
         if self.detail is not None:
-            logits = self.detail(logits, fused, levels[LEVELS])
+            logits = self.detail(logits, fused, levels[LEVELS], levels[CODES:])
         return logits.view(*word_ids.shape[:2], *logits.shape[-2:]), [attention for _, attention in results]
 
     def enhance(
@@ -139,7 +151,25 @@ class CmsaNetwork(ReferringNetwork):
         enhanced = [level[:, target] for level in levels]
         for index, attend in zip(self.cross_frame_at, self.cross_frame, strict=True):
             enhanced[index] = attend(levels[index], target, frame_mask, times)
+        if self.motion is not None and self.frame_radius:
+            codes = levels[CODES]
+            others = self._ends(codes, target, frame_mask, times)
+            enhanced[LEVELS - 1] = self.motion(enhanced[LEVELS - 1], displacements(codes[:, target], others))
         return enhanced
+
+    def _ends(
+        self, codes: Tensor, target: int, frame_mask: Tensor | None, times: Sequence[int] | None
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Return the codes of the first and the last frame of each clip that exist, and the inverse of how far off."""
+        batch, frames = codes.shape[:2]
+        moments = torch.tensor(range(frames) if times is None else list(times), device=codes.device)
+        exists = torch.ones(batch, frames, device=codes.device) if frame_mask is None else frame_mask.float()
+        first, last = exists.argmax(1), frames - 1 - exists.flip(1).argmax(1)
+        rows = torch.arange(batch, device=codes.device)
+        return [
+            (codes[rows, end], inverse_distance(moments[end] - moments[target], self.frame_radius))
+            for end in (first, last)
+        ]
 
     def _encode_apart(self, clips: Tensor, target: int) -> list[Tensor]:
         """Return the levels [B, T, C_i, h, w] of clips, with a graph for the target frame only."""
@@ -152,6 +182,11 @@ class CmsaNetwork(ReferringNetwork):
             neighbours = other.reshape(batch, frames - 1, *other.shape[1:])
             levels.append(torch.cat([neighbours[:, :target], own[:, None], neighbours[:, target:]], 1))
         return levels
+
+
+def inverse_distance(frames: Tensor, radius: int) -> Tensor:
+    """Return radius / frames, 0 for 0, for distances in frames with their signs."""
+    return torch.where(frames == 0, 0.0, radius / frames.where(frames != 0, torch.ones_like(frames)))
 
 
 def number_words(word_ids: Tensor) -> Tensor:
@@ -168,10 +203,17 @@ class LevelStream:
             for index, attention in zip(network.cross_frame_at, network.cross_frame, strict=True)
         }
         self._waiting: deque[list[Tensor]] = deque()  # the levels of the frames not delivered yet
+        self._motion = network.motion if network.frame_radius else None
+        self._radius = network.frame_radius
+        self._codes: deque[Tensor] = deque(maxlen=2 * network.frame_radius + 1)
+        self._pushed = 0
 
     def push(self, levels: Sequence[Tensor]) -> list[Tensor] | None:
         """Take one frame's levels [1, C_i, h, w]; return those of the frame `frame_radius` back, enhanced, or None."""
         self._waiting.append(list(levels))
+        self._pushed += 1
+        if self._motion is not None:
+            self._codes.append(levels[CODES])
         results = {index: stream.push(levels[index]) for index, stream in self._streams.items()}
         enhanced = {index: result for index, result in results.items() if result is not None}
         return self._enhance(enhanced) if len(enhanced) == len(self._streams) else None
@@ -183,7 +225,18 @@ class LevelStream:
             yield self._enhance({index: next(rest) for index, rest in rests.items()})
 
     def _enhance(self, enhanced: dict[int, Tensor]) -> list[Tensor]:
-        return [enhanced.get(index, level) for index, level in enumerate(self._waiting.popleft())]
+        delivered = self._pushed - len(self._waiting)  # the number of the frame that is due
+        levels = [enhanced.get(index, level) for index, level in enumerate(self._waiting.popleft())]
+        if self._motion is None:
+            return levels
+        earliest = self._pushed - len(self._codes)
+        ends = max(earliest, delivered - self._radius), min(self._pushed - 1, delivered + self._radius)
+        others = []
+        for end in ends:
+            apart = torch.tensor([end - delivered], device=levels[CODES].device)
+            others.append((self._codes[end - earliest], inverse_distance(apart, self._radius)))
+        levels[LEVELS - 1] = self._motion(levels[LEVELS - 1], displacements(levels[CODES], others))
+        return levels
 
 
 def build_attention(config: CmsaConfig, level_channels: Sequence[int]) -> Sequence[Attention]:
@@ -219,7 +272,12 @@ def build_cmsa(config: CmsaConfig) -> CmsaNetwork:
         cross_frame_levels=config.cross_frame_levels,
         cross_modal=nn.ModuleList(cross_modal),
         fusion=FUSIONS[config.fusion]([level.channels for level in cross_modal], config.fusion_channels),
-        detail=DetailUpsampling(config.detail_channels, config.fusion_channels) if config.detail_channels else None,
+        detail=DetailUpsampling(config.detail_channels, config.fusion_channels, actors=bool(config.actor_channels))
+        if config.detail_channels
+        else None,
+        actors=ActorCodes(backbone.channels, config.detail_channels, config.actor_channels)
+        if config.actor_channels
+        else None,
         frame_radius=config.frame_radius,
         pixel_mean=config.pixel_mean,
         pixel_std=config.pixel_std,

@@ -28,6 +28,8 @@ class CmsaConfig(ModelConfig):
     Attributes:
         detail_channels: Width of what brings the logits to stride 4 (`DetailUpsampling`, light backbone only); 0: they
             are upsampled bilinearly, as in the paper.
+        actor_channels: Width of the codes by which positions of one actor find each other (`ActorCodes`, needs
+            `detail_channels`); 0: each position answers by itself, as in the paper.
         attention_channels: Width of queries, keys and values (512 in the paper).
         fusion_channels: Width of X^i in gated fusion (500 in the paper).
         language: What Eq. 1 joins to the pixels: "words" (CMSA-W), or "sentence", one vector by an LSTM (CMSA-S).
@@ -48,6 +50,7 @@ class CmsaConfig(ModelConfig):
     """
 
     detail_channels: int = 0
+    actor_channels: int = 0
     attention_channels: int = 512
     fusion_channels: int = 500
     language: LanguageName = "words"
@@ -69,6 +72,11 @@ class CmsaConfig(ModelConfig):
             raise ValueError(f"cross_frame_levels names levels out of 3, 4 and 5, got {self.cross_frame_levels}")
         if self.backbone != "light" and self.detail_channels:
             raise ValueError("detail_channels belong to the light backbone, leave them 0")
+        if self.actor_channels and (self.actor_channels < 2 or not self.detail_channels):
+            raise ValueError(
+                f"actor_channels are at least 2 and need detail_channels, got {self.actor_channels} with "
+                f"{self.detail_channels} detail channels"
+            )
         self._refuse_what_cannot_be_joined()
 
     def _refuse_what_cannot_be_joined(self) -> None:

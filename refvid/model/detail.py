@@ -1,10 +1,13 @@
 """Masks at twice the resolution of the feature grid, a variant of our own."""
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from refvid.model.actors import attend
 
 
 class DetailUpsampling(nn.Module):
@@ -13,30 +16,73 @@ class DetailUpsampling(nn.Module):
     The paper upsamples bilinearly. On a small input that alone costs much: at the area of 192 x 192 pixels, true masks
     averaged over cells and brought back keep a mean IoU of 0.80 on drawn scenes at stride 8, of 0.92 at stride 4
     (benchmarks/trunk_probe.py). The last map begins at zero, which is bilinear upsampling.
+
+    With `actors`, an expression's logits are averaged over each actor, and what decides is how far an actor's mean is
+    below that of the actor that fits best: of two men in yellow one is meant, however like he is to the other.
     """
 
-    def __init__(self, detail_channels: int, fusion_channels: int) -> None:
+    def __init__(self, detail_channels: int, fusion_channels: int, *, actors: bool = False) -> None:
         super().__init__()
         self.coarse = nn.Conv2d(fusion_channels + 1, detail_channels, 1)
         self.inner = nn.Conv2d(detail_channels, detail_channels, 3, padding=1)
         self.score = nn.Conv2d(detail_channels, 1, 3, padding=1)
         nn.init.zeros_(self.score.weight)
         nn.init.zeros_(cast(Tensor, self.score.bias))
+        self.choice = ActorChoice(detail_channels) if actors else None
 
-    def forward(self, logits: Tensor, fused: Tensor, fine: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, fused: Tensor, fine: Tensor, codes: Sequence[Tensor] = ()) -> Tensor:
         """Refine the logits of E expressions a picture.
 
         Args:
             logits: [B * E, 1, h, w].
             fused: What they were scored from, [B * E, X, h, w].
             fine: Features of the picture, [B, D, 2 h, 2 w].
+            codes: Of actors, [B, G, h, w] and [B, G, 2 h, 2 w], where there are any.
 
         Returns:
             Logits [B * E, 1, 2 h, 2 w].
         """
         size = fine.shape[-2:]
         rough = F.interpolate(self.coarse(torch.cat([fused, logits], 1)), size, mode="bilinear")
-        seen = fine.repeat_interleave(len(fused) // len(fine), 0)
-        inner = F.relu(self.inner(F.relu(rough + seen)))
         upsampled = F.interpolate(logits, size, mode="bilinear")
+        seen = fine.repeat_interleave(len(fused) // len(fine), 0)
+        if self.choice is not None:
+            upsampled, seen = self.choice(logits, upsampled, seen, *codes)
+        inner = F.relu(self.inner(F.relu(rough + seen)))
         return cast(Tensor, upsampled + self.score(inner))
+
+
+class ActorChoice(nn.Module):
+    """Logits by which one actor is chosen: l + k (m_a - max_a' m_a') + c, of the mean logits m_a of actors.
+
+    l lies between a position's own logit and its actor's mean, m_a. The weights are learnt.
+    """
+
+    def __init__(self, detail_channels: int) -> None:
+        super().__init__()
+        self.mean_share = nn.Parameter(torch.tensor(1.0))  # before the logistic function
+        self.rivalry = nn.Parameter(torch.tensor(1.0))
+        self.offset = nn.Parameter(torch.tensor(0.5))
+        self.told = nn.Conv2d(3, detail_channels, 1, bias=False)
+        nn.init.zeros_(self.told.weight)
+
+    def forward(
+        self, logits: Tensor, upsampled: Tensor, seen: Tensor, coarse: Tensor, fine: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the logits of E expressions a picture, and fine features that know of the choice.
+
+        Args:
+            logits: [B * E, 1, h, w].
+            upsampled: The same, [B * E, 1, 2 h, 2 w].
+            seen: Fine features [B * E, D, 2 h, 2 w].
+            coarse: Codes [B, G, h, w].
+            fine: Codes [B, G, 2 h, 2 w].
+        """
+        keys = coarse.flatten(2)
+        means = attend(keys, keys, logits.reshape(len(keys), -1, keys.shape[-1]))  # [B, E, P]
+        best = means.amax(-1).reshape(-1, 1, 1, 1)
+        exact = attend(fine.flatten(2), keys, means).reshape(upsampled.shape)
+        behind = exact - best
+        own = torch.lerp(upsampled.to(exact.dtype), exact, self.mean_share.sigmoid().to(exact.dtype))
+        told = self.told(torch.cat([upsampled.to(exact.dtype), exact, behind], 1).to(seen.dtype))
+        return own + self.rivalry * behind + self.offset, seen + told

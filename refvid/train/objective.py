@@ -5,7 +5,7 @@ its words at once. Where a data set knows its actors and the words that are true
 `contrast` asks the mean logit in the region that is meant to exceed those in the others, `attributes` asks every
 position which words are true of what it shows (a linear head that is thrown away after training), and `words` asks the
 attention of each word (b_n . c_p of `cross_modal`) to look at what it is true of. Networks without that attention, or
-with one vector for the whole sentence, are trained without `words`.
+with one vector for the whole sentence, are trained without `words`. `actors` teaches codes of actors (`model.actors`).
 """
 
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.data.sample import STRIDE, Batch
-from refvid.model.cmsa import CmsaNetwork
+from refvid.model.cmsa import CODES, CmsaNetwork
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.language import FIRST_WORD_ID, WordEmbedding
 from refvid.model.spatial import spatial_code
@@ -35,6 +35,7 @@ class ObjectiveSettings:
         contrast: Cross-entropy over the regions of a scene, by the mean logit in each: which of them is meant.
         words: Cross-entropy between each word's attention and the regions it is true of.
         attributes: Binary cross-entropy of the words true of each position.
+        actors: How far affinities are from an even spread over each actor, where a network has codes of actors.
         foreground: What a pixel of the object weighs in the cross-entropy, where one of the background weighs 1.
     """
 
@@ -43,10 +44,11 @@ class ObjectiveSettings:
     contrast: float = 0.5
     words: float = 0.2
     attributes: float = 0.5
+    actors: float = 0.3
     foreground: float = 1.0
 
 
-PAPER_OBJECTIVE = ObjectiveSettings(entropy=1.0, dice=0.0, contrast=0.0, words=0.0, attributes=0.0)
+PAPER_OBJECTIVE = ObjectiveSettings(entropy=1.0, dice=0.0, contrast=0.0, words=0.0, attributes=0.0, actors=0.0)
 # By ModelConfig.architecture, where a system's own paper weighs otherwise.
 PAPER_OBJECTIVES = {
     "acga": replace(PAPER_OBJECTIVE, foreground=1.5),
@@ -105,6 +107,8 @@ class Objective(nn.Module):
                 parts["words"] = self._word_loss(network, levels, batch)
             if settings.attributes:
                 parts["attributes"] = self._attribute_loss(network, levels, batch.region_maps, batch.region_words)
+        if settings.actors and batch.region_maps is not None and getattr(network, "actors", None) is not None:
+            parts["actors"] = actor_loss(levels[CODES], batch.region_maps)
         loss = torch.stack([getattr(settings, name) * value for name, value in parts.items()]).sum()
         return loss, {name: value.detach() for name, value in parts.items()}
 
@@ -189,3 +193,31 @@ def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor) ->
     scores = torch.einsum("behw,brhw->ber", logits, maps) / area[:, None].clamp(min=1e-6)
     scores = scores.masked_fill(~large[:, None], float("-inf"))
     return F.cross_entropy(scores[chosen], meant[chosen])
+
+
+def actor_loss(codes: Tensor, maps: Tensor) -> Tensor:
+    """Return how far each position's affinities are from an even spread over its own actor, as a divergence.
+
+    That is the mean over actors, of which the background is one, of the mean over the actor's positions. Regions that
+    lie within a larger one, such as garments, are left out.
+
+    Args:
+        codes: On the grid of the levels, [B, G, h, w].
+        maps: Shares of each cell that are of a region, [B, R, h, w].
+    """
+    maps = maps.flatten(2)  # [B, R, P]
+    area = maps.sum(-1)
+    shared = torch.minimum(maps[:, :, None], maps[:, None]).sum(-1)  # [B, R, R]
+    within = (shared > 0.8 * area[..., None]) & (area[:, None] > area[..., None])
+    maps = maps.masked_fill((within.any(-1) | (area < LEAST_REGION))[..., None], 0.0)
+    groups = torch.cat([maps, (1 - maps.sum(1, keepdim=True)).clamp(min=0)], 1)
+    area = groups.sum(-1, keepdim=True)
+    even = groups / area.clamp(min=1e-6)
+    with torch.autocast(codes.device.type, enabled=False):
+        wide = codes.flatten(2).mT if codes.dtype == torch.float64 else codes.flatten(2).mT.float()
+        log_affinity = (2 * wide @ wide.mT - wide.square().sum(-1)[:, None]).log_softmax(-1)  # [B, P, P]
+        spread = torch.einsum("brp,bpq->brq", even.to(wide.dtype), log_affinity)
+        cross = -(spread * even).sum(-1)
+    known = area[..., 0] > 0
+    entropy = -(even * even.clamp(min=1e-9).log()).sum(-1)
+    return (cross - entropy)[known].mean()
