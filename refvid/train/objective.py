@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.data.sample import STRIDE, Batch
+from refvid.model.actors import attend
 from refvid.model.cmsa import CODES, CmsaNetwork
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.language import FIRST_WORD_ID, WordEmbedding
@@ -36,6 +37,7 @@ class ObjectiveSettings:
         words: Cross-entropy between each word's attention and the regions it is true of.
         attributes: Binary cross-entropy of the words true of each position.
         actors: How far affinities are from an even spread over each actor, where a network has codes of actors.
+        edges: 1 - Dice coefficient of each actor as its fine codes find it, where a network has codes of actors.
         foreground: What a pixel of the object weighs in the cross-entropy, where one of the background weighs 1.
     """
 
@@ -45,10 +47,13 @@ class ObjectiveSettings:
     words: float = 0.2
     attributes: float = 0.5
     actors: float = 0.3
+    edges: float = 0.5
     foreground: float = 1.0
 
 
-PAPER_OBJECTIVE = ObjectiveSettings(entropy=1.0, dice=0.0, contrast=0.0, words=0.0, attributes=0.0, actors=0.0)
+PAPER_OBJECTIVE = ObjectiveSettings(
+    entropy=1.0, dice=0.0, contrast=0.0, words=0.0, attributes=0.0, actors=0.0, edges=0.0
+)
 # By ModelConfig.architecture, where a system's own paper weighs otherwise.
 PAPER_OBJECTIVES = {
     "acga": replace(PAPER_OBJECTIVE, foreground=1.5),
@@ -108,7 +113,9 @@ class Objective(nn.Module):
             if settings.attributes:
                 parts["attributes"] = self._attribute_loss(network, levels, batch.region_maps, batch.region_words)
         if settings.actors and batch.region_maps is not None and getattr(network, "actors", None) is not None:
-            parts["actors"] = actor_loss(levels[CODES], batch.region_maps)
+            codes = levels[CODES:]
+            parts["actors"] = actor_loss(codes[0], batch.region_maps)
+            parts["edges"] = edge_loss(codes[0], codes[1], batch.region_maps, batch.masks)
         loss = torch.stack([getattr(settings, name) * value for name, value in parts.items()]).sum()
         return loss, {name: value.detach() for name, value in parts.items()}
 
@@ -195,21 +202,27 @@ def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor) ->
     return F.cross_entropy(scores[chosen], meant[chosen])
 
 
+def actor_maps(maps: Tensor) -> Tensor:
+    """Return the shares [B, R, P] of cells that are of each actor: regions [B, R, h, w] without those within a larger
+    one, such as garments, and without those too small to matter, all of which become empty.
+    """
+    maps = maps.flatten(2)
+    area = maps.sum(-1)
+    shared = torch.minimum(maps[:, :, None], maps[:, None]).sum(-1)  # [B, R, R]
+    within = (shared > 0.8 * area[..., None]) & (area[:, None] > area[..., None])
+    return maps.masked_fill((within.any(-1) | (area < LEAST_REGION))[..., None], 0.0)
+
+
 def actor_loss(codes: Tensor, maps: Tensor) -> Tensor:
     """Return how far each position's affinities are from an even spread over its own actor, as a divergence.
 
-    That is the mean over actors, of which the background is one, of the mean over the actor's positions. Regions that
-    lie within a larger one, such as garments, are left out.
+    That is the mean over actors, of which the background is one, of the mean over the actor's positions.
 
     Args:
         codes: On the grid of the levels, [B, G, h, w].
         maps: Shares of each cell that are of a region, [B, R, h, w].
     """
-    maps = maps.flatten(2)  # [B, R, P]
-    area = maps.sum(-1)
-    shared = torch.minimum(maps[:, :, None], maps[:, None]).sum(-1)  # [B, R, R]
-    within = (shared > 0.8 * area[..., None]) & (area[:, None] > area[..., None])
-    maps = maps.masked_fill((within.any(-1) | (area < LEAST_REGION))[..., None], 0.0)
+    maps = actor_maps(maps)
     groups = torch.cat([maps, (1 - maps.sum(1, keepdim=True)).clamp(min=0)], 1)
     area = groups.sum(-1, keepdim=True)
     even = groups / area.clamp(min=1e-6)
@@ -221,3 +234,24 @@ def actor_loss(codes: Tensor, maps: Tensor) -> Tensor:
     known = area[..., 0] > 0
     entropy = -(even * even.clamp(min=1e-9).log()).sum(-1)
     return (cross - entropy)[known].mean()
+
+
+def edge_loss(coarse: Tensor, fine: Tensor, maps: Tensor, masks: Tensor) -> Tensor:
+    """Return the mean of 1 - Dice coefficient of the actors that are masks of the batch, as their codes find them.
+
+    Args:
+        coarse: Codes on the grid of the levels, [B, G, h, w].
+        fine: Codes [B, G, 2 h, 2 w].
+        maps: Shares of each cell that are of a region, [B, R, h, w].
+        masks: Shares of each pixel that an expression means, [B, E, H, W].
+    """
+    cells, truth = F.avg_pool2d(masks, STRIDE).flatten(2), F.avg_pool2d(masks, STRIDE // 2).flatten(2)
+    actors = actor_maps(maps)
+    shared = torch.minimum(cells[:, :, None], actors[:, None]).sum(-1)  # [B, E, R]
+    union = cells.sum(-1)[..., None] + actors.sum(-1)[:, None] - shared
+    meant = (shared / union.clamp(min=1e-6)).amax(-1) > 0.8
+    if not bool(meant.any()):
+        return coarse.new_zeros(())
+    found = attend(fine.flatten(2), coarse.flatten(2), cells)[meant]
+    truth = truth[meant]
+    return (1 - 2 * (found * truth).sum(-1) / (found.square().sum(-1) + truth.square().sum(-1))).mean()

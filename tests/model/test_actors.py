@@ -12,7 +12,7 @@ from refvid.model.cmsa_config import CmsaConfig
 from refvid.model.detail import ActorChoice
 from refvid.model.spatial import spatial_code
 from refvid.model.system import LEVELS
-from refvid.train.objective import actor_loss
+from refvid.train.objective import actor_loss, edge_loss
 from tests.conftest import small_config
 from tests.model.miniature import EXPRESSIONS, build, check_command_line, check_mixed_precision, check_saving
 from tests.model.test_folding import unsettle
@@ -161,6 +161,19 @@ def test_the_loss_of_actors_is_a_divergence_from_an_even_spread() -> None:
     areas = torch.tensor([4.0, 4.0, 64.0])
     expected = torch.log(72 / areas).mean().item()
     assert actor_loss(torch.zeros(1, 2, 6, 12, dtype=torch.float64), maps).item() == pytest.approx(expected)
+
+
+def test_the_loss_of_edges_is_dice_of_what_codes_find() -> None:
+    coarse, maps = squares(2, 8), torch.zeros(1, 2, 6, 12, dtype=torch.float64)
+    maps[0, 0, 0:2, 2:4] = maps[0, 1, 3:5, 8:10] = 1
+    masks = torch.zeros(1, 3, 48, 96, dtype=torch.float64)
+    masks[0, 0, 0:16, 16:32] = masks[0, 1, 24:40, 64:80] = 1
+    masks[0, 2, 24:40, 64:70] = 1  # a garment: not an actor
+    fine = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)
+    assert edge_loss(coarse, fine, maps, masks).item() == pytest.approx(0, abs=1e-9)
+    fine[0, :, 0:2, 4:8] = 0  # the upper half of the first is taken for background
+    assert edge_loss(coarse, fine, maps, masks).item() == pytest.approx((1 - 2 * 8 / (8 + 16)) / 2)
+    assert edge_loss(coarse, fine, maps, masks[:, 2:]).item() == 0
 
 
 def test_codes_start_as_places() -> None:
