@@ -1,8 +1,10 @@
-"""Peak memory of `refvid segment` against the length of the video.
+"""Peak memory of a segmented video against its length.
 
     python benchmarks/memory.py [--frames 500 10000] [--size 320x180] [--reader pyav] [--model refvid-tiny]
 
-Makes a clip of each length, segments it with the command line in a process of its own, and prints the peaks.
+Makes a clip of each length, segments it in a process of its own, and prints the peaks: what the process held of main
+memory and, with `--device cuda`, what PyTorch had allocated on the GPU. The model `small` is the random miniature of
+`small_model`, so that 10,000 frames take a minute; reading, streaming and writing are the same code.
 """
 
 import argparse
@@ -10,11 +12,18 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+
+if not __package__:
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+SMALL = "small"
 
 
 def write_clip(path: Path, frames: int, width: int, height: int) -> None:
@@ -33,27 +42,124 @@ def write_clip(path: Path, frames: int, width: int, height: int) -> None:
         container.mux(stream.encode())
 
 
+def small_model(folder: Path) -> Path:
+    """Write refvid-tiny in miniature, every module, with random weights; return the folder."""
+    import torch
+
+    from refvid.model.cmsa_config import refvid_config
+    from refvid.model.network import build_network
+    from refvid.weights import save_checkpoint
+
+    torch.manual_seed(8)
+    widths = {"embedding_channels": 8, "attention_channels": 8, "fusion_channels": 8}
+    config = refvid_config(("dog", "man")).renamed(
+        name=SMALL, backbone_channels=(4, 4, 8, 8, 8), input_size=64, frame_radius=2, **widths
+    )
+    save_checkpoint(build_network(config), config, folder)
+    return folder
+
+
+def measure(
+    video: Path,
+    expressions: Sequence[str] = ("man",),
+    *,
+    model: str,
+    device: str = "cpu",
+    reader: str = "auto",
+    frames: int | None = None,
+    threads: int | None = None,
+) -> dict[str, Any]:
+    """Segment a video, or its first frames, in a process of its own, overlay out.
+
+    Returns:
+        "resident", the peak of main memory in bytes, "allocated", that of the GPU's or None, "frames",
+        "frames_per_second" and "reader".
+
+    Raises:
+        RuntimeError: The process failed; what it said is in the message.
+    """
+    command = [sys.executable, str(Path(__file__).resolve()), "--worker", str(video), *expressions,
+               "--model", model, "--device", device, "--reader", reader]  # fmt: skip
+    command += [] if frames is None else ["--frames", str(frames)]
+    command += [] if threads is None else ["--threads", str(threads)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"segmenting {video.name} failed: {done.stderr.strip()[-500:]}")
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def work(options: argparse.Namespace) -> None:
+    """Segment one video and print what `measure` returns."""
+    import torch
+
+    from refvid.segment import SegmentOptions, segment_video
+    from refvid.segment_report import peak_resident
+    from refvid.video.frame import Position
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    video, *expressions = options.worker
+    end = Position(frame=options.frames[0]) if options.frames else None
+    settings = SegmentOptions(end=end, refine=False, reader=options.reader)
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "out.mp4"
+        report = segment_video(
+            Path(video), expressions, output, model=options.model, device=options.device, options=settings
+        )
+    found = {
+        "resident": peak_resident(),
+        "allocated": torch.cuda.max_memory_allocated() if report.device.startswith("cuda") else None,
+        "frames": report.frames,
+        "frames_per_second": report.frames_per_second,
+        "reader": report.reader,
+    }
+    print(json.dumps(found))
+
+
+def lengths(
+    counts: Sequence[int],
+    *,
+    size: tuple[int, int] = (192, 108),
+    model: str = SMALL,
+    device: str = "cpu",
+    reader: str = "auto",
+    threads: int | None = None,
+) -> list[dict[str, Any]]:
+    """Return what `measure` finds for a clip of each length, in frames, of width x height pixels."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = str(small_model(Path(folder) / SMALL)) if model == SMALL else model
+        found = []
+        for frames in counts:
+            clip = Path(folder) / f"{frames}.mp4"
+            write_clip(clip, frames, *size)
+            found.append(measure(clip, model=place, device=device, reader=reader, threads=threads))
+    return found
+
+
 def main() -> None:
     """Print one row a length."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, nargs="+", default=[500, 10_000])
+    parser.add_argument("--frames", type=int, nargs="+")
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--reader", default="auto")
     parser.add_argument("--model", default="refvid-tiny")
-    arguments = parser.parse_args()
-    width, height = (int(side) for side in arguments.size.split("x"))
-    print("| frames | peak MiB | frames a second | reader |\n|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder:
-        for frames in arguments.frames:
-            clip = Path(folder) / f"{frames}.mp4"
-            write_clip(clip, frames, width, height)
-            command = [sys.executable, "-m", "refvid", "segment", str(clip), "man", "--json", "-q",
-                       "--reader", arguments.reader, "-m", arguments.model,
-                       "-o", str(Path(folder) / f"out{frames}.mp4")]  # fmt: skip
-            report = json.loads(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
-            peak = report["peak_memory_bytes"] / 2**20
-            speed = report["frames_per_second"]
-            print(f"| {frames} | {peak:.0f} | {speed:.1f} | {report['input']['reader']} |", flush=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
+    parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        work(options)
+        return
+    width, height = (int(side) for side in options.size.split("x"))
+    print("| frames | peak MiB | on the GPU MiB | frames a second | reader |\n|---|---|---|---|---|")
+    for frames in options.frames or (500, 10_000):
+        found = lengths(
+            [frames], size=(width, height), model=options.model, device=options.device, reader=options.reader,
+            threads=options.threads)[0]  # fmt: skip
+        gpu = "" if found["allocated"] is None else f"{found['allocated'] / 2**20:.0f}"
+        speed = f"{found['frames_per_second']:.1f}"
+        print(f"| {frames} | {found['resident'] / 2**20:.0f} | {gpu} | {speed} | {found['reader']} |", flush=True)
 
 
 if __name__ == "__main__":

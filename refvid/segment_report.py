@@ -1,6 +1,5 @@
 """What `refvid segment` says of its work."""
 
-import platform
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -99,9 +98,20 @@ class SegmentReport:
 def peak_memory(device: torch.device) -> int:
     """Return the most memory this process has held, in bytes, and the GPU's on top; 0 where nobody counts it."""
     on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
+    return peak_resident() + on_device
+
+
+def peak_resident() -> int:
+    """Return the most main memory this process has held, in bytes; 0 where nobody counts it.
+
+    Linux begins `ru_maxrss` with what the process had before it became this program, that is, with its parent's.
+    """
     if sys.platform == "win32":
-        return on_device
+        return 0
+    status = Path("/proc/self/status")
+    for line in status.read_text().splitlines() if status.is_file() else ():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
     import resource  # not on Windows
 
-    unit = 1 if platform.system() == "Darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit + on_device
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

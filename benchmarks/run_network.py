@@ -1,0 +1,140 @@
+"""The network in the middle of a stream, its stages timed apart; and models of other sizes than the one that ships."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.run_measure import PARK, seconds
+from refvid.model.cmsa_config import full_config
+from refvid.model.letterbox import Letterbox
+from refvid.model.network import build_network
+from refvid.segmenter import Precision, Segmenter
+from refvid.video.reader import open_reader
+from refvid.weights import LoadedModel
+
+EXPRESSION = "man in yellow shirt"
+STAGES = ("trunk", "CFSA", "heads", "masks")
+FRAMES = 12  # of the example, over and over
+Pixels = NDArray[np.uint8]
+
+
+def read_frames(count: int = FRAMES, path: Path = PARK) -> list[Pixels]:
+    """Return the first frames of a video, uint8 RGB [H, W, 3] each."""
+    with open_reader(path) as reader:
+        return [frame.pixels for frame in islice(reader, count)]
+
+
+def full_model(device: torch.device, size: int = 320) -> LoadedModel:
+    """Return `cmsa-deeplab101` with random weights, for inputs of size x size pixels."""
+    torch.manual_seed(0)
+    config = full_config(tuple(EXPRESSION.split())).renamed(input_size=size)
+    return LoadedModel(config.name, build_network(config).to(device).eval(), config, device)
+
+
+def with_longest_side(model: LoadedModel, side: int, height: int, width: int) -> LoadedModel:
+    """Return a model for frames of this size that resizes them until the longest side is `side`, a multiple of 8."""
+    square = side if model.config.input_shape == "square" else side * (min(height, width) / max(height, width)) ** 0.5
+    return replace(model, config=model.config.renamed(input_size=round(square / 8) * 8))
+
+
+class FrameNetwork:
+    """A model's network that is fed one frame a step; a result comes at every step once the window is full.
+
+    Args:
+        model: Its folded network runs, as in `refvid segment`.
+        frames: uint8 RGB [H, W, 3], given again and again.
+        expressions: All asked of each frame.
+        fill: Whether the window of cross-frame attention is filled first. Without, the first steps give no result.
+        precision: As `refvid segment` takes it.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        frames: Sequence[Pixels],
+        expressions: Sequence[str],
+        *,
+        fill: bool = True,
+        precision: Precision = "auto",
+    ) -> None:
+        segmenter = Segmenter(model, refine=False, precision=precision)
+        self.device, self.network, self.precision = model.device, model.folded, segmenter.precision
+        self.box: Letterbox = segmenter.letterbox(frames[0])
+        self.word_ids = segmenter.vocabulary.encode(expressions).to(self.device)[None]
+        self._frames = cycle([self._prepare(pixels) for pixels in frames])
+        self._stream = self.network.stream()
+        self.last: Sequence[Tensor] | None = None  # levels of the frame that came out
+        for _ in range(2 * self.network.frame_radius + 2 if fill else 0):
+            self.step()
+
+    def _prepare(self, pixels: Pixels) -> Tensor:
+        frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+        return self.box.apply(frame).to(self.device)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.precision == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, dtype=self.precision)
+
+    @torch.inference_mode()
+    def encode(self) -> tuple[Tensor, ...]:
+        """Return the trunk's levels of the next frame."""
+        with self._autocast():
+            return self.network.encode(next(self._frames))
+
+    @torch.inference_mode()
+    def push(self, levels: Sequence[Tensor]) -> None:
+        """Take the levels through cross-frame attention."""
+        with self._autocast():
+            self.last = self._stream.push(levels) or self.last
+
+    @torch.inference_mode()
+    def segment(self) -> Tensor:
+        """Return logits [E, h, w] of the frame that came out last."""
+        assert self.last is not None, "no frame has come out: the window is not full"
+        with self._autocast():
+            return self.network.segment(self.last, self.word_ids)[0][0].float()
+
+    @torch.inference_mode()
+    def masks(self, logits: Tensor) -> Tensor:
+        """Return masks bool [E, H, W] on the CPU, of the frame's own size."""
+        return (self.box.restore(self.box.crop(logits)) > 0).cpu()
+
+    def step(self) -> None:
+        """Take a frame through all stages."""
+        self.push(self.encode())
+        if self.last is not None:
+            self.masks(self.segment())
+
+    def network_step(self) -> None:
+        """Take a frame through the network alone: trunk, cross-frame attention and heads."""
+        self.push(self.encode())
+        if self.last is not None:
+            self.segment()
+
+    def stage_seconds(self) -> dict[str, float]:
+        """Take a frame through all stages; return the seconds of each, by STAGES."""
+        held: list[Tensor | tuple[Tensor, ...]] = []
+        taken = {"trunk": seconds(lambda: held.append(self.encode()), self.device)}
+        levels = held.pop()
+        taken["CFSA"] = seconds(lambda: self.push(tuple(levels)), self.device)
+        if self.last is None:
+            return taken
+        taken["heads"] = seconds(lambda: held.append(self.segment()), self.device)
+        logits = held.pop()
+        assert isinstance(logits, Tensor)
+        taken["masks"] = seconds(lambda: self.masks(logits), self.device)
+        return taken
+
+    @torch.inference_mode()
+    def flush(self) -> None:
+        """Let the frames held back come out, for a stream that was not filled."""
+        for levels in self._stream.flush():
+            self.last = levels
