@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from refvid.guided import upsample
 from refvid.model.config import ThresholdOf
 from refvid.model.letterbox import Letterbox
-from refvid.refine import Refiner
+from refvid.refine import Probabilities, Refiner
 
 Pixels = NDArray[np.uint8]
 Masks = NDArray[np.bool_]
 Item = TypeVar("Item")
 QUEUED_FRAMES_PER_WORKER = 3
+NEUTRAL = 0.5  # probability at which the CRF takes neither side
+PROBABLE = 0.1  # what is less probable, and far from what is more, is left as it is
+MARGIN = 1 / 16  # of the longest side: the paper's bilateral width
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,8 +94,38 @@ class PlainFinisher(Generic[Item]):
         yield from ()  # nothing is held back
 
 
+@dataclass(frozen=True, eq=False)
+class _Waiting(Generic[Item]):
+    """A frame that is being refined.
+
+    Attributes:
+        small: The picture that is refined, uint8 [h, w, 3].
+        rows: The expressions that are refined.
+        probabilities: Theirs [R, h, w], with the log-odds shifted as `_shift` says.
+        part: Where in the picture they are refined.
+        refined: Waits for the refined probabilities there; None where there is nothing to refine.
+    """
+
+    item: Item
+    pixels: Pixels
+    rivals: Sequence[Hashable] | None
+    expressions: int
+    small: Pixels
+    rows: NDArray[np.intp]
+    probabilities: Probabilities
+    part: tuple[slice, slice]
+    refined: Callable[[], Probabilities] | None
+
+
 class RefinedFinisher(Generic[Item]):
-    """DenseCRF in worker processes, a bounded number of frames ahead of the consumer."""
+    """DenseCRF of small pictures in worker processes, a bounded number of frames ahead of the consumer, and guided
+    upsampling to the frame.
+
+    A threshold that is a probability is made the odds at which the CRF takes neither side, rather than 1 to 1: else it
+    would empty what a model with a lower threshold means to be the object. As its kernels pull to the side that holds
+    more, no pixel of a map without any above the threshold could then come above it: such maps are not refined, and of
+    the others only the part around what is probable.
+    """
 
     def __init__(
         self,
@@ -113,7 +147,8 @@ class RefinedFinisher(Generic[Item]):
         self._threshold, self._threshold_of = threshold, threshold_of
         self._longest_side, self._timings = longest_side, timings
         self._refiner = refiner
-        self._queue: deque[tuple[Item, Pixels, Sequence[Hashable] | None, Callable[[], NDArray[np.float32]]]] = deque()
+        self._shift = math.log(threshold / (1 - threshold)) if threshold_of == "one" else 0.0
+        self._queue: deque[_Waiting[Item]] = deque()
 
     def push(
         self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
@@ -121,8 +156,15 @@ class RefinedFinisher(Generic[Item]):
         box = Letterbox.square(pixels, self._longest_side)
         frame = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
         small = box.resize(frame)[0].permute(1, 2, 0).contiguous().numpy()
-        probabilities = Letterbox(*box.scaled, box.canvas).restore(logits).sigmoid().float().cpu().numpy()
-        self._queue.append((item, pixels, rivals, self._refiner.submit(small, probabilities)))
+        resized = Letterbox(*box.scaled, box.canvas).restore(logits)
+        probabilities = (resized - self._shift).sigmoid().float().cpu().numpy()
+        rows, part = np.arange(len(probabilities)), (slice(None), slice(None))
+        if self._threshold_of == "one":
+            rows = np.flatnonzero(probabilities.max((1, 2), initial=0) > NEUTRAL)
+            probabilities = probabilities[rows]
+            part = probable_part(probabilities, math.ceil(MARGIN * self._longest_side))
+        refined = self._refiner.submit(small[part], probabilities[:, *part]) if len(rows) else None
+        self._queue.append(_Waiting(item, pixels, rivals, len(logits), small, rows, probabilities, part, refined))
         while len(self._queue) > QUEUED_FRAMES_PER_WORKER * self._refiner.workers:
             yield self._finish()
 
@@ -131,16 +173,41 @@ class RefinedFinisher(Generic[Item]):
             yield self._finish()
 
     def _finish(self) -> Segmented[Item]:
-        item, pixels, rivals, result = self._queue.popleft()
-        started = time.perf_counter()
-        refined = result()
-        self._timings["refine"] += time.perf_counter() - started
-        box = Letterbox.square(pixels, self._longest_side)
-        probabilities = torch.from_numpy(refined)
-        restored = box.restore(probabilities)
-        masks = cut_out(restored, probability_cut(restored, self._threshold, self._threshold_of), rivals).numpy()
-        least = probability_cut(probabilities, self._threshold, self._threshold_of)
-        return Segmented(item, masks, mean_confidence(refined, least.numpy()))
+        waiting = self._queue.popleft()
+        masks = np.zeros((waiting.expressions, *waiting.pixels.shape[:2]), np.bool_)
+        confidence = np.full(waiting.expressions, np.nan)
+        if waiting.refined is not None:
+            started = time.perf_counter()
+            refined = waiting.refined()
+            self._timings["refine"] += time.perf_counter() - started
+            probabilities = waiting.probabilities.copy()
+            probabilities[:, *waiting.part] = refined
+            masks[waiting.rows], confidence[waiting.rows] = self._decide(waiting, torch.from_numpy(probabilities))
+        return Segmented(waiting.item, masks, confidence)
+
+    def _decide(self, waiting: _Waiting[Item], probabilities: Tensor) -> tuple[Masks, NDArray[np.float64]]:
+        """Return the masks in the frame's size, and the confidence in each, of refined probabilities [R, h, w]."""
+        box = Letterbox.square(waiting.pixels, self._longest_side)
+        if box.height * box.width > probabilities[0].numel():
+            restored = upsample(probabilities, torch.from_numpy(waiting.small), torch.from_numpy(waiting.pixels))
+        else:
+            restored = box.restore(probabilities)
+        threshold = NEUTRAL if self._threshold_of == "one" else self._threshold
+        rivals = None if waiting.rivals is None else [waiting.rivals[row] for row in waiting.rows]
+        masks = cut_out(restored, probability_cut(restored, threshold, self._threshold_of), rivals).numpy()
+        meant = (probabilities.logit(1e-6) + self._shift).sigmoid() if self._shift else probabilities
+        least = probability_cut(meant, self._threshold, self._threshold_of)
+        return masks, mean_confidence(meant.numpy(), least.numpy())
+
+
+def probable_part(probabilities: Probabilities, margin: int) -> tuple[slice, slice]:
+    """Return the rows and columns where something is probable in one of the maps [R, h, w], and a margin around it."""
+    found = probabilities > PROBABLE
+    return _span(np.flatnonzero(found.any((0, 2))), margin), _span(np.flatnonzero(found.any((0, 1))), margin)
+
+
+def _span(places: NDArray[np.intp], margin: int) -> slice:
+    return slice(max(0, places[0] - margin), places[-1] + 1 + margin) if len(places) else slice(0, 0)
 
 
 def probability_cut(probabilities: Tensor, threshold: float, threshold_of: ThresholdOf = "one") -> Tensor:

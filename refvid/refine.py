@@ -38,29 +38,37 @@ class CrfParameters:
 def refine_masks(pixels: NDArray[np.uint8], probabilities: Probabilities, parameters: CrfParameters) -> Probabilities:
     """Return the DenseCRF's marginal probabilities of the object.
 
+    Of two labels one decides: with `l` the log-odds of the probabilities, `q` the marginals and `K` the sum of the two
+    weighted kernels, an iteration of mean field is `q = sigmoid(l + K q - K (1 - q))`. `K` is linear, so that all maps
+    share what takes the longest, the lattices of the picture: each is a label, and one more, of ones, gives `K 1`.
+
     Args:
         pixels: RGB uint8 [h, w, 3].
         probabilities: One map an expression, float32 [E, h, w].
         parameters: Widths and weights of the two kernels.
     """
     import pydensecrf.densecrf as dcrf  # an extra: only those who refine need it
+    from pydensecrf.eigen import matrixXf
 
-    height, width = pixels.shape[:2]
-    refined = np.empty_like(probabilities)
-    for index, probability in enumerate(probabilities):
-        foreground = np.clip(probability, 1e-5, 1 - 1e-5)
-        unary = -np.log(np.stack([1 - foreground, foreground])).reshape(2, -1)
-        field = dcrf.DenseCRF2D(width, height, 2)
-        field.setUnaryEnergy(np.ascontiguousarray(unary, dtype=np.float32))
-        field.addPairwiseGaussian(sxy=parameters.gaussian_sxy, compat=parameters.gaussian_compat)
-        field.addPairwiseBilateral(
-            sxy=parameters.bilateral_sxy,
-            srgb=parameters.bilateral_srgb,
-            rgbim=np.ascontiguousarray(pixels),
-            compat=parameters.bilateral_compat,
-        )
-        refined[index] = np.array(field.inference(parameters.iterations))[1].reshape(height, width)
-    return refined
+    (height, width), labels = pixels.shape[:2], len(probabilities) + 1
+    field = dcrf.DenseCRF2D(width, height, labels)
+    field.addPairwiseGaussian(sxy=parameters.gaussian_sxy, compat=parameters.gaussian_compat)
+    field.addPairwiseBilateral(
+        sxy=parameters.bilateral_sxy,
+        srgb=parameters.bilateral_srgb,
+        rgbim=np.ascontiguousarray(pixels),
+        compat=parameters.bilateral_compat,
+    )
+    zeros = np.zeros((labels, height * width), np.float32)
+    marginals, filtered, scratch = matrixXf(zeros), matrixXf(zeros), matrixXf(zeros)
+    given, found = np.asarray(marginals), np.asarray(filtered)  # their memory, not copies
+    foreground = np.clip(probabilities.reshape(labels - 1, -1), 1e-5, 1 - 1e-5)
+    unary = np.log(foreground) - np.log1p(-foreground)
+    for _ in range(parameters.iterations):
+        given[:-1], given[-1] = foreground, 1
+        field.stepInference(marginals, filtered, scratch)  # without unary energies: `found` becomes K times `given`
+        foreground = 1 / (1 + np.exp(found[-1] - 2 * found[:-1] - unary))
+    return foreground.reshape(probabilities.shape).astype(np.float32)
 
 
 def _ignore_interrupts() -> None:
@@ -88,17 +96,17 @@ class Refiner:
         )
 
     def submit(self, pixels: NDArray[np.uint8], probabilities: Probabilities) -> Callable[[], Probabilities]:
-        """Queue one frame; the returned function waits for its refined probabilities."""
-        with _interrupts_blocked():  # the pool starts its workers here
+        """Queue one picture; the returned function waits for its refined probabilities.
+
+        Raises:
+            RefvidError: Now or then, a worker was killed.
+        """
+        with _interrupts_blocked(), _told_of_the_killed():  # the pool starts its workers here
             future: Future[Probabilities] = self._pool.submit(refine_masks, pixels, probabilities, self.parameters)
 
         def result() -> Probabilities:
-            try:
+            with _told_of_the_killed():
                 return future.result()
-            except BrokenProcessPool as error:
-                raise RefvidError(
-                    "a refinement worker was killed, most likely for want of memory; go on with --no-refine"
-                ) from error
 
         return result
 
@@ -109,6 +117,17 @@ class Refiner:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _told_of_the_killed() -> Iterator[None]:
+    try:
+        yield
+    except BrokenProcessPool as error:
+        raise RefvidError(
+            "a refinement worker ended: for want of memory, or because a script that calls refvid does so outside of "
+            "`if __name__ == '__main__':`, which worker processes need; or go on with --no-refine"
+        ) from error
 
 
 @contextmanager
