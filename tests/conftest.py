@@ -19,9 +19,10 @@ WORDS = ("dog", "in", "man", "red", "shirt", "the", "yellow")
 
 
 def small_config() -> CmsaConfig:
-    """refvid-tiny in miniature: every module, no training."""
+    """refvid-tiny in miniature, without the codes of actors, which not all alternatives can have; no training."""
     return refvid_config(WORDS).renamed(
         name="small",
+        actor_channels=0,
         backbone_channels=(4, 4, 8, 8, 8),
         input_size=64,
         embedding_channels=8,

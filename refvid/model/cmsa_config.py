@@ -77,6 +77,8 @@ class CmsaConfig(ModelConfig):
                 f"actor_channels are at least 2 and need detail_channels, got {self.actor_channels} with "
                 f"{self.detail_channels} detail channels"
             )
+        if self.actor_channels and self.fusion == "deconvolution":
+            raise ValueError("actor_channels need logits on the grid of the levels; leave them 0 with 'deconvolution'")
         self._refuse_what_cannot_be_joined()
 
     def _refuse_what_cannot_be_joined(self) -> None:
@@ -112,5 +114,9 @@ def tiny_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
 
 
 def refvid_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
-    """Return `refvid-tiny`, our own variant: `cmsa-tiny` with finer logits, and CFSA that knows where and when."""
-    return tiny_config(vocabulary).renamed(name="refvid-tiny", detail_channels=24, cross_frame_code="space-time")
+    """Return `refvid-tiny`, our own variant: `cmsa-tiny` with finer logits, codes of actors by which one of them is
+    chosen and its motion seen, and CFSA that knows where and when.
+    """
+    return tiny_config(vocabulary).renamed(
+        name="refvid-tiny", detail_channels=24, actor_channels=12, cross_frame_code="space-time"
+    )

@@ -14,7 +14,14 @@ from refvid.model.spatial import spatial_code
 from refvid.model.system import LEVELS
 from refvid.train.objective import actor_loss, edge_loss
 from tests.conftest import small_config
-from tests.model.miniature import EXPRESSIONS, build, check_command_line, check_mixed_precision, check_saving
+from tests.model.miniature import (
+    EXPRESSIONS,
+    build,
+    check_command_line,
+    check_mixed_precision,
+    check_saving,
+    parts_of_the_loss,
+)
 from tests.model.test_folding import unsettle
 
 ACTORS = {"actor_channels": 4}
@@ -192,3 +199,21 @@ def test_codes_start_as_places() -> None:
 def test_codes_need_fine_features_and_two_channels(actors: int, detail: int) -> None:
     with pytest.raises(ValueError, match="actor_channels are at least 2 and need detail_channels"):
         CmsaConfig("mine", ("dog",), backbone="light", actor_channels=actors, detail_channels=detail)
+
+
+def test_codes_need_logits_on_the_grid_of_the_levels() -> None:
+    with pytest.raises(ValueError, match="actor_channels need logits on the grid"):
+        small_config().renamed(**ACTORS, fusion="deconvolution")
+    assert build(**ACTORS, fusion="ppm").actors is not None
+
+
+def test_the_whole_loss_teaches_codes() -> None:
+    assert parts_of_the_loss(build(**ACTORS)) >= {
+        "entropy",
+        "dice",
+        "contrast",
+        "words",
+        "attributes",
+        "actors",
+        "edges",
+    }

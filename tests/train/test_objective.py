@@ -62,9 +62,9 @@ def test_contrast_of_known_logits() -> None:
 
 
 def test_the_loss_is_the_weighted_sum_of_its_parts(network: CmsaNetwork, batch: Batch) -> None:
-    settings = ObjectiveSettings(entropy=2.0, dice=3.0, contrast=0.7, words=0.5, attributes=0.25)
+    settings = ObjectiveSettings(entropy=2.0, dice=3.0, contrast=0.7, words=0.5, attributes=0.25, actors=0.1, edges=0.6)
     loss, parts = Objective(network, len(VOCABULARY), settings)(network, batch)
-    assert set(parts) == {"entropy", "dice", "contrast", "words", "attributes"}
+    assert set(parts) == {"entropy", "dice", "contrast", "words", "attributes", "actors", "edges"}
     expected = sum(getattr(settings, name) * value for name, value in parts.items())
     torch.testing.assert_close(loss.detach(), expected)
 
@@ -78,7 +78,7 @@ def test_without_regions_only_the_masks_teach(network: CmsaNetwork, batch: Batch
 def test_steps_without_masks_teach_words(network: CmsaNetwork, batch: Batch) -> None:
     objective = Objective(network, len(VOCABULARY), ObjectiveSettings())
     _, parts = objective(network, batch, masks=False)
-    assert set(parts) == {"words", "attributes"}
+    assert set(parts) == {"words", "attributes", "actors", "edges"}
     _, unknown = objective(network, replace(batch, region_maps=None, region_words=None), masks=False)
     assert set(unknown) == {"entropy", "dice"}, "without regions there is nothing else to learn from"
 
