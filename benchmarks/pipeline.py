@@ -4,10 +4,11 @@
                                   [--model refvid-tiny] [--refine] [--threads N] [--rounds 3] [--json]
 
 Each round runs, in one process: every stage alone on what the stage before it has made (kept in memory: 33 MB a frame
-of 4K), then the whole with one stage after another for each frame, then `segment_video`. Of each the quickest round
-counts. The bound: the whole cannot be quicker than its slowest thread alone, nor than the processor time of all stages
-shared out among the cores. The whole also opens the files and, with --refine, starts processes (seconds), which the
-stages do not: give it a hundred frames or more, and cores that nobody else uses.
+of 4K), with as many of PyTorch's threads as it has in the pipeline; then the whole with one stage after another for
+each frame, the network with all of PyTorch's threads; then `segment_video`. Of each the quickest round counts. The
+bound: the whole cannot be quicker than its slowest thread alone, nor than the processor time of all stages shared out
+among the cores. The whole also opens the files and, with --refine, starts processes (seconds), which the stages do not:
+give it a hundred frames or more, and cores that nobody else uses.
 """
 
 import argparse
@@ -27,7 +28,7 @@ import torch
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from refvid import segment
+from refvid.carry import Way, share_cores, usable_cores, where_stages_overlap
 from refvid.segment import SegmentOptions, open_output, segment_video
 from refvid.segmenter import Segmenter
 from refvid.video.frame import Position
@@ -36,8 +37,22 @@ from refvid.video.reader import VideoReader, open_reader
 from refvid.video.render import painter, parse_colour
 from refvid.weights import DEFAULT_MODEL, load_model
 
-# The threads of `segment_video` and what each of them does.
-THREADS = {"read": ("decode", "resize"), "network": ("network",), "masks": ("masks",), "write": ("draw", "encode")}
+# The threads of `segment_video` and what each of them does, on a CPU and beside a GPU.
+THREADS: dict[Way, dict[str, tuple[str, ...]]] = {
+    "in the network": {
+        "encode": ("decode", "resize", "trunk"),
+        "enhance": ("CFSA",),
+        "respond": ("CMSA and the rest",),
+        "write": ("masks", "draw", "video encoder"),
+    },
+    "beside the network": {
+        "read": ("decode", "resize"),
+        "network": ("trunk", "CFSA", "CMSA and the rest"),
+        "masks": ("masks",),
+        "write": ("draw", "video encoder"),
+    },
+}
+THREADS["in turn"] = {"all": tuple(stage for stages in THREADS["in the network"].values() for stage in stages)}
 
 
 @dataclass
@@ -80,6 +95,24 @@ class Setting:
         path, format = resolve_output(reader.info, None, self.options.format)
         return self.folder / f"{name}{path.suffix}", format
 
+    def threads(self) -> tuple[int, int, int, int]:
+        """Return PyTorch's threads for the network's three stages and for the others in the pipeline."""
+        everywhere = torch.get_num_threads()
+        if where_stages_overlap(self.segmenter.model.device) != "in the network":
+            return everywhere, everywhere, everywhere, everywhere
+        return *share_cores(usable_cores()), 1
+
+
+@contextmanager
+def computing(threads: int) -> Iterator[None]:
+    """Give the block so many of PyTorch's threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
 
 def each_stage_alone(setting: Setting, clock: Clock) -> None:
     """Time every stage on stored input."""
@@ -87,15 +120,20 @@ def each_stage_alone(setting: Setting, clock: Clock) -> None:
     with setting.open() as reader:
         with clock.time("decode"):
             frames = list(reader)
-        with clock.time("resize"):
+        encode, enhance, respond, others = setting.threads()
+        with clock.time("resize"), computing(encode):
             prepared = list(segmenter.prepare((frame, frame.pixels) for frame in frames))
-        with clock.time("network"):
-            answers = list(segmenter.answer(prepared, setting.expressions))
+        with clock.time("trunk"), computing(encode):
+            encoded = list(segmenter.encode(prepared))
+        with clock.time("CFSA"), computing(enhance):
+            enhanced = list(segmenter.enhance(encoded))
+        with clock.time("CMSA and the rest"), computing(respond):
+            answers = list(segmenter.respond(enhanced, setting.expressions))
         # Its processes are started beforehand, as nobody waits for them in a long video.
         with segmenter.refiner() if segmenter.refine else nullcontext() as refiner:
             if refiner is not None:
                 list(segmenter.finish(answers[: refiner.workers], refiner))
-            with clock.time("masks"):
+            with clock.time("masks"), computing(others):
                 segmented = list(segmenter.finish(answers, refiner))
         path, format = setting.output(reader, "alone")
         drawn = OutputFormat.OVERLAY if format is OutputFormat.RLE else format  # which draws nothing
@@ -106,7 +144,7 @@ def each_stage_alone(setting: Setting, clock: Clock) -> None:
         with clock.time("write"), open_output(reader, setting.expressions, path, format, setting.options) as writer:
             for each in segmented:
                 writer.write(each.item, each.masks)
-    clock.note("encode", *(kind["write"] - kind["draw"] for kind in (clock.seconds, clock.processor)))
+    clock.note("video encoder", *(kind["write"] - kind["draw"] for kind in (clock.seconds, clock.processor)))
 
 
 def one_after_another(setting: Setting) -> Path:
@@ -149,7 +187,7 @@ def measure(setting: Setting, rounds: int) -> dict[str, Any]:
     with setting.open() as reader:
         outputs = [setting.output(reader, name)[0] for name in ("sequential", "pipelined")]
     same = content(outputs[0]) == content(outputs[1])
-    return summarise(clock, ratios, same)
+    return summarise(clock, ratios, same, where_stages_overlap(setting.segmenter.model.device))
 
 
 def content(path: Path) -> list[bytes]:
@@ -157,21 +195,23 @@ def content(path: Path) -> list[bytes]:
     return [each.read_bytes() for each in (sorted(path.iterdir()) if path.is_dir() else [path])]
 
 
-def summarise(clock: Clock, ratios: Sequence[float], same: bool) -> dict[str, Any]:
+def summarise(clock: Clock, ratios: Sequence[float], same: bool, way: Way) -> dict[str, Any]:
     """Work out the bound and how near the pipeline comes to it."""
-    threads = {name: sum(clock.seconds[stage] for stage in stages) for name, stages in THREADS.items()}
+    stages_of = THREADS[way]
+    threads = {name: sum(clock.seconds[stage] for stage in stages) for name, stages in stages_of.items()}
     slowest = max(threads, key=lambda name: threads[name])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    shared_out = sum(clock.processor[stage] for stages in THREADS.values() for stage in stages) / cores
+    shared_out = sum(clock.processor[stage] for stages in stages_of.values() for stage in stages) / cores
     bound = max(threads[slowest], shared_out)
     pipelined = clock.seconds["pipelined"]
     busy = {name.removeprefix("busy: "): took for name, took in clock.seconds.items() if name.startswith("busy: ")}
     return {
         "stages": {
             stage: {"thread": name, "seconds": clock.seconds[stage], "processor_seconds": clock.processor[stage]}
-            for name, stages in THREADS.items()
+            for name, stages in stages_of.items()
             for stage in stages
         },
+        "stages_overlap": way,
         "threads": threads,
         "busy_in_pipeline": busy,
         "sequential": clock.seconds["sequential"],
@@ -226,7 +266,6 @@ def parse() -> argparse.Namespace:
 
 def main() -> None:
     """Measure and print."""
-    segment.stages_overlap = lambda device: True  # on a CPU too, where they do not by default
     arguments = parse()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)

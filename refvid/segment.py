@@ -1,22 +1,19 @@
-"""One video in, one output out: reading, the network, masks and writing, all at work at the same time."""
+"""One video in, one output out: what is opened, carried through the stages and told afterwards."""
 
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from refvid.carry import Line, Tally
 from refvid.errors import OutOfMemoryError, OutputExistsError, UsageError
-from refvid.masking import Segmented
-from refvid.pipeline import Channel, pipeline
-from refvid.refine import Refiner
 from refvid.segment_report import ExpressionReport, SegmentReport, peak_memory
-from refvid.segmenter import Answered, Precision, Segmenter
-from refvid.video.frame import Frame, Pixels, Position
+from refvid.segmenter import Precision, Segmenter
+from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import ReaderName, VideoReader, open_reader
 from refvid.video.writer import MaskWriter, WriterOptions, open_writer
@@ -44,24 +41,6 @@ class SegmentOptions:
     background: str = "#00b140"
     overwrite: bool = False
     reader: ReaderName = "auto"
-
-
-@dataclass
-class _Tally:
-    """Counts that grow with the frames."""
-
-    expressions: int
-    frames: int = 0
-    timings: dict[str, float] = field(default_factory=lambda: {"load": 0.0, "read": 0.0, "write": 0.0})
-
-    def __post_init__(self) -> None:
-        self.present = np.zeros(self.expressions, dtype=np.int64)
-        self.confidence = np.zeros(self.expressions)
-
-    def add(self, confidence: NDArray[np.float64]) -> None:
-        self.frames += 1
-        self.present += ~np.isnan(confidence)
-        self.confidence += np.nan_to_num(confidence)
 
 
 def segment_video(
@@ -101,7 +80,7 @@ def segment_video(
         path, format = resolve_output(reader.info, None if output is None else Path(output), options.format)
         if path.exists() and not options.overwrite:
             raise OutputExistsError(f"the output '{path}' exists already; pass --overwrite to replace it")
-        tally = _Tally(len(expressions))
+        tally = Tally(len(expressions))
         loading = time.perf_counter()
         loaded = model if isinstance(model, LoadedModel) else load_model(model, device=device, revision=revision)
         tally.timings["load"] = time.perf_counter() - loading
@@ -127,15 +106,14 @@ def _stream(
     path: Path,
     format: OutputFormat,
     options: SegmentOptions,
-    tally: _Tally,
+    tally: Tally,
     progress: Progress | None,
 ) -> tuple[str, ...]:
     """Carry every frame from the reader to the writer; return what the user should be told afterwards."""
     with open_output(reader, expressions, path, format, options) as writer:
-        carry = _carry_at_once if stages_overlap(segmenter.model.device) else _carry_in_turn
         with (
             segmenter.refiner() if segmenter.refine else nullcontext() as refiner,
-            closing(carry(reader, segmenter, writer, expressions, refiner, tally)) as written,
+            closing(Line(reader, segmenter, writer, expressions, refiner, tally).carry()) as written,
         ):
             for confidence in written:
                 tally.add(confidence)
@@ -144,80 +122,6 @@ def _stream(
         finishing = time.perf_counter()
     tally.timings["write"] += time.perf_counter() - finishing
     return (*reader.damage, *writer.notes)
-
-
-def stages_overlap(device: torch.device) -> bool:
-    """Return whether reading, masks and writing get threads beside the network's.
-
-    On a CPU the network's own threads have every core, and all wait for the one that another stage keeps busy: on two
-    cores the whole took 1.7 times as long as one stage after another (benchmarks/README.md).
-    """
-    return device.type != "cpu"
-
-
-def _carry_in_turn(
-    reader: VideoReader,
-    segmenter: Segmenter,
-    writer: MaskWriter,
-    expressions: Sequence[str],
-    refiner: Refiner | None,
-    tally: _Tally,
-) -> Generator[NDArray[np.float64], None, None]:
-    """Take each frame through all stages, one after another; yield the confidence in its masks [E]."""
-    with closing(_read(reader, tally)) as frames:
-        answers = segmenter.answer(segmenter.prepare(frames), expressions)
-        yield from _write(writer, segmenter.finish(answers, refiner), tally)
-
-
-def _carry_at_once(
-    reader: VideoReader,
-    segmenter: Segmenter,
-    writer: MaskWriter,
-    expressions: Sequence[str],
-    refiner: Refiner | None,
-    tally: _Tally,
-) -> Generator[NDArray[np.float64], None, None]:
-    """Take frames through all stages at the same time; yield the confidence in each one's masks [E].
-
-    Three threads work beside the caller's, where the network is. Reader and writer are opened before and closed after
-    them, so that no two threads ever use a container at the same time.
-    """
-    with pipeline() as stages:
-        frames = stages.start(
-            "read", segmenter.prepare(_read(reader, tally)), lambda each: each.pixels.nbytes + each.picture.nbytes
-        )
-        answers: Channel[Answered[Frame]] = stages.channel(lambda each: each.pixels.nbytes + each.logits.nbytes)
-        segmented = stages.start(
-            "masks", segmenter.finish(answers, refiner), lambda each: each.item.pixels.nbytes + each.masks.nbytes
-        )
-        written = stages.start("write", _write(writer, segmented, tally), lambda each: each.nbytes, limit=None)
-        yield from stages.carry(segmenter.answer(frames, expressions), answers, written)
-
-
-def _read(reader: VideoReader, tally: _Tally) -> Generator[tuple[Frame, Pixels], None, None]:
-    """Yield each frame with its pixels; count the seconds that reading takes, and close the reader afterwards."""
-    try:
-        frames = iter(reader)
-        while True:
-            began = time.perf_counter()
-            frame = next(frames, None)
-            tally.timings["read"] += time.perf_counter() - began
-            if frame is None:
-                return
-            yield frame, frame.pixels
-    finally:
-        reader.close()
-
-
-def _write(
-    writer: MaskWriter, segmented: Iterable[Segmented[Frame]], tally: _Tally
-) -> Generator[NDArray[np.float64], None, None]:
-    """Write each frame, and count the seconds that takes; yield the confidence in its masks [E]."""
-    for each in segmented:
-        began = time.perf_counter()
-        writer.write(each.item, each.masks)
-        tally.timings["write"] += time.perf_counter() - began
-        yield each.confidence
 
 
 def open_output(
@@ -255,7 +159,7 @@ def _report(
     segmenter: Segmenter,
     expressions: Sequence[str],
     path: Path,
-    tally: _Tally,
+    tally: Tally,
     notes: tuple[str, ...],
     seconds: float,
 ) -> SegmentReport:

@@ -4,8 +4,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import asdict, dataclass
-from typing import Generic, Literal
+from dataclasses import asdict
+from typing import Literal
 
 import numpy as np
 import torch
@@ -16,37 +16,12 @@ from refvid.masking import Finisher, Item, Masks, Pixels, PlainFinisher, Refined
 from refvid.model.letterbox import Letterbox
 from refvid.model.network import build_vocabulary
 from refvid.refine import CrfParameters, Refiner
+from refvid.stage_items import Answered, Encoded, Prepared
 from refvid.weights import LoadedModel
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 EXPRESSIONS_AT_ONCE = 32  # through the network; more would only take more memory
 FRAMES_AT_ONCE = 32  # that are read together
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared(Generic[Item]):
-    """A frame on its way to the network.
-
-    Attributes:
-        item: What was fed in with the frame.
-        pixels: The frame, uint8 RGB [H, W, 3].
-        picture: The network's input, float32 [1, 3, H', W'], on the CPU.
-        box: Where the frame lies in it.
-    """
-
-    item: Item
-    pixels: Pixels
-    picture: Tensor
-    box: Letterbox
-
-
-@dataclass(frozen=True, eq=False)
-class Answered(Generic[Item]):
-    """A frame with the network's answer: logits float32 [E, h', w'] on the resized picture."""
-
-    item: Item
-    pixels: Pixels
-    logits: Tensor
 
 
 class Segmenter:
@@ -104,8 +79,8 @@ class Segmenter:
     def run(self, items: Iterable[tuple[Item, Pixels]], expressions: Sequence[str]) -> Iterator[Segmented[Item]]:
         """Yield the masks of each frame together with the item that came with it, in order.
 
-        These are `prepare`, `answer` and `finish`, in turn for each frame. They share nothing that changes, so that
-        each may have a thread of its own.
+        These are `prepare`, `encode`, `enhance`, `respond` and `finish`, in turn for each frame. They share nothing
+        that changes, so that each may have a thread of its own.
 
         Args:
             items: Anything, with a frame uint8 RGB [H, W, 3].
@@ -127,24 +102,66 @@ class Segmenter:
             self.timings["resize"] += time.perf_counter() - started
             yield Prepared(item, pixels, picture, box)
 
-    @torch.inference_mode()
     def answer(
         self, prepared: Iterable[Prepared[Item]], expressions: Sequence[str]
     ) -> Generator[Answered[Item], None, None]:
-        """Yield the network's answer to each frame; another thread may use it, whatever the device.
+        """Yield the network's answer to each frame: `encode`, `enhance` and `respond` in turn.
+
+        Raises:
+            UsageError: An expression has no words.
+        """
+        yield from self.respond(self.enhance(self.encode(prepared)), expressions)
+
+    @torch.inference_mode()
+    def encode(self, prepared: Iterable[Prepared[Item]]) -> Generator[Encoded[Item], None, None]:
+        """Yield each frame with the trunk's levels; on a CPU another thread may use them."""
+        for frame in prepared:
+            started = time.perf_counter()
+            with self._autocast():
+                levels = self.model.folded.encode(frame.picture.to(self.model.device))
+            yield Encoded(frame.item, frame.pixels, levels, frame.box, time.perf_counter() - started)
+
+    @torch.inference_mode()
+    def enhance(self, encoded: Iterable[Encoded[Item]]) -> Generator[Encoded[Item], None, None]:
+        """Yield each frame with its levels after cross-frame attention, `frame_radius` frames behind."""
+        stream = self.model.folded.stream()
+        waiting: deque[Encoded[Item]] = deque()
+        spent = 0.0  # on frames that are still held back too
+        for frame in encoded:
+            waiting.append(frame)
+            started = time.perf_counter()
+            with self._autocast():
+                ready = stream.push(frame.levels)
+            spent += time.perf_counter() - started
+            if ready is not None:
+                yield waiting.popleft().enhanced(ready, spent)
+                spent = 0.0
+        rest = stream.flush()
+        while waiting:
+            started = time.perf_counter()
+            with self._autocast():
+                ready = next(rest)
+            yield waiting.popleft().enhanced(ready, spent + time.perf_counter() - started)
+            spent = 0.0
+
+    @torch.inference_mode()
+    def respond(
+        self, enhanced: Iterable[Encoded[Item]], expressions: Sequence[str]
+    ) -> Generator[Answered[Item], None, None]:
+        """Yield the network's answer to each enhanced frame; another thread may use it, whatever the device.
 
         Raises:
             UsageError: An expression has no words.
         """
         word_ids = self._encode(expressions)
-        for frame, levels in self._enhance(prepared):
-            logits = self._segment(levels, word_ids, frame.box)
+        for frame in enhanced:
+            logits = self._segment(frame, word_ids)
             started = time.perf_counter()
             if logits.device.type == "cuda":
                 torch.cuda.synchronize(logits.device)  # else the time would be counted where the logits are used
             elif logits.device.type == "mps":
                 logits = logits.cpu()  # PyTorch does not say that two threads may send work to this device
-            self.timings["network"] += time.perf_counter() - started
+            self.timings["network"] += frame.seconds + time.perf_counter() - started
             yield Answered(frame.item, frame.pixels, logits)
 
     @torch.inference_mode()
@@ -207,10 +224,11 @@ class Segmenter:
         with ExitStack() as stack:
             finish: Finisher[int] = self._finisher(stack, refiner, self.timings)
             for window in windows(wanted, self.model.network.frame_radius, frames):
-                for frame, levels in self._enhance(self.prepare(_read(read, window))):
+                for frame in self.enhance(self.encode(self.prepare(_read(read, window)))):
+                    self.timings["network"] += frame.seconds
                     if frame.item in wanted:
                         chosen = list(wanted[frame.item])
-                        logits = self._segment(levels, word_ids[:, chosen], frame.box)
+                        logits = self._segment(frame, word_ids[:, chosen])
                         compete = None if rivals is None else [rivals[expression] for expression in chosen]
                         yield from finish.push(frame.item, frame.pixels, logits, compete)
             yield from finish.flush()
@@ -240,36 +258,15 @@ class Segmenter:
         pool = refiner or stack.enter_context(self.refiner())
         return RefinedFinisher(self.threshold, longest_side, timings, pool, threshold_of)
 
-    def _enhance(self, prepared: Iterable[Prepared[Item]]) -> Iterator[tuple[Prepared[Item], Sequence[Tensor]]]:
-        """Yield each frame with its levels after cross-frame attention."""
-        network = self.model.folded
-        levels = network.stream()
-        waiting: deque[Prepared[Item]] = deque()
-        for frame in prepared:
-            started = time.perf_counter()
-            waiting.append(frame)
-            with self._autocast():
-                ready = levels.push(network.encode(frame.picture.to(self.model.device)))
-            self.timings["network"] += time.perf_counter() - started
-            if ready is not None:
-                yield waiting.popleft(), ready
-        rest = levels.flush()
-        while waiting:
-            started = time.perf_counter()
-            with self._autocast():
-                ready = next(rest)
-            self.timings["network"] += time.perf_counter() - started
-            yield waiting.popleft(), ready
-
-    def _segment(self, levels: Sequence[Tensor], word_ids: Tensor, box: Letterbox) -> Tensor:
+    def _segment(self, frame: Encoded[Item], word_ids: Tensor) -> Tensor:
         """Segment expressions int64 [1, E, L]; return logits [E, h', w'] on the resized picture."""
         started = time.perf_counter()
         with self._autocast():
             logits = [
-                self.model.folded.segment(levels, some)[0][0].float()
+                self.model.folded.segment(frame.levels, some)[0][0].float()
                 for some in torch.split(word_ids, EXPRESSIONS_AT_ONCE, dim=1)
             ]
-            resized = box.crop(torch.cat(logits))
+            resized = frame.box.crop(torch.cat(logits))
         self.timings["network"] += time.perf_counter() - started
         return resized
 

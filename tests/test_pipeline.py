@@ -21,8 +21,17 @@ def _no_thread_outlives_the_call() -> Iterator[None]:
     assert set(threading.enumerate()) <= before
 
 
+@pytest.fixture(autouse=True, params=["works", "waits"])
+def caller(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """What the caller does meanwhile: a stage of its own, or nothing but wait for the last one's results."""
+    monkeypatch.setattr(Line, "caller_works", request.param == "works")
+    return str(request.param)
+
+
 class Line:
     """Four stages as `segment_video` has them, on numbers; `act` is called by each of them with each number."""
+
+    caller_works = True
 
     def __init__(self, items: Iterable[int], act: Callable[[str, int], object], limit: Limit | None = None) -> None:
         self.items, self.act, self.limit = items, act, limit or Limit()
@@ -37,11 +46,15 @@ class Line:
     def carry(self, stages: Stages) -> Iterator[int]:
         """Start the stages and give what comes out of the last one."""
         read = stages.start("read", self.stage("read", self.items), self.size, self.limit)
-        answers = stages.channel(self.size, self.limit)
+        working = self.stage("caller", read)
+        if self.caller_works:
+            answers = stages.channel(self.size, self.limit)
+        else:
+            answers = stages.start("caller", working, self.size, self.limit)
         masks = stages.start("masks", self.stage("masks", answers), self.size, self.limit)
         written = stages.start("write", self.stage("write", masks), self.size, limit=None)
         self.channels = {"read": read, "answers": answers, "masks": masks}
-        return stages.carry(self.stage("caller", read), answers, written)
+        return stages.carry(working, answers, written) if self.caller_works else written
 
     def stage(self, name: str, items: Iterable[int]) -> Generator[int, None, None]:
         try:
@@ -68,12 +81,12 @@ def do_nothing(stage: str, item: int) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 100])
-def test_everything_comes_out_in_order(count: int) -> None:
+def test_everything_comes_out_in_order(count: int, caller: str) -> None:
     line = Line(range(count), do_nothing)
     assert list(line.run()) == list(range(count))
     assert dict(line.closed) == {
         "read": "refvid read",
-        "caller": threading.current_thread().name,
+        "caller": threading.current_thread().name if caller == "works" else "refvid caller",
         "masks": "refvid masks",
         "write": "refvid write",
     }
@@ -277,7 +290,8 @@ def test_ctrl_c_is_not_for_the_stages() -> None:
     masks: list[set[int]] = []
 
     def act(stage: str, item: int) -> None:
-        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()) if stage != "caller" else {signal.SIGINT})
+        of_a_stage = threading.current_thread() is not threading.main_thread()
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, ()) if of_a_stage else {signal.SIGINT})
 
     list(Line(range(2), act).run())
     assert len(masks) == 8

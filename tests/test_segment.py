@@ -1,18 +1,9 @@
 """File to file: the output is the input but for the pixels, and nothing is left behind when something goes wrong."""
 
 import errno
-import importlib.util
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -21,10 +12,10 @@ from PIL import Image
 
 from refvid.cli.app import main
 from refvid.errors import OutOfMemoryError, OutputExistsError, UsageError, VideoError
-from refvid.segment import SegmentOptions, open_output, segment_video
+from refvid.segment import SegmentOptions, segment_video
 from refvid.segmenter import Segmenter
 from refvid.video.frame import Position
-from refvid.video.output_format import OutputFormat, resolve_output
+from refvid.video.output_format import OutputFormat
 from refvid.video.reader import open_reader
 from refvid.video.writer import StagedWriter
 from refvid.weights import LoadedModel
@@ -33,13 +24,13 @@ from tests.clips import corrupted, make_clip, variable_times
 EXPRESSIONS = ["man in red shirt", "the dog"]
 
 
-@pytest.fixture(autouse=True, params=["at once"])
-def _stages(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stages in threads, as beside a GPU; a test that asks for it has them in turn too, as on a CPU."""
-    monkeypatch.setattr("refvid.segment.stages_overlap", lambda device: request.param == "at once")
+@pytest.fixture(autouse=True, params=["in the network"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which stages have threads, whatever the machine; a test may ask for more than one way."""
+    monkeypatch.setattr("refvid.carry.where_stages_overlap", lambda device: request.param)
 
 
-in_turn_too = pytest.mark.parametrize("_stages", ["at once", "in turn"], indirect=True)
+in_every_way = pytest.mark.parametrize("_way", ["in the network", "beside the network", "in turn"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +52,7 @@ def sound(path: Path) -> list[bytes]:
         return [bytes(packet) for packet in container.demux(audio=0) if packet.size]
 
 
-@in_turn_too
+@in_every_way
 def test_frames_times_and_sound_are_the_inputs(clip: Path, model: LoadedModel, tmp_path: Path) -> None:
     progress: list[tuple[int, int]] = []
     report = segment_video(
@@ -170,7 +161,7 @@ def test_a_file_that_breaks_in_the_middle_says_where(model: LoadedModel, tmp_pat
     assert left_in(tmp_path) == ["broken.mp4", "whole.mp4"]
 
 
-@in_turn_too
+@in_every_way
 def test_out_of_memory_is_said(clip: Path, model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*arguments: object) -> None:
         raise MemoryError
@@ -197,197 +188,3 @@ def test_images_and_folders(model: LoadedModel, tmp_path: Path) -> None:
     single = segment_video(folder / "f9.png", ["dog"], tmp_path / "one.png", model=model).output
     with Image.open(single) as picture:
         assert picture.size == (50, 30)
-
-
-def one_after_another(clip: Path, output: Path, model: LoadedModel, options: SegmentOptions) -> Path:
-    """Segment in one thread, frame by frame."""
-    with open_reader(clip, reader=options.reader) as reader:
-        path, format = resolve_output(reader.info, output, options.format)
-        with open_output(reader, EXPRESSIONS, path, format, options) as writer:
-            frames = ((frame, frame.pixels) for frame in reader)
-            for each in Segmenter(model, refine=options.refine).run(frames, EXPRESSIONS):
-                writer.write(each.item, each.masks)
-    return output
-
-
-def content(path: Path) -> dict[str, bytes]:
-    return {each.name: each.read_bytes() for each in (path.iterdir() if path.is_dir() else [path])}
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("out.mp4", SegmentOptions(reader="pyav")),
-        ("out.mp4", SegmentOptions(reader="auto")),
-        ("out.mov", SegmentOptions(format=OutputFormat.ALPHA)),
-        ("out", SegmentOptions(format=OutputFormat.PNG)),
-        ("out.json", SegmentOptions()),
-        pytest.param(
-            "out.json", SegmentOptions(refine=True),
-            marks=pytest.mark.skipif(not importlib.util.find_spec("pydensecrf"), reason="needs refvid[crf]"),
-        ),
-    ],
-)  # fmt: skip
-def test_stages_at_the_same_time_write_the_same_bytes(
-    clip: Path, model: LoadedModel, tmp_path: Path, name: str, options: SegmentOptions
-) -> None:
-    for folder in ("alone", "together"):
-        (tmp_path / folder).mkdir()
-    alone = one_after_another(clip, tmp_path / "alone" / name, model, options)
-    segment_video(clip, EXPRESSIONS, tmp_path / "together" / name, model=model, options=options)
-    assert content(tmp_path / "together" / name) == content(alone)
-
-
-PLACES = {
-    "read": "refvid.video.pyav_reader:PyAVReader._pixels",
-    "network": "refvid.segmenter:Segmenter._segment",
-    "masks": "refvid.masking:PlainFinisher.push",
-    "write": "refvid.video.writer:StagedWriter.write",
-    "finish": "refvid.video.video_writer:VideoSink.finish",
-    "refine": "refvid.refine:Refiner.submit",
-}
-
-
-def intercept(monkeypatch: pytest.MonkeyPatch, place: str, act: Callable[[], object]) -> None:
-    """Have `act` called before each call of the function at one of `PLACES`."""
-    module, _, names = PLACES[place].partition(":")
-    owner_name, name = names.split(".")
-    owner = getattr(importlib.import_module(module), owner_name)
-    original = getattr(owner, name)
-
-    def call(*arguments: Any) -> Any:
-        act()
-        return original(*arguments)
-
-    monkeypatch.setattr(owner, name, call)
-
-
-@pytest.mark.parametrize("place", ["read", "network", "masks", "write", "finish"])
-@pytest.mark.parametrize("error", [RuntimeError("no"), KeyboardInterrupt()])
-def test_an_error_of_any_stage_leaves_no_thread_and_no_file(
-    clip: Path, model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, error: BaseException
-) -> None:
-    calls = []
-
-    def fail() -> None:
-        calls.append(place)
-        if len(calls) == (1 if place == "finish" else 3):
-            raise error
-
-    intercept(monkeypatch, place, fail)
-    with pytest.raises(type(error)) as caught:
-        segment_video(clip, ["dog"], tmp_path / "out.mp4", model=model, options=SegmentOptions(reader="pyav"))
-    assert caught.value is error
-    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("refvid")] == []
-    assert left_in(tmp_path) == []
-
-
-def test_each_stage_has_its_thread(
-    clip: Path, model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Containers are not made for two threads; the user's own function is called in the user's thread."""
-    seen: dict[str, set[str]] = {"progress": set()}
-    for place in ("read", "network", "masks", "write", "finish"):
-        seen[place] = set()
-        intercept(monkeypatch, place, lambda place=place: seen[place].add(threading.current_thread().name))
-    segment_video(
-        clip, ["dog"], tmp_path / "out.mp4", model=model, options=SegmentOptions(reader="pyav"),
-        progress=lambda done, total: seen["progress"].add(threading.current_thread().name),
-    )  # fmt: skip
-    own = {threading.current_thread().name}
-    beside = {"read": {"refvid read"}, "masks": {"refvid masks"}, "write": {"refvid write"}}
-    assert seen == {"network": own, "finish": own, "progress": own, **beside}
-
-
-def test_a_slow_writer_holds_the_reader_back(
-    model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However long the video, memory holds the frames of three channels and of the network's window."""
-    long = make_clip(tmp_path / "long.mp4", frames=80, size=(80, 46))
-    counts, leads = {"read": 0, "write": 0}, []
-
-    def count(place: str) -> None:
-        time.sleep(0.01 if place == "write" else 0)
-        counts[place] += 1
-        leads.append(counts["read"] - counts["write"])
-
-    for place in counts:
-        intercept(monkeypatch, place, lambda place=place: count(place))
-    segment_video(long, ["dog"], tmp_path / "out.mp4", model=model, options=SegmentOptions(reader="pyav"))
-    window = model.config.frame_radius + 1
-    assert 8 < max(leads) <= 3 * 8 + window + 4
-    assert counts == {"read": 80, "write": 80}
-
-
-INTERRUPTED = """
-import importlib, sys, threading, time
-from pathlib import Path
-from refvid.__main__ import main
-
-clip, checkpoint, folder, *places = sys.argv[1:]
-
-def run(place):
-    module, _, names = place.partition(":")
-    owner_name, name = names.split(".")
-    owner = getattr(importlib.import_module(module), owner_name)
-    original, calls = getattr(owner, name), []
-    def slow(*arguments):
-        calls.append(name)
-        if len(calls) == (1 if name == "finish" else 3):
-            print("ready", flush=True)
-            time.sleep(0.5)
-        return original(*arguments)
-    setattr(owner, name, slow)
-    code = main(["segment", clip, "dog", "-m", checkpoint, "-o", folder + "/out.mp4", "--reader", "pyav",
-                 "--refine" if name == "submit" else "--no-refine"])
-    setattr(owner, name, original)
-    return code
-
-for place in places:
-    code = run(place)
-    threads = [thread.name for thread in threading.enumerate()]
-    print(code, threads, [path.name for path in Path(folder).iterdir()], flush=True)
-sys.exit(code)
-"""
-
-
-def start(*arguments: object) -> "subprocess.Popen[str]":
-    """Start `INTERRUPTED` in a group of its own, which a signal can be sent to as a terminal does."""
-    return subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, start_new_session=True, cwd=Path(__file__).parent.parent,
-    )  # fmt: skip
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to another process")
-@pytest.mark.timeout(120)
-def test_ctrl_c_stops_every_stage(clip: Path, checkpoint: Path, tmp_path: Path) -> None:
-    """In one process, run after run; the processes that refine get it too."""
-    places = [place for place in PLACES if place != "refine" or importlib.util.find_spec("pydensecrf")]
-    with start(clip, checkpoint, tmp_path, *(PLACES[place] for place in places)) as process:
-        try:
-            assert process.stdout is not None
-            for place in places:
-                assert process.stdout.readline() == "ready\n", place
-                os.killpg(process.pid, signal.SIGINT)
-                assert process.stdout.readline() == "130 ['MainThread'] []\n", place
-            _, said = process.communicate(timeout=60)
-        finally:
-            process.kill()  # if it hangs
-    assert process.returncode == 130
-    assert said == len(places) * "refvid: interrupted\n"
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_a_kill_ends_the_program_and_leaves_nothing(clip: Path, checkpoint: Path, tmp_path: Path) -> None:
-    with start(clip, checkpoint, tmp_path, PLACES["write"]) as process:
-        try:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "ready\n"
-            os.killpg(process.pid, signal.SIGTERM)
-            out, said = process.communicate(timeout=60)
-        finally:
-            process.kill()  # if it hangs
-    assert (process.returncode, said) == (143, "")
-    assert out == "143 ['MainThread'] []\n"
-    assert left_in(tmp_path) == []

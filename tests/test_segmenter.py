@@ -1,8 +1,12 @@
 """The stream of masks against the network run on each clip alone."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +18,7 @@ from refvid.errors import UnavailableError, UsageError
 from refvid.masking import PlainFinisher, RefinedFinisher, logit_cut, mean_confidence, probability_cut
 from refvid.model.letterbox import Letterbox
 from refvid.segmenter import Segmenter, pick_precision
+from refvid.stage_items import Answered, Encoded, bytes_held
 from refvid.train.validate import predict
 from refvid.weights import LoadedModel
 from tests.clips import frame_pixels
@@ -75,6 +80,56 @@ def test_masks_leave_as_soon_as_their_clip_is_complete(model: LoadedModel) -> No
     for _ in Segmenter(model).stream(frames(), ["dog"]):
         arrivals.append(taken)
     assert arrivals == [3, 4, 5, 6, 7, 8, 9, 10, 10, 10]
+
+
+def test_the_network_in_three_threads_answers_as_in_one(model: LoadedModel) -> None:
+    """Each part has a thread of its own, and none knows what is set in another thread."""
+    texts = ["dog", "man in red shirt"]
+
+    def elsewhere(run: Callable[[], Iterable[Encoded[int]] | Iterable[Answered[int]]]) -> list[Any]:
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: list(run())).result()
+
+    for precision in ("float32", "bfloat16"):
+        segmenter = Segmenter(model, precision=precision)
+        prepared = list(segmenter.prepare(enumerate(video(5))))
+        expected = list(segmenter.answer(prepared, texts))
+        encoded = elsewhere(partial(segmenter.encode, prepared))
+        enhanced = elsewhere(partial(segmenter.enhance, encoded))
+        found = elsewhere(partial(segmenter.respond, enhanced, texts))
+        assert [each.item for each in found] == [0, 1, 2, 3, 4]
+        for one, other in zip(found, expected, strict=True):
+            assert one.pixels is other.pixels
+            torch.testing.assert_close(one.logits, other.logits, rtol=0, atol=0)
+
+
+def test_the_seconds_of_all_parts_count_as_the_networks(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter(range(10**6))  # one between any two looks at the clock
+    clock = SimpleNamespace(perf_counter=lambda: float(next(seconds)))
+    monkeypatch.setattr("refvid.segmenter.time", clock)
+    segmenter = Segmenter(model)
+    encoded = list(segmenter.encode(segmenter.prepare(enumerate(video(4)))))
+    assert [frame.seconds for frame in encoded] == [1.0] * 4
+    enhanced = list(segmenter.enhance(encoded))
+    assert sum(frame.seconds for frame in enhanced) == 4 * 1 + 4 * 1 + 2 * 1, "two frames come out of the stream's end"
+    assert segmenter.timings["network"] == 0
+    list(segmenter.respond(enhanced, ["dog"]))
+    assert segmenter.timings["network"] == 10 + 4 * 2, "the logits, and the wait for a GPU"
+    (_,) = segmenter.targets(lambda indices: video(4)[list(indices)], 4, {1: (0,)}, ["dog"])
+    assert segmenter.timings["network"] > 18 + 10, "of the frames that are not wanted too"
+
+
+def test_what_waits_between_stages_counts_with_all_its_bytes(model: LoadedModel) -> None:
+    segmenter = Segmenter(model)
+    (prepared,) = segmenter.prepare(enumerate(video(1)))
+    (encoded,) = segmenter.encode([prepared])
+    (enhanced,) = segmenter.enhance([encoded])
+    (answered,) = segmenter.respond([enhanced], ["dog", "man"])
+    frame = 46 * 80 * 3
+    assert bytes_held(prepared) == frame + 4 * prepared.picture.numel()
+    assert bytes_held(enhanced) == bytes_held(encoded) == frame + 4 * sum(level.numel() for level in encoded.levels)
+    assert bytes_held(answered) == frame + 4 * answered.logits.numel()
+    assert len(answered.logits) == 2
 
 
 def test_no_frames_give_no_masks(model: LoadedModel) -> None:
