@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.segmentation.deeplabv3 import ASPP
 
 
 def atrous_pyramid(channels_in: int, channels: int, rates: Sequence[int], dropout: float) -> nn.Module:
@@ -14,6 +13,10 @@ def atrous_pyramid(channels_in: int, channels: int, rates: Sequence[int], dropou
     batch norm and ReLU, are joined by another 1 x 1 convolution. Two layers are not torchvision's: dropout is a
     parameter, and the norm of the mean, which has one value a picture, bears a batch of one.
     """
+    from torchvision.models.segmentation.deeplabv3 import (
+        ASPP,  # takes a second and a half, which other systems need not wait for
+    )
+
     pyramid: nn.Module = ASPP(channels_in, rates, channels)
     for module in pyramid.modules():
         if isinstance(module, nn.Dropout):

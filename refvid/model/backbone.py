@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import resnet101
 
 Levels = tuple[Tensor, ...]  # Res3, Res4, Res5 of stride 8; where there are fine features, these of stride 4 too
 
@@ -17,6 +16,8 @@ class ResNetBackbone(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        from torchvision.models import resnet101  # takes a second and a half, which the small trunk need not wait for
+
         trunk = resnet101(weights=None, replace_stride_with_dilation=[False, True, True])
         self.stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
         self.res2, self.res3, self.res4, self.res5 = trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4

@@ -9,7 +9,6 @@ from typing import TypeVar, cast
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from refvid.model.backbone import LightBackbone, ResidualBlock
 from refvid.model.cmsa import CmsaNetwork
@@ -22,11 +21,12 @@ from refvid.model.packed import pack_convolutions
 from refvid.model.system import ReferringNetwork, lay_channels_last
 
 Network = TypeVar("Network", bound=ReferringNetwork)
-# Which norm follows which convolution in blocks that do not say so by their order.
-FOLLOWING: dict[type[nn.Module], tuple[tuple[str, str], ...]] = {
-    ResidualBlock: (("conv1", "bn1"), ("conv2", "bn2")),
-    BasicBlock: (("conv1", "bn1"), ("conv2", "bn2")),
-    Bottleneck: (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
+# Which norm follows which convolution in blocks that do not say so by their order. By name, as torchvision, whose the
+# last two are, takes long to import.
+FOLLOWING = {
+    f"{ResidualBlock.__module__}.ResidualBlock": (("conv1", "bn1"), ("conv2", "bn2")),
+    "torchvision.models.resnet.BasicBlock": (("conv1", "bn1"), ("conv2", "bn2")),
+    "torchvision.models.resnet.Bottleneck": (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
 }
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
@@ -52,7 +52,8 @@ def fold(network: Network) -> Network:
 
 def fold_norms(module: nn.Module) -> None:
     """Fold the norms of a module in inference mode into the convolutions before them; identities take their places."""
-    for names in FOLLOWING.get(type(module), ()):
+    kind = type(module)
+    for names in FOLLOWING.get(f"{kind.__module__}.{kind.__qualname__}", ()):
         _fold_pair(module, *names)
     if isinstance(module, nn.Sequential):
         for before, after in zip(list(module._modules), list(module._modules)[1:], strict=False):

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
 
 from refvid.errors import UnavailableError
 
@@ -103,6 +102,8 @@ class RaftFlow:
     def _fetched(self) -> nn.Module:
         if self._network is None:
             try:
+                from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
+
                 self._network = cast(nn.Module, raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False))
             except (OSError, RuntimeError) as error:  # no connection; a file that is not what its name says
                 raise UnavailableError(

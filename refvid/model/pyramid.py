@@ -1,7 +1,6 @@
 """A ResNet-101 that keeps its pyramid: Res2 to Res5 in their natural strides 4, 8, 16 and 32."""
 
 from torch import Tensor, nn
-from torchvision.models import resnet101
 
 
 class PyramidBackbone(nn.Module):
@@ -14,6 +13,8 @@ class PyramidBackbone(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        from torchvision.models import resnet101  # takes a second and a half, which the small trunk need not wait for
+
         trunk = resnet101(weights=None)
         self.stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
         self.res2, self.res3, self.res4, self.res5 = trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4

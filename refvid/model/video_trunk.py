@@ -8,7 +8,6 @@ from typing import Protocol, cast
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models.video import s3d
 
 S3D_LAYERS = 13  # of torchvision's S3D, from its stem to Mixed_4f; the 14th is the pooling before Mixed_5b
 MIXED_4F_CHANNELS = 832
@@ -130,6 +129,8 @@ class S3DTrunk(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        from torchvision.models.video import s3d  # takes a second and a half, which the small trunk need not wait for
+
         self.features = s3d(weights=None).features[:S3D_LAYERS]
 
     def forward(self, clips: Tensor) -> Tensor:
