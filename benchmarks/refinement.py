@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import asdict
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ import numpy.typing as npt
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from refvid.refine import CrfParameters  # PyTorch is left to functions: the workers import this file
+from refvid.refine import CrfParameters, add_kernels  # PyTorch is left to functions: the workers import this file
 
 if TYPE_CHECKING:
     from refvid.segmenter import Segmenter
@@ -54,13 +55,7 @@ def one_at_a_time(pixels: npt.NDArray[np.uint8], probabilities: Maps, parameters
         unary = -np.log(np.stack([1 - foreground, foreground])).reshape(2, -1)
         field = dcrf.DenseCRF2D(width, height, 2)
         field.setUnaryEnergy(np.ascontiguousarray(unary, dtype=np.float32))
-        field.addPairwiseGaussian(sxy=parameters.gaussian_sxy, compat=parameters.gaussian_compat)
-        field.addPairwiseBilateral(
-            sxy=parameters.bilateral_sxy,
-            srgb=parameters.bilateral_srgb,
-            rgbim=np.ascontiguousarray(pixels),
-            compat=parameters.bilateral_compat,
-        )
+        add_kernels(field, pixels, parameters)
         refined[index] = np.array(field.inference(parameters.iterations))[1].reshape(height, width)
     return refined
 
@@ -162,7 +157,7 @@ def compare(model: "LoadedModel", name: str, every: int) -> Iterator[dict[str, A
 
     scene, plain, refining = EXAMPLES[name](), Segmenter(model, refine=False), Segmenter(model, refine=True)
     expressions = [reference.expression for reference in scene.references]
-    at_once: Callable[..., Callable[[], Maps]] = lambda *of: lambda: one_at_a_time(*of)  # noqa: E731
+    at_once: Callable[..., Callable[[], Maps]] = partial(partial, one_at_a_time)  # when its result is asked for
     before, neutral = (FullSizeFinisher(plain, at_once, neutral=kind) for kind in (False, True))
     with open_reader(ROOT / "examples" / f"{name}.mp4") as reader, refining.refiner() as refiner:
         prepared = plain.prepare((frame.index, frame.pixels) for frame in reader)

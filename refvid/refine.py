@@ -14,6 +14,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,13 +53,7 @@ def refine_masks(pixels: NDArray[np.uint8], probabilities: Probabilities, parame
 
     (height, width), labels = pixels.shape[:2], len(probabilities) + 1
     field = dcrf.DenseCRF2D(width, height, labels)
-    field.addPairwiseGaussian(sxy=parameters.gaussian_sxy, compat=parameters.gaussian_compat)
-    field.addPairwiseBilateral(
-        sxy=parameters.bilateral_sxy,
-        srgb=parameters.bilateral_srgb,
-        rgbim=np.ascontiguousarray(pixels),
-        compat=parameters.bilateral_compat,
-    )
+    add_kernels(field, pixels, parameters)
     zeros = np.zeros((labels, height * width), np.float32)
     marginals, filtered, scratch = matrixXf(zeros), matrixXf(zeros), matrixXf(zeros)
     given, found = np.asarray(marginals), np.asarray(filtered)  # their memory, not copies
@@ -69,6 +64,17 @@ def refine_masks(pixels: NDArray[np.uint8], probabilities: Probabilities, parame
         field.stepInference(marginals, filtered, scratch)  # without unary energies: `found` becomes K times `given`
         foreground = 1 / (1 + np.exp(found[-1] - 2 * found[:-1] - unary))
     return foreground.reshape(probabilities.shape).astype(np.float32)
+
+
+def add_kernels(field: Any, pixels: NDArray[np.uint8], parameters: CrfParameters) -> None:
+    """Give a `DenseCRF2D` of a picture [h, w, 3] the paper's two kernels."""
+    field.addPairwiseGaussian(sxy=parameters.gaussian_sxy, compat=parameters.gaussian_compat)
+    field.addPairwiseBilateral(
+        sxy=parameters.bilateral_sxy,
+        srgb=parameters.bilateral_srgb,
+        rgbim=np.ascontiguousarray(pixels),
+        compat=parameters.bilateral_compat,
+    )
 
 
 def _ignore_interrupts() -> None:

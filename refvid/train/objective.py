@@ -112,10 +112,12 @@ class Objective(nn.Module):
                 parts["words"] = self._word_loss(network, levels, batch)
             if settings.attributes:
                 parts["attributes"] = self._attribute_loss(network, levels, batch.region_maps, batch.region_words)
-        if settings.actors and batch.region_maps is not None and getattr(network, "actors", None) is not None:
-            codes = levels[CODES:]
-            parts["actors"] = actor_loss(codes[0], batch.region_maps)
-            parts["edges"] = edge_loss(codes[0], codes[1], batch.region_maps, batch.masks)
+        if batch.region_maps is not None and isinstance(network, CmsaNetwork) and network.actors is not None:
+            coarse, fine = levels[CODES:]
+            if settings.actors:
+                parts["actors"] = actor_loss(coarse, batch.region_maps)
+            if settings.edges:
+                parts["edges"] = edge_loss(coarse, fine, batch.region_maps, batch.masks)
         loss = torch.stack([getattr(settings, name) * value for name, value in parts.items()]).sum()
         return loss, {name: value.detach() for name, value in parts.items()}
 
@@ -189,9 +191,7 @@ def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor) ->
     """
     cells = F.avg_pool2d(masks, STRIDE)
     area = maps.sum((2, 3))  # [B, R]
-    overlap = torch.minimum(cells[:, :, None], maps[:, None]).sum((3, 4))  # [B, E, R]
-    union = cells.sum((2, 3))[..., None] + area[:, None] - overlap
-    best, meant = (overlap / union.clamp(min=1e-6)).max(-1)
+    best, meant = intersection_over_union(cells.flatten(2), maps.flatten(2)).max(-1)
     large = area >= LEAST_REGION
     chosen = known & (best > 0.8) & large.gather(1, meant)
     if not bool(chosen.any()):
@@ -200,6 +200,13 @@ def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor) ->
     scores = torch.einsum("behw,brhw->ber", logits, maps) / area[:, None].clamp(min=1e-6)
     scores = scores.masked_fill(~large[:, None], float("-inf"))
     return F.cross_entropy(scores[chosen], meant[chosen])
+
+
+def intersection_over_union(masks: Tensor, maps: Tensor) -> Tensor:
+    """Return the IoU [B, E, R] of each mask with each region, as shares of cells [B, E, P] and [B, R, P]."""
+    shared = torch.minimum(masks[:, :, None], maps[:, None]).sum(-1)
+    union = masks.sum(-1)[..., None] + maps.sum(-1)[:, None] - shared
+    return shared / union.clamp(min=1e-6)
 
 
 def actor_maps(maps: Tensor) -> Tensor:
@@ -247,9 +254,7 @@ def edge_loss(coarse: Tensor, fine: Tensor, maps: Tensor, masks: Tensor) -> Tens
     """
     cells, truth = F.avg_pool2d(masks, STRIDE).flatten(2), F.avg_pool2d(masks, STRIDE // 2).flatten(2)
     actors = actor_maps(maps)
-    shared = torch.minimum(cells[:, :, None], actors[:, None]).sum(-1)  # [B, E, R]
-    union = cells.sum(-1)[..., None] + actors.sum(-1)[:, None] - shared
-    meant = (shared / union.clamp(min=1e-6)).amax(-1) > 0.8
+    meant = intersection_over_union(cells, actors).amax(-1) > 0.8
     if not bool(meant.any()):
         return coarse.new_zeros(())
     found = attend(fine.flatten(2), coarse.flatten(2), cells)[meant]
