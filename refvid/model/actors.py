@@ -5,8 +5,10 @@ two. Here each position has a code, the same for one actor (and for the backgrou
 
     A_pq = softmax_q(-|e_p - e_q|^2)
 
-Codes know no expression and are learnt from all actors of a frame at once. With A, the logits of an expression are
-averaged over each actor, and the displacement of an actor from frame to frame is that of its mean position.
+Codes know no expression and are learnt from all actors of a frame at once. Mean shift (Fukunaga and Hostetler, 1975)
+draws them together: each code becomes the mean of those that are near it, a few times over, so that an actor ends with
+nearly one code. With A, the logits of an expression are averaged over each actor, and the displacement of an actor
+from frame to frame is that of its mean position.
 """
 
 from collections.abc import Sequence
@@ -21,7 +23,8 @@ from refvid.model.spatial import SPATIAL_CHANNELS, spatial_code
 
 MOTION_CHANNELS = 4  # across and down, from the earliest frame and to the latest
 HIDDEN_CHANNELS = 48
-PLACE_SCALE = 1.0  # codes begin as places, with affinities that are nearly even
+SHIFTS = 2  # times that codes move to the mean of those near them
+PLACE_SCALE = 3.0  # codes begin as places, with affinities to the sixth part of a frame around
 MOTION_SCALE = 4.0  # a quarter of the frame counts as 2
 LEAST_LOGIT = -100.0  # to base 2: smaller ones would be denormal numbers after the exponential, which take long
 LEAST_SUM = 1e-20  # of exponentials: what LEAST_LOGIT adds is below float32's precision of it
@@ -68,9 +71,9 @@ def _attend_in_inference(queries: Tensor, keys: Tensor, values: Tensor) -> Tenso
 
 
 class ActorCodes(nn.Module):
-    """The codes of each position of a frame, on the grid of the levels and on one twice as fine.
+    """The codes of each position of a frame after mean shift, on the grid of the levels and on one twice as fine.
 
-    They begin as places.
+    Before it they begin as places.
 
     Args:
         level_channels: Of Res3, Res4 and Res5.
@@ -102,11 +105,20 @@ class ActorCodes(nn.Module):
         code = code.expand(batch, -1, -1, -1)
         hidden = F.relu(self.coarse(torch.cat([*levels, code], 1)))
         hidden = hidden + F.relu(self.around(hidden))
-        coarse = self.code(hidden) + self.place(code)
+        codes = self.code(hidden) + self.place(code)
         size = fine.shape[-2:]
         rough = F.interpolate(self.rough(hidden), size, mode="bilinear")
         inner = F.relu(self.inner(F.relu(rough + fine)))
-        return coarse, F.interpolate(coarse, size, mode="bilinear") + self.correction(inner)
+        return shift(codes, F.interpolate(codes, size, mode="bilinear") + self.correction(inner))
+
+
+def shift(codes: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
+    """Return codes [B, G, h, w], and codes [B, G, 2 h, 2 w] of the same pictures, after mean shift."""
+    before = codes.flatten(2)
+    after = before
+    for _ in range(SHIFTS):
+        after = attend(after, after, after)
+    return after.view(codes.shape), attend(fine.flatten(2), before, after).view(fine.shape)
 
 
 class ActorMotion(nn.Module):

@@ -113,6 +113,20 @@ class CmsaNetwork(ReferringNetwork):
             Logits [B, E, h, w] on the feature grid, or [B, E, 2 h, 2 w] with fine features or deconvolution, and each
             level's word attention [B, E, L], L = 1 where a sentence is one vector.
         """
+        logits, fused, attentions = self._score(levels, word_ids)
+        if self.detail is not None:
+            logits = self.detail(logits, fused, levels[LEVELS], levels[CODES:])
+        return logits.view(*word_ids.shape[:2], *logits.shape[-2:]), attentions
+
+    def answers(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits [B, E, h, w] before fine features and codes of actors took part, and those of `segment`."""
+        logits, fused, _ = self._score(levels, word_ids)
+        final = logits if self.detail is None else self.detail(logits, fused, levels[LEVELS], levels[CODES:])
+        first, last = (each.view(*word_ids.shape[:2], *each.shape[-2:]) for each in (logits, final))
+        return first, last
+
+    def _score(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Return logits [B * E, 1, h, w], what they were scored from [B * E, X, h, w], and each level's attention."""
         words, word_mask = self.embedding(word_ids)
         _, _, height, width = levels[0].shape
         spatial = spatial_code(height, width, dtype=levels[0].dtype, device=levels[0].device)
@@ -124,10 +138,7 @@ class CmsaNetwork(ReferringNetwork):
             for attend, level in zip(self.cross_modal, levels[:LEVELS], strict=True)
         ]
         fused = self.fusion.fuse([multimodal for multimodal, _ in results])
-        logits: Tensor = self.fusion.score(fused)
-        if self.detail is not None:
-            logits = self.detail(logits, fused, levels[LEVELS], levels[CODES:])
-        return logits.view(*word_ids.shape[:2], *logits.shape[-2:]), [attention for _, attention in results]
+        return self.fusion.score(fused), fused, [attention for _, attention in results]
 
     def enhance(
         self,

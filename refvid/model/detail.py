@@ -53,17 +53,19 @@ class DetailUpsampling(nn.Module):
 
 
 class ActorChoice(nn.Module):
-    """Logits by which one actor is chosen: l + k (m_a - max_a' m_a') + c, of the mean logits m_a of actors.
+    """Logits by which one actor is chosen: l + k (m_a - max_a' m_a') + j (2 n_a - 1) + c, of mean logits m_a of actors.
 
-    l lies between a position's own logit and its actor's mean, m_a. The weights are learnt.
+    l lies between a position's own logit and its actor's mean, m_a; n_a = exp(-|e_a - e_b|^2) is how near a position's
+    code is to that of the position b with the largest mean. The weights are learnt.
     """
 
     def __init__(self, detail_channels: int) -> None:
         super().__init__()
         self.mean_share = nn.Parameter(torch.tensor(1.0))  # before the logistic function
         self.rivalry = nn.Parameter(torch.tensor(1.0))
+        self.decision = nn.Parameter(torch.tensor(0.5))
         self.offset = nn.Parameter(torch.tensor(0.5))
-        self.told = nn.Conv2d(3, detail_channels, 1, bias=False)
+        self.told = nn.Conv2d(4, detail_channels, 1, bias=False)
         nn.init.zeros_(self.told.weight)
 
     def forward(
@@ -78,11 +80,21 @@ class ActorChoice(nn.Module):
             coarse: Codes [B, G, h, w].
             fine: Codes [B, G, 2 h, 2 w].
         """
-        keys = coarse.flatten(2)
+        keys, queries = coarse.flatten(2), fine.flatten(2)
         means = attend(keys, keys, logits.reshape(len(keys), -1, keys.shape[-1]))  # [B, E, P]
-        best = means.amax(-1).reshape(-1, 1, 1, 1)
-        exact = attend(fine.flatten(2), keys, means).reshape(upsampled.shape)
-        behind = exact - best
+        best, chosen = means.max(-1)
+        exact = attend(queries, keys, means).reshape(upsampled.shape)
+        behind = exact - best.reshape(-1, 1, 1, 1)
+        near = _nearness(queries, keys.mT.gather(1, chosen[..., None].expand(-1, -1, keys.shape[1])))
+        near = near.reshape(upsampled.shape).to(exact.dtype)
         own = torch.lerp(upsampled.to(exact.dtype), exact, self.mean_share.sigmoid().to(exact.dtype))
-        told = self.told(torch.cat([upsampled.to(exact.dtype), exact, behind], 1).to(seen.dtype))
-        return own + self.rivalry * behind + self.offset, seen + told
+        told = self.told(torch.cat([upsampled.to(exact.dtype), exact, behind, near], 1).to(seen.dtype))
+        return own + self.rivalry * behind + self.decision * (2 * near - 1) + self.offset, seen + told
+
+
+def _nearness(codes: Tensor, chosen: Tensor) -> Tensor:
+    """Return exp(-|e_p - e_b|^2) [B, E, P] of codes e_p [B, G, P] and e_b [B, E, G], in float32 or wider."""
+    p, b = (x if x.dtype == torch.float64 else x.float() for x in (codes, chosen))
+    with torch.autocast(codes.device.type, enabled=False):
+        distance = p.square().sum(1)[:, None] - 2 * b @ p + b.square().sum(-1)[..., None]
+        return distance.clamp(min=0).neg().exp()

@@ -34,6 +34,8 @@ class ObjectiveSettings:
         entropy: Binary cross-entropy, Eq. 8; the paper has this alone, with weight 1.
         dice: 1 - Dice coefficient, so that small objects count as much as large ones.
         contrast: Cross-entropy over the regions of a scene, by the mean logit in each: which of them is meant.
+        choice: The same by the logits before an actor is chosen, and with nothing, of logit 0, among what may be meant;
+            where a network has codes of actors.
         words: Cross-entropy between each word's attention and the regions it is true of.
         attributes: Binary cross-entropy of the words true of each position.
         actors: How far affinities are from an even spread over each actor, where a network has codes of actors.
@@ -44,6 +46,7 @@ class ObjectiveSettings:
     entropy: float = 4.0
     dice: float = 1.0
     contrast: float = 0.5
+    choice: float = 0.5
     words: float = 0.2
     attributes: float = 0.5
     actors: float = 0.3
@@ -52,7 +55,7 @@ class ObjectiveSettings:
 
 
 PAPER_OBJECTIVE = ObjectiveSettings(
-    entropy=1.0, dice=0.0, contrast=0.0, words=0.0, attributes=0.0, actors=0.0, edges=0.0
+    entropy=1.0, dice=0.0, contrast=0.0, choice=0.0, words=0.0, attributes=0.0, actors=0.0, edges=0.0
 )
 # By ModelConfig.architecture, where a system's own paper weighs otherwise.
 PAPER_OBJECTIVES = {
@@ -99,20 +102,28 @@ class Objective(nn.Module):
             clips, clips.shape[1] // 2, batch.frame_mask, batch.times, neighbour_gradients=neighbour_gradients
         )
         parts: dict[str, Tensor] = {}
+        with_actors = isinstance(network, CmsaNetwork) and network.actors is not None
         if (masks or batch.region_maps is None) and (settings.entropy or settings.dice):
-            *earlier, logits = [response.float() for response in network.respond(levels, batch.word_ids)]
+            if isinstance(network, CmsaNetwork):
+                before, logits = (answer.float() for answer in network.answers(levels, batch.word_ids))
+                earlier: list[Tensor] = []
+            else:
+                *earlier, logits = [response.float() for response in network.respond(levels, batch.word_ids)]
+                before = logits
             weigh = {"foreground": settings.foreground}
             parts["entropy"], parts["dice"] = mask_losses(logits, batch.masks, batch.known, **weigh)
             for response in earlier:  # every scale that answers learns from the masks
                 parts["entropy"] = parts["entropy"] + mask_losses(response, batch.masks, batch.known, **weigh)[0]
             if settings.contrast and batch.region_maps is not None:
                 parts["contrast"] = contrast_loss(logits, batch.masks, batch.known, batch.region_maps)
+            if with_actors and settings.choice and batch.region_maps is not None:
+                parts["choice"] = contrast_loss(before, batch.masks, batch.known, batch.region_maps, nothing=True)
         if batch.region_maps is not None and batch.region_words is not None:
             if settings.words and _words_attend(network):
                 parts["words"] = self._word_loss(network, levels, batch)
             if settings.attributes:
                 parts["attributes"] = self._attribute_loss(network, levels, batch.region_maps, batch.region_words)
-        if batch.region_maps is not None and isinstance(network, CmsaNetwork) and network.actors is not None:
+        if batch.region_maps is not None and with_actors:
             coarse, fine = levels[CODES:]
             if settings.actors:
                 parts["actors"] = actor_loss(coarse, batch.region_maps)
@@ -177,28 +188,33 @@ def mask_losses(logits: Tensor, masks: Tensor, known: Tensor, *, foreground: flo
     return entropy, dice.mean()
 
 
-def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor) -> Tensor:
+def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor, *, nothing: bool = False) -> Tensor:
     """Return the mean cross-entropy of choosing, by mean logits, the region that each expression means.
 
-    Expressions that mean nothing, or more or less than one region, are left out, and regions of less than a quarter
-    of a cell.
+    Expressions that mean more or less than one region are left out, and regions of less than a quarter of a cell; so
+    are those that mean nothing, but for `nothing`.
 
     Args:
         logits: On the feature grid or twice as fine, [B, E, h, w].
         masks: Shares of each pixel that are object, [B, E, H, W].
         known: Rows that count, bool [B, E].
         maps: Shares of each cell that are of a region, [B, R, h, w].
+        nothing: Whether nothing can be chosen too, at a logit of 0.
     """
     cells = F.avg_pool2d(masks, STRIDE)
     area = maps.sum((2, 3))  # [B, R]
     best, meant = intersection_over_union(cells.flatten(2), maps.flatten(2)).max(-1)
     large = area >= LEAST_REGION
     chosen = known & (best > 0.8) & large.gather(1, meant)
-    if not bool(chosen.any()):
-        return logits.new_zeros(())
     logits = F.adaptive_avg_pool2d(logits, (maps.shape[2], maps.shape[3]))
     scores = torch.einsum("behw,brhw->ber", logits, maps) / area[:, None].clamp(min=1e-6)
     scores = scores.masked_fill(~large[:, None], float("-inf"))
+    if nothing:
+        absent = known & (cells.sum((2, 3)) == 0)
+        scores = torch.cat([scores, torch.zeros_like(scores[..., :1])], -1)
+        meant, chosen = meant.masked_fill(absent, maps.shape[1]), chosen | absent
+    if not bool(chosen.any()):
+        return logits.new_zeros(())
     return F.cross_entropy(scores[chosen], meant[chosen])
 
 

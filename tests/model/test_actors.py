@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from refvid.model.actors import MOTION_SCALE, ActorCodes, attend, displacements
+from refvid.model.actors import MOTION_SCALE, PLACE_SCALE, SHIFTS, ActorCodes, attend, displacements, shift
 from refvid.model.cmsa import CODES, CmsaNetwork, LevelStream
 from refvid.model.cmsa_config import CmsaConfig
 from refvid.model.detail import ActorChoice
@@ -61,6 +61,23 @@ def test_codes_are_learnt_of_every_level_and_of_fine_features() -> None:
     assert all(x.grad is not None and bool(x.grad.any()) for x in (*levels, fine))
 
 
+def test_mean_shift_draws_the_codes_of_an_actor_together() -> None:
+    codes = torch.randn(2, 4, 3, 5, dtype=torch.float64)
+    fine = torch.randn(2, 4, 6, 10, dtype=torch.float64)
+    moved = codes.flatten(2)
+    for _ in range(SHIFTS):
+        moved = literal(moved, moved, moved)
+    coarse, exact = shift(codes, fine)
+    torch.testing.assert_close(coarse.flatten(2), moved)
+    torch.testing.assert_close(exact.flatten(2), literal(fine.flatten(2), codes.flatten(2), moved))
+    groups = torch.tensor([0.0, 6.0]).repeat_interleave(6).view(1, 1, 3, 4).expand(1, 2, 3, 4).double()
+    scattered = groups + 0.4 * torch.randn(1, 2, 3, 4, dtype=torch.float64)
+    gathered = shift(scattered, fine[:1, :2])[0]
+    within = [x.flatten(2)[..., :6].std(-1).max().item() for x in (scattered, gathered)]
+    assert within[1] < within[0] / 3
+    assert (gathered.flatten(2)[..., 6:] - gathered.flatten(2)[..., :6]).mean().item() == pytest.approx(6, abs=1)
+
+
 def squares(*columns: int) -> Tensor:
     """Codes [1, 2, 6, 12] of two squares of 2 x 2 cells that begin in these columns, rows 1 and 4 first."""
     codes = torch.zeros(1, 2, 6, 12, dtype=torch.float64)
@@ -96,7 +113,8 @@ def test_what_is_chosen_is_the_actor_with_the_largest_mean() -> None:
     for row, means in enumerate([(1.0, 0.5, 1.0), (-3.0, -0.2, -0.2)]):
         for (y, x), mean in zip(((0, 4), (6, 16)), means[:2], strict=True):
             single = logits[row, 0, y // 2, x // 2].item()
-            expected = single + share * (mean - single) + (mean - means[2]) + 0.5
+            near = 1 if mean == means[2] else -1
+            expected = single + share * (mean - single) + (mean - means[2]) + 0.5 * near + 0.5
             assert own[row, 0, y, x].item() == pytest.approx(expected, abs=1e-9)
     assert torch.equal(told, seen)  # at first
 
@@ -183,7 +201,8 @@ def test_the_loss_of_edges_is_dice_of_what_codes_find() -> None:
     assert edge_loss(coarse, fine, maps, masks[:, 2:]).item() == 0
 
 
-def test_codes_start_as_places() -> None:
+def test_codes_start_as_places(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("refvid.model.actors.SHIFTS", 0)
     module = ActorCodes((3, 4, 5), 6, 4)
     with torch.no_grad():
         for parameter in (module.code.weight, module.code.bias):
@@ -191,7 +210,7 @@ def test_codes_start_as_places() -> None:
             parameter.zero_()
         coarse, _ = module([torch.randn(1, width, 3, 5) for width in (3, 4, 5)], torch.randn(1, 6, 6, 10))
     places = spatial_code(3, 5, dtype=torch.float32, device=torch.device("cpu"))[[1, 4]]
-    torch.testing.assert_close(coarse[0, :2], places)
+    torch.testing.assert_close(coarse[0, :2], PLACE_SCALE * places)
     assert not coarse[0, 2:].any()
 
 
@@ -212,6 +231,7 @@ def test_the_whole_loss_teaches_codes() -> None:
         "entropy",
         "dice",
         "contrast",
+        "choice",
         "words",
         "attributes",
         "actors",

@@ -59,12 +59,17 @@ def test_contrast_of_known_logits() -> None:
     assert contrast_loss(logits, masks, known, maps).item() == pytest.approx((first + second) / 2)
     nothing = contrast_loss(logits[:, 2:], masks[:, 2:], known[:, 2:], maps)
     assert nothing.item() == 0
+    with_nothing = contrast_loss(logits, masks, known, maps, nothing=True)  # a third choice, of logit 0
+    expected = [math.log(sum(math.exp(other - own) for other in (3, 1, 0))) for own in (3, 1, 0)]
+    assert with_nothing.item() == pytest.approx(sum(expected) / 3)
 
 
 def test_the_loss_is_the_weighted_sum_of_its_parts(network: CmsaNetwork, batch: Batch) -> None:
-    settings = ObjectiveSettings(entropy=2.0, dice=3.0, contrast=0.7, words=0.5, attributes=0.25, actors=0.1, edges=0.6)
+    settings = ObjectiveSettings(
+        entropy=2.0, dice=3.0, contrast=0.7, choice=0.4, words=0.5, attributes=0.25, actors=0.1, edges=0.6
+    )
     loss, parts = Objective(network, len(VOCABULARY), settings)(network, batch)
-    assert set(parts) == {"entropy", "dice", "contrast", "words", "attributes", "actors", "edges"}
+    assert set(parts) == {"entropy", "dice", "contrast", "choice", "words", "attributes", "actors", "edges"}
     expected = sum(getattr(settings, name) * value for name, value in parts.items())
     torch.testing.assert_close(loss.detach(), expected)
 
