@@ -32,19 +32,17 @@ def small_config() -> CmsaConfig:
     )
 
 
-WORDS = torch.tensor([[[2, 3]]])
-
-
 def save_random(config: CmsaConfig, folder: Path) -> Path:
     """Write the checkpoint of a random model whose masks are neither empty nor full."""
     torch.manual_seed(8)
     network = build_network(config).eval()
     box = Letterbox(46, 80, config.canvas(46, 80))
     picture = box.apply(torch.from_numpy(frame_pixels(0, (80, 46))).permute(2, 0, 1)[None])
+    word_ids = torch.tensor([[[2, 3]]])
     with torch.no_grad():
         for _ in range(2):  # what chooses among actors does not scale with the logits
-            network.fusion.score.weight.div_(network(picture[None], WORDS).std())
-            network.fusion.score.bias.sub_(network(picture[None], WORDS).median())
+            network.fusion.score.weight.div_(network(picture[None], word_ids).std())
+            network.fusion.score.bias.sub_(network(picture[None], word_ids).median())
     save_checkpoint(network, config, folder)
     return folder
 
