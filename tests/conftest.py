@@ -23,6 +23,7 @@ def small_config() -> CmsaConfig:
     return refvid_config(WORDS).renamed(
         name="small",
         actor_channels=0,
+        word_evidence=False,
         backbone_channels=(4, 4, 8, 8, 8),
         input_size=64,
         embedding_channels=8,

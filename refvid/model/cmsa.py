@@ -22,6 +22,7 @@ from refvid.model.cross_frame_stream import CrossFrameStream
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.cvpr19 import Cvpr19Attention, Cvpr19Fusion, cvpr19_attention
 from refvid.model.detail import DetailUpsampling
+from refvid.model.evidence import WordEvidence
 from refvid.model.fusion import GatedMultiLevelFusion
 from refvid.model.fusion_alternatives import SelfGatedFusion, SummedFusion
 from refvid.model.fusion_decoders import ConvolutionalLSTMFusion, DeconvolutionFusion, PyramidPoolingFusion
@@ -78,6 +79,7 @@ class CmsaNetwork(ReferringNetwork):
         fusion: Fusion,
         detail: DetailUpsampling | None,
         actors: ActorCodes | None,
+        evidence: WordEvidence | None,
         frame_radius: int,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
@@ -85,7 +87,7 @@ class CmsaNetwork(ReferringNetwork):
         super().__init__(pixel_mean, pixel_std)
         self.backbone, self.embedding = backbone, embedding
         self.cross_frame, self.cross_modal, self.fusion = cross_frame, cross_modal, fusion
-        self.detail, self.actors = detail, actors
+        self.detail, self.actors, self.evidence = detail, actors, evidence
         self.motion = None if actors is None else ActorMotion(backbone.channels[-1])
         self.frame_radius = frame_radius if len(cross_frame) else 0
         self.cross_frame_at = tuple(level - FIRST_LEVEL for level in cross_frame_levels) if len(cross_frame) else ()
@@ -138,7 +140,11 @@ class CmsaNetwork(ReferringNetwork):
             for attend, level in zip(self.cross_modal, levels[:LEVELS], strict=True)
         ]
         fused = self.fusion.fuse([multimodal for multimodal, _ in results])
-        return self.fusion.score(fused), fused, [attention for _, attention in results]
+        logits: Tensor = self.fusion.score(fused)
+        if self.evidence is not None:
+            evidence = self.evidence(levels[:LEVELS], words, word_mask, word_ids)
+            logits = logits + evidence.flatten(0, 1)[:, None].to(logits.dtype)
+        return logits, fused, [attention for _, attention in results]
 
     def enhance(
         self,
@@ -288,6 +294,9 @@ def build_cmsa(config: CmsaConfig) -> CmsaNetwork:
         else None,
         actors=ActorCodes(backbone.channels, config.detail_channels, config.actor_channels)
         if config.actor_channels
+        else None,
+        evidence=WordEvidence(backbone.channels, config.embedding_channels, len(config.vocabulary))
+        if config.word_evidence
         else None,
         frame_radius=config.frame_radius,
         pixel_mean=config.pixel_mean,

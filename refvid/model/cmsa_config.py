@@ -30,6 +30,8 @@ class CmsaConfig(ModelConfig):
             are upsampled bilinearly, as in the paper.
         actor_channels: Width of the codes by which positions of one actor find each other (`ActorCodes`, needs
             `detail_channels`); 0: each position answers by itself, as in the paper.
+        word_evidence: Whether the truth of each word by itself counts for an expression (`WordEvidence`, needs language
+            "words"); the paper has no such thing.
         attention_channels: Width of queries, keys and values (512 in the paper).
         fusion_channels: Width of X^i in gated fusion (500 in the paper).
         language: What Eq. 1 joins to the pixels: "words" (CMSA-W), or "sentence", one vector by an LSTM (CMSA-S).
@@ -51,6 +53,7 @@ class CmsaConfig(ModelConfig):
 
     detail_channels: int = 0
     actor_channels: int = 0
+    word_evidence: bool = False
     attention_channels: int = 512
     fusion_channels: int = 500
     language: LanguageName = "words"
@@ -77,8 +80,11 @@ class CmsaConfig(ModelConfig):
                 f"actor_channels are at least 2 and need detail_channels, got {self.actor_channels} with "
                 f"{self.detail_channels} detail channels"
             )
-        if self.actor_channels and self.fusion == "deconvolution":
-            raise ValueError("actor_channels need logits on the grid of the levels; leave them 0 with 'deconvolution'")
+        for name in ("actor_channels", "word_evidence"):
+            if getattr(self, name) and self.fusion == "deconvolution":
+                raise ValueError(f"{name} need logits on the grid of the levels, which 'deconvolution' does not give")
+        if self.word_evidence and self.language != "words":
+            raise ValueError(f"word_evidence needs language 'words', got {self.language!r}")
         self._refuse_what_cannot_be_joined()
 
     def _refuse_what_cannot_be_joined(self) -> None:
@@ -115,8 +121,8 @@ def tiny_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
 
 def refvid_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
     """Return `refvid-tiny`, our own variant: `cmsa-tiny` with finer logits, codes of actors by which one of them is
-    chosen and its motion seen, and CFSA that knows where and when.
+    chosen and its motion seen, the truth of each word by itself, and CFSA that knows where and when.
     """
     return tiny_config(vocabulary).renamed(
-        name="refvid-tiny", detail_channels=24, actor_channels=12, cross_frame_code="space-time"
+        name="refvid-tiny", detail_channels=24, actor_channels=12, word_evidence=True, cross_frame_code="space-time"
     )

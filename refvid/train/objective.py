@@ -8,6 +8,7 @@ attention of each word (b_n . c_p of `cross_modal`) to look at what it is true o
 with one vector for the whole sentence, are trained without `words`. `actors` teaches codes of actors (`model.actors`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -18,6 +19,7 @@ from refvid.data.sample import STRIDE, Batch
 from refvid.model.actors import attend
 from refvid.model.cmsa import CODES, CmsaNetwork
 from refvid.model.cross_modal import CrossModalSelfAttention
+from refvid.model.evidence import WordEvidence
 from refvid.model.language import FIRST_WORD_ID, WordEmbedding
 from refvid.model.spatial import spatial_code
 from refvid.model.system import LEVELS, ReferringNetwork
@@ -70,14 +72,30 @@ def paper_objective(architecture: str) -> ObjectiveSettings:
 
 
 class Objective(nn.Module):
-    """The loss of a network on a batch, with the heads that only training needs."""
+    """The loss of a network on a batch, with the heads that only training needs.
 
-    def __init__(self, network: ReferringNetwork, vocabulary_size: int, settings: ObjectiveSettings) -> None:
+    Args:
+        network: To be trained.
+        vocabulary_size: How many words it knows.
+        settings: Weights of the parts.
+        ambiguous: Ids of words that may be true of an actor and still be said of something else ("left" of where it
+            goes, and of where it is): no word's attention is taught by them.
+    """
+
+    def __init__(
+        self,
+        network: ReferringNetwork,
+        vocabulary_size: int,
+        settings: ObjectiveSettings,
+        ambiguous: Sequence[int] = (),
+    ) -> None:
         super().__init__()
         self.settings = settings
+        self.ambiguous = list(ambiguous)
+        by_itself = _evidence_of(network) is not None  # the network has such a head
         self.attribute_heads = nn.ModuleList(
             nn.Conv2d(channels, FIRST_WORD_ID + vocabulary_size, 1)
-            for channels in (network.attribute_channels if settings.attributes else ())
+            for channels in (network.attribute_channels if settings.attributes and not by_itself else ())
         )
         for head in self.attribute_heads:
             assert isinstance(head, nn.Conv2d)
@@ -134,19 +152,25 @@ class Objective(nn.Module):
 
     def _attribute_loss(self, network: ReferringNetwork, levels: list[Tensor], maps: Tensor, words: Tensor) -> Tensor:
         truth = torch.einsum("brhw,brv->bvhw", maps, words.to(maps.dtype)).clamp(max=1)
+        evidence = _evidence_of(network)
+        told = (
+            [head(level) for head, level in zip(self.attribute_heads, network.attribute_levels(levels), strict=True)]
+            if evidence is None
+            else [evidence.told(levels[:LEVELS])]
+        )
         total = truth.new_zeros(())
-        for head, level in zip(self.attribute_heads, network.attribute_levels(levels), strict=True):
-            entropy = F.binary_cross_entropy_with_logits(head(level).float(), truth, reduction="none")
+        for logits in told:
+            entropy = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
             total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
         return 0.1 * total
 
-    @staticmethod
-    def _word_loss(network: ReferringNetwork, levels: list[Tensor], batch: Batch) -> Tensor:
+    def _word_loss(self, network: ReferringNetwork, levels: list[Tensor], batch: Batch) -> Tensor:
         assert isinstance(network, CmsaNetwork)
         assert batch.region_maps is not None
         assert batch.region_words is not None
         words, _ = network.embedding(batch.word_ids)
-        true = torch.stack([told[:, ids] for told, ids in zip(batch.region_words, batch.word_ids, strict=True)])
+        told = batch.region_words.index_fill(-1, torch.tensor(self.ambiguous, device=batch.masks.device).long(), False)
+        true = torch.stack([words[:, ids] for words, ids in zip(told, batch.word_ids, strict=True)])
         maps = torch.einsum("brhw,brel->belhw", batch.region_maps, true.to(batch.region_maps.dtype)).clamp(max=1)
         area = maps.sum((-2, -1))
         sought = (area > 1) & batch.known[..., None]  # a word true of at least a cell of something
@@ -158,6 +182,10 @@ class Objective(nn.Module):
             log_attention = module.word_logits(level, words, spatial)[sought].float().log_softmax(-1)
             total = total - (shares * log_attention).sum(-1).mean()
         return total
+
+
+def _evidence_of(network: ReferringNetwork) -> WordEvidence | None:
+    return network.evidence if isinstance(network, CmsaNetwork) else None
 
 
 def _words_attend(network: ReferringNetwork) -> bool:

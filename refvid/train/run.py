@@ -10,7 +10,9 @@ import torch
 
 from refvid.data.sample import Sample
 from refvid.errors import OutputExistsError, UsageError, WeightsError
+from refvid.model.language import FIRST_WORD_ID
 from refvid.model.network import build_network
+from refvid.model.system import ReferringNetwork
 from refvid.train.augment import Augmentation
 from refvid.train.checkpoint import MODEL_FOLDER, has_state, load_state, save_state
 from refvid.train.distributed import join_team
@@ -25,6 +27,7 @@ from refvid.train.sources import DataChoice, open_data
 from refvid.train.start import ModelChoice, begin, choose_config
 from refvid.train.validate import kept_back, predict, validate
 from refvid.weights import save_checkpoint
+from refvid.world.words import PLACE_WORDS
 
 PICTURED_SAMPLES = 4
 Say = Callable[[str], object]
@@ -90,11 +93,17 @@ def train(
         if objective == "paper":
             objective = paper_objective(config.architecture)
         run = Run(data, settings, objective or ObjectiveSettings(), config, origin)
-        trainer = Trainer(network, Objective(network, len(config.vocabulary), run.objective), settings, team)
+        trainer = Trainer(network, _objective(network, run), settings, team)
         if team.leads:
             folder.mkdir(parents=True, exist_ok=True)
             run.write(folder)
         return _go(run, folder, trainer, opened.source, show, say)
+
+
+def _objective(network: ReferringNetwork, run: Run) -> Objective:
+    vocabulary = run.config.vocabulary
+    ambiguous = [FIRST_WORD_ID + number for number, word in enumerate(vocabulary) if word in PLACE_WORDS]
+    return Objective(network, len(vocabulary), run.objective, ambiguous)
 
 
 def resume(
@@ -127,7 +136,7 @@ def resume(
         torch.manual_seed(run.settings.seed)
         network = build_network(run.config)
         source = open_data(run.data, run.settings, run.config.input_size).source
-        trainer = Trainer(network, Objective(network, len(run.config.vocabulary), run.objective), run.settings, team)
+        trainer = Trainer(network, _objective(network, run), run.settings, team)
         _restore(trainer, folder)
         team.wait()  # none may write before all have read
         if team.leads:

@@ -14,7 +14,6 @@ from refvid.world.grammar import VOCABULARY as GRAMMAR_WORDS
 from refvid.world.part_grammar import WORDS as PART_WORDS
 from refvid.world.sampler import Mode, draw_scene
 from refvid.world.scene import Reference, Scene
-from refvid.world.words import PLACE_WORDS
 
 # Every word that samples can say.
 VOCABULARY: tuple[str, ...] = tuple(sorted({*GRAMMAR_WORDS, *PART_WORDS}))
@@ -125,8 +124,7 @@ def sample_of(scene: Scene | Told, rng: np.random.Generator, expressions: int) -
         expressions=tuple(reference.expression for reference in references),
         masks=np.stack(masks) if masks else empty[None][:0],
         regions=np.stack([middle == index + 1 for index in shown]) if shown else empty[None][:0],
-        # "left" and "right" of what is true of an actor are where it goes, in a sentence often where it is.
-        region_words=tuple(told.words[index] - PLACE_WORDS for index in shown),
+        region_words=tuple(told.words[index] for index in shown),
     )
 
 

@@ -221,7 +221,7 @@ def test_codes_need_fine_features_and_two_channels(actors: int, detail: int) -> 
 
 
 def test_codes_need_logits_on_the_grid_of_the_levels() -> None:
-    with pytest.raises(ValueError, match="actor_channels need logits on the grid"):
+    with pytest.raises(ValueError, match="actor_channels need logits on the grid of the levels"):
         small_config().renamed(**ACTORS, fusion="deconvolution")
     assert build(**ACTORS, fusion="ppm").actors is not None
 

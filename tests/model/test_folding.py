@@ -25,6 +25,7 @@ VARIANTS: dict[str, dict[str, object]] = {
     "as printed": {"cross_frame_code": "none"},
     "actors": {"actor_channels": 5},
     "actors, no CFSA": {"actor_channels": 5, "cross_frame": False},
+    "word evidence": {"word_evidence": True},
     "no CFSA": {"cross_frame": False},
     "CFSA on all levels": {"cross_frame_levels": (3, 4, 5)},
     "no colours, no detail": {"colour_channels": 0, "detail_channels": 0},
