@@ -89,7 +89,9 @@ class Runner:
         stages = getattr(trunk, "stages", None) or [trunk.res3, trunk.res4, trunk.res5]
         for part, name in ((trunk.stem, "stem"), (trunk.res2, "Res2"), (stages[0], "Res3"), (stages[1], "Res4"),
                            (stages[2], "Res5"), (trunk.colours, "colour path"), (trunk.fine, "fine features"),
-                           (network.fusion.score, "score"), (network.detail, "detail head")):  # fmt: skip
+                           (network.fusion.score, "score"), (network.detail, "detail head"),
+                           (getattr(network, "actors", None), "codes of actors"),
+                           (getattr(network, "evidence", None), "word evidence")):  # fmt: skip
             if part is not None:
                 watch(part, "forward", name)
         watch(network, "encode", "trunk, the rest")

@@ -40,7 +40,7 @@ from refvid.errors import RefvidError
 from refvid.metrics import iou, iou_counts
 from refvid.model.config import ModelConfig
 from refvid.model.language import FIRST_WORD_ID, UNKNOWN_ID, Vocabulary, WordEmbedding
-from refvid.model.network import CONFIGS, build_network
+from refvid.model.network import CONFIGS, build_network, build_vocabulary
 from refvid.model.system import ReferringNetwork
 from refvid.train.augment import Augmentation
 from refvid.train.backbone_weights import load_backbone
@@ -211,7 +211,7 @@ def learn(recipe: Recipe, row: Row, seed: int, pool: Pool) -> tuple[ReferringNet
     config, settings = recipe.config(row), recipe.settings(seed)
     network = build_network(config)
     take_over(network, config)
-    objective = Objective(network, len(config.vocabulary), ObjectiveSettings(words=recipe.word_loss))
+    objective = Objective(network, build_vocabulary(config), ObjectiveSettings(words=recipe.word_loss))
     seen = pool if network.frame_radius else pool.stills()
     feed = Feed(seen, config, settings.batch, seed, Augmentation.of(settings))
     began, losses, parts = time.monotonic(), dict[str, list[float]](), set[str]()

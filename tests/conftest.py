@@ -19,7 +19,7 @@ WORDS = ("dog", "in", "man", "red", "shirt", "the", "yellow")
 
 
 def small_config() -> CmsaConfig:
-    """refvid-tiny in miniature, without the codes of actors, which not all alternatives can have; no training."""
+    """refvid-tiny in miniature, untrained, without codes of actors and word evidence, which not all can have."""
     return refvid_config(WORDS).renamed(
         name="small",
         actor_channels=0,

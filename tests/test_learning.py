@@ -11,7 +11,7 @@ from PIL import Image
 from refvid.cli.app import main
 from refvid.data.sample import Sample
 from refvid.model.cmsa_config import tiny_config
-from refvid.model.language import split_words
+from refvid.model.language import Vocabulary, split_words
 from refvid.model.network import build_network
 from refvid.train.augment import Augmentation
 from refvid.train.distributed import Team
@@ -79,7 +79,7 @@ def train_on(scene: Scene, folder: Path) -> None:
         fusion_channels=32,
     )
     network = build_network(config)
-    objective = Objective(network, len(words), ObjectiveSettings())
+    objective = Objective(network, Vocabulary(words, 20), ObjectiveSettings())
     trainer = Trainer(network, objective, SETTINGS, Team(0, 1, torch.device("cpu")))
     feed = Feed(OneClip(scene), config, SETTINGS.batch, SETTINGS.seed, Augmentation())
     for batch in feed.batches(0, SETTINGS.steps):

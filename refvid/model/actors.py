@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refvid.model.multimodal import widen
 from refvid.model.products import LOG2_E, multiply, takes_onednn
 from refvid.model.spatial import SPATIAL_CHANNELS, spatial_code
 
@@ -41,7 +42,7 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     Returns:
         [B, V, P].
     """
-    q, k, v = (x if x.dtype == torch.float64 else x.float() for x in (queries, keys, values))
+    q, k, v = map(widen, (queries, keys, values))
     with torch.autocast(queries.device.type, enabled=False):
         if takes_onednn(q):
             return torch.stack([_attend_in_inference(*picture) for picture in zip(q, k, v, strict=True)])
@@ -113,7 +114,10 @@ class ActorCodes(nn.Module):
 
 
 def shift(codes: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
-    """Return codes [B, G, h, w], and codes [B, G, 2 h, 2 w] of the same pictures, after mean shift."""
+    """Return codes [B, G, h, w], and `fine` ones [B, G, 2 h, 2 w] of the same pictures, after mean shift.
+
+    Both in float32 or wider.
+    """
     before = codes.flatten(2)
     after = before
     for _ in range(SHIFTS):

@@ -115,17 +115,15 @@ class CmsaNetwork(ReferringNetwork):
             Logits [B, E, h, w] on the feature grid, or [B, E, 2 h, 2 w] with fine features or deconvolution, and each
             level's word attention [B, E, L], L = 1 where a sentence is one vector.
         """
-        logits, fused, attentions = self._score(levels, word_ids)
-        if self.detail is not None:
-            logits = self.detail(logits, fused, levels[LEVELS], levels[CODES:])
-        return logits.view(*word_ids.shape[:2], *logits.shape[-2:]), attentions
+        _, logits, attentions = self.answers(levels, word_ids)
+        return logits, attentions
 
-    def answers(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits [B, E, h, w] before fine features and codes of actors took part, and those of `segment`."""
-        logits, fused, _ = self._score(levels, word_ids)
+    def answers(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+        """Return the logits [B, E, h, w] by which an actor is chosen, and then what `segment` returns of the same."""
+        logits, fused, attentions = self._score(levels, word_ids)
         final = logits if self.detail is None else self.detail(logits, fused, levels[LEVELS], levels[CODES:])
-        first, last = (each.view(*word_ids.shape[:2], *each.shape[-2:]) for each in (logits, final))
-        return first, last
+        before, after = (answer.view(*word_ids.shape[:2], *answer.shape[-2:]) for answer in (logits, final))
+        return before, after, attentions
 
     def _score(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return logits [B * E, 1, h, w], what they were scored from [B * E, X, h, w], and each level's attention."""
@@ -143,7 +141,7 @@ class CmsaNetwork(ReferringNetwork):
         logits: Tensor = self.fusion.score(fused)
         if self.evidence is not None:
             evidence = self.evidence(levels[:LEVELS], words, word_mask, word_ids)
-            logits = logits + evidence.flatten(0, 1)[:, None].to(logits.dtype)
+            logits = logits + evidence.flatten(0, 1)[:, None]
         return logits, fused, [attention for _, attention in results]
 
     def enhance(

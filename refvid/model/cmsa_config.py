@@ -82,7 +82,10 @@ class CmsaConfig(ModelConfig):
             )
         for name in ("actor_channels", "word_evidence"):
             if getattr(self, name) and self.fusion == "deconvolution":
-                raise ValueError(f"{name} need logits on the grid of the levels, which 'deconvolution' does not give")
+                raise ValueError(
+                    f"{name} takes logits on the grid of the levels, which fusion 'deconvolution' does not give; "
+                    "leave it off"
+                )
         if self.word_evidence and self.language != "words":
             raise ValueError(f"word_evidence needs language 'words', got {self.language!r}")
         self._refuse_what_cannot_be_joined()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.model.actors import attend
+from refvid.model.multimodal import widen
 
 
 class DetailUpsampling(nn.Module):
@@ -18,7 +19,8 @@ class DetailUpsampling(nn.Module):
     (benchmarks/trunk_probe.py). The last map begins at zero, which is bilinear upsampling.
 
     With `actors`, an expression's logits are averaged over each actor, and what decides is how far an actor's mean is
-    below that of the actor that fits best: of two men in yellow one is meant, however like he is to the other.
+    below that of the actor that fits best, and how near its code is: of two men in yellow one is meant, however like
+    he is to the other.
     """
 
     def __init__(self, detail_channels: int, fusion_channels: int, *, actors: bool = False) -> None:
@@ -43,7 +45,7 @@ class DetailUpsampling(nn.Module):
             Logits [B * E, 1, 2 h, 2 w].
         """
         size = fine.shape[-2:]
-        rough = F.interpolate(self.coarse(torch.cat([fused, logits], 1)), size, mode="bilinear")
+        rough = F.interpolate(self.coarse(torch.cat([fused, logits.to(fused.dtype)], 1)), size, mode="bilinear")
         upsampled = F.interpolate(logits, size, mode="bilinear")
         seen = fine.repeat_interleave(len(fused) // len(fine), 0)
         if self.choice is not None:
@@ -85,16 +87,16 @@ class ActorChoice(nn.Module):
         best, chosen = means.max(-1)
         exact = attend(queries, keys, means).reshape(upsampled.shape)
         behind = exact - best.reshape(-1, 1, 1, 1)
-        near = _nearness(queries, keys.mT.gather(1, chosen[..., None].expand(-1, -1, keys.shape[1])))
+        near = nearness(queries, keys.mT.gather(1, chosen[..., None].expand(-1, -1, keys.shape[1])))
         near = near.reshape(upsampled.shape).to(exact.dtype)
         own = torch.lerp(upsampled.to(exact.dtype), exact, self.mean_share.sigmoid().to(exact.dtype))
         told = self.told(torch.cat([upsampled.to(exact.dtype), exact, behind, near], 1).to(seen.dtype))
         return own + self.rivalry * behind + self.decision * (2 * near - 1) + self.offset, seen + told
 
 
-def _nearness(codes: Tensor, chosen: Tensor) -> Tensor:
+def nearness(codes: Tensor, chosen: Tensor) -> Tensor:
     """Return exp(-|e_p - e_b|^2) [B, E, P] of codes e_p [B, G, P] and e_b [B, E, G], in float32 or wider."""
-    p, b = (x if x.dtype == torch.float64 else x.float() for x in (codes, chosen))
+    all_codes, best = widen(codes), widen(chosen)
     with torch.autocast(codes.device.type, enabled=False):
-        distance = p.square().sum(1)[:, None] - 2 * b @ p + b.square().sum(-1)[..., None]
+        distance = all_codes.square().sum(1)[:, None] - 2 * best @ all_codes + best.square().sum(-1)[..., None]
         return distance.clamp(min=0).neg().exp()

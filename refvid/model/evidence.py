@@ -12,12 +12,14 @@ last word is not to be true of what is meant. s is `LEAST_TRUTH`.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.language import FIRST_WORD_ID
+from refvid.model.language import FIRST_WORD_ID, UNKNOWN_ID
+from refvid.model.multimodal import widen
 
 HIDDEN_CHANNELS = 48
 REACH = 5  # words, by each of two convolutions
@@ -40,27 +42,34 @@ class WordEvidence(nn.Module):
         self.table = nn.Parameter(torch.empty(FIRST_WORD_ID + vocabulary_size, sum(level_channels)))
         self.bias = nn.Parameter(torch.full((FIRST_WORD_ID + vocabulary_size,), RARE))
         self.around = nn.Conv1d(embedding_channels, HIDDEN_CHANNELS, REACH, padding=REACH // 2)
-        self.weigh = nn.Conv1d(HIDDEN_CHANNELS, 2, REACH, padding=REACH // 2, bias=False)
-        self.weight = nn.Embedding(FIRST_WORD_ID + vocabulary_size, 2)
+        self.context_weight = nn.Conv1d(HIDDEN_CHANNELS, 2, REACH, padding=REACH // 2)
+        self.word_weight = nn.Parameter(torch.zeros(FIRST_WORD_ID + vocabulary_size, 2))
         nn.init.normal_(self.table, std=0.02)
-        nn.init.zeros_(self.weigh.weight)
+        nn.init.zeros_(self.context_weight.weight)
         with torch.no_grad():
-            self.weight.weight.copy_(torch.tensor([STATED, DENIED]).expand_as(self.weight.weight))
+            cast(Tensor, self.context_weight.bias).copy_(torch.tensor([STATED, DENIED]))
 
-    def told(self, levels: Sequence[Tensor]) -> Tensor:
+    def truth_logits(self, levels: Sequence[Tensor]) -> Tensor:
         """Return the logits [B, V, h, w] of every word of the vocabulary, in the order of ids, at every position."""
         return F.conv2d(torch.cat(list(levels), 1), self.table[..., None, None], self.bias)
 
     def weights(self, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return g_n and g'_n, each [B, E, L], of words [B, E, L, C], 0 for padding."""
+        """Return g_n and g'_n, each [B, E, L] in float32 or wider; 0 for padding and for words it does not know.
+
+        Args:
+            words: Embedded words [B, E, L, C].
+            word_mask: Which of them are words, bool [B, E, L].
+            word_ids: int64 [B, E, L].
+        """
         inside = word_mask.flatten(0, 1)[:, None].to(words.dtype)
         hidden = F.relu(self.around(words.flatten(0, 1).mT * inside)) * inside  # [B * E, X, L]
-        context = self.weigh(hidden).mT.reshape(*word_ids.shape, 2)
-        stated, denied = (F.softplus(context + self.weight(word_ids)) * word_mask[..., None]).unbind(-1)
+        context = widen(self.context_weight(hidden).mT.reshape(*word_ids.shape, 2))
+        known = word_mask & (word_ids != UNKNOWN_ID)
+        stated, denied = (F.softplus(context + self.word_weight[word_ids]) * known[..., None]).unbind(-1)
         return stated, denied
 
     def forward(self, levels: Sequence[Tensor], words: Tensor, word_mask: Tensor, word_ids: Tensor) -> Tensor:
-        """Return what is added to the logits of each expression, [B, E, h, w].
+        """Return what is added to the logits of each expression, [B, E, h, w] in float32 or wider.
 
         Args:
             levels: [B, C_i, h, w].
@@ -71,9 +80,7 @@ class WordEvidence(nn.Module):
         batch, _, height, width = levels[0].shape
         features = torch.cat([level.flatten(2) for level in levels], 1)
         logits = self.table[word_ids].flatten(1, 2) @ features + self.bias[word_ids].flatten(1)[..., None]
-        logits = logits.view(*word_ids.shape, -1)
-        logits = logits if logits.dtype == torch.float64 else logits.float()
-        truth = logits.sigmoid()
-        stated, denied = (weight.to(truth.dtype) for weight in self.weights(words, word_mask, word_ids))
+        truth = widen(logits).view(*word_ids.shape, -1).sigmoid()
+        stated, denied = self.weights(words, word_mask, word_ids)
         evidence = stated[..., None] * (truth + LEAST_TRUTH).log() + denied[..., None] * (1 + LEAST_TRUTH - truth).log()
         return evidence.sum(2).view(batch, -1, height, width)

@@ -1,14 +1,14 @@
 """The loss: binary cross-entropy on masks (Eq. 8), and what was found to help a network trained from scratch.
 
 Training masks alone teach the words slowly: an expression says which of several actors is meant only through all of
-its words at once. Where a data set knows its actors and the words that are true of each, three more terms help:
+its words at once. Where a data set knows its actors and the words that are true of each, more terms help:
 `contrast` asks the mean logit in the region that is meant to exceed those in the others, `attributes` asks every
-position which words are true of what it shows (a linear head that is thrown away after training), and `words` asks the
-attention of each word (b_n . c_p of `cross_modal`) to look at what it is true of. Networks without that attention, or
-with one vector for the whole sentence, are trained without `words`. `actors` teaches codes of actors (`model.actors`).
+position which words are true of what it shows (by linear heads that are thrown away after training, or by the word
+evidence of a network that has it), and `words` asks the attention of each word (b_n . c_p of `cross_modal`) to look at
+what it is true of. Networks without that attention, or with one vector for the whole sentence, are trained without
+`words`. `choice`, `actors` and `edges` are for networks with codes of actors (`actor_objective`).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -16,15 +16,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.data.sample import STRIDE, Batch
-from refvid.model.actors import attend
 from refvid.model.cmsa import CODES, CmsaNetwork
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.evidence import WordEvidence
-from refvid.model.language import FIRST_WORD_ID, WordEmbedding
+from refvid.model.language import FIRST_WORD_ID, WordEmbedding, Words
 from refvid.model.spatial import spatial_code
 from refvid.model.system import LEVELS, ReferringNetwork
+from refvid.train.actor_objective import LEAST_REGION, actor_loss, edge_loss, intersection_over_union
+from refvid.world.words import PLACE_WORDS
 
-LEAST_REGION = 0.25  # cells: what is smaller does not take part in the contrast
 LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
 
 
@@ -39,7 +39,7 @@ class ObjectiveSettings:
         choice: The same by the logits before an actor is chosen, and with nothing, of logit 0, among what may be meant;
             where a network has codes of actors.
         words: Cross-entropy between each word's attention and the regions it is true of.
-        attributes: Binary cross-entropy of the words true of each position.
+        attributes: Binary cross-entropy of the words true of each position, by each head that is asked.
         actors: How far affinities are from an even spread over each actor, where a network has codes of actors.
         edges: 1 - Dice coefficient of each actor as its fine codes find it, where a network has codes of actors.
         foreground: What a pixel of the object weighs in the cross-entropy, where one of the background weighs 1.
@@ -76,26 +76,22 @@ class Objective(nn.Module):
 
     Args:
         network: To be trained.
-        vocabulary_size: How many words it knows.
+        vocabulary: What it reads.
         settings: Weights of the parts.
-        ambiguous: Ids of words that may be true of an actor and still be said of something else ("left" of where it
-            goes, and of where it is): no word's attention is taught by them.
     """
 
-    def __init__(
-        self,
-        network: ReferringNetwork,
-        vocabulary_size: int,
-        settings: ObjectiveSettings,
-        ambiguous: Sequence[int] = (),
-    ) -> None:
+    ambiguous: Tensor
+
+    def __init__(self, network: ReferringNetwork, vocabulary: Words, settings: ObjectiveSettings) -> None:
         super().__init__()
         self.settings = settings
-        self.ambiguous = list(ambiguous)
-        by_itself = _evidence_of(network) is not None  # the network has such a head
+        # "Left" is true of an actor that goes there, and said of where one is: no word's attention is taught by it.
+        ambiguous = sorted(vocabulary.ids[word] for word in PLACE_WORDS & vocabulary.ids.keys())
+        self.register_buffer("ambiguous", torch.tensor(ambiguous, dtype=torch.long), persistent=False)
+        has_evidence = _evidence_of(network) is not None  # and with it such heads
         self.attribute_heads = nn.ModuleList(
-            nn.Conv2d(channels, FIRST_WORD_ID + vocabulary_size, 1)
-            for channels in (network.attribute_channels if settings.attributes and not by_itself else ())
+            nn.Conv2d(channels, FIRST_WORD_ID + len(vocabulary.words), 1)
+            for channels in (network.attribute_channels if settings.attributes and not has_evidence else ())
         )
         for head in self.attribute_heads:
             assert isinstance(head, nn.Conv2d)
@@ -110,8 +106,8 @@ class Objective(nn.Module):
         Args:
             network: In training mode or not.
             batch: On the network's device.
-            masks: False to leave the masks and the contrast out, and with them most of the cost, where the batch knows
-                its regions.
+            masks: False to leave the masks, the contrast and the choice out, and with them most of the cost, where the
+                batch knows its regions.
             neighbour_gradients: Whether the trunk learns from the frames around the target too.
         """
         settings = self.settings
@@ -120,28 +116,14 @@ class Objective(nn.Module):
             clips, clips.shape[1] // 2, batch.frame_mask, batch.times, neighbour_gradients=neighbour_gradients
         )
         parts: dict[str, Tensor] = {}
-        with_actors = isinstance(network, CmsaNetwork) and network.actors is not None
         if (masks or batch.region_maps is None) and (settings.entropy or settings.dice):
-            if isinstance(network, CmsaNetwork):
-                before, logits = (answer.float() for answer in network.answers(levels, batch.word_ids))
-                earlier: list[Tensor] = []
-            else:
-                *earlier, logits = [response.float() for response in network.respond(levels, batch.word_ids)]
-                before = logits
-            weigh = {"foreground": settings.foreground}
-            parts["entropy"], parts["dice"] = mask_losses(logits, batch.masks, batch.known, **weigh)
-            for response in earlier:  # every scale that answers learns from the masks
-                parts["entropy"] = parts["entropy"] + mask_losses(response, batch.masks, batch.known, **weigh)[0]
-            if settings.contrast and batch.region_maps is not None:
-                parts["contrast"] = contrast_loss(logits, batch.masks, batch.known, batch.region_maps)
-            if with_actors and settings.choice and batch.region_maps is not None:
-                parts["choice"] = contrast_loss(before, batch.masks, batch.known, batch.region_maps, nothing=True)
+            parts = self._mask_parts(network, levels, batch)
         if batch.region_maps is not None and batch.region_words is not None:
             if settings.words and _words_attend(network):
                 parts["words"] = self._word_loss(network, levels, batch)
             if settings.attributes:
                 parts["attributes"] = self._attribute_loss(network, levels, batch.region_maps, batch.region_words)
-        if batch.region_maps is not None and with_actors:
+        if batch.region_maps is not None and _chooses_actors(network):
             coarse, fine = levels[CODES:]
             if settings.actors:
                 parts["actors"] = actor_loss(coarse, batch.region_maps)
@@ -150,16 +132,35 @@ class Objective(nn.Module):
         loss = torch.stack([getattr(settings, name) * value for name, value in parts.items()]).sum()
         return loss, {name: value.detach() for name, value in parts.items()}
 
+    def _mask_parts(self, network: ReferringNetwork, levels: list[Tensor], batch: Batch) -> dict[str, Tensor]:
+        settings, maps = self.settings, batch.region_maps
+        before = None
+        if _chooses_actors(network):
+            assert isinstance(network, CmsaNetwork)
+            before, *responses = (answer.float() for answer in network.answers(levels, batch.word_ids)[:2])
+        else:
+            responses = [response.float() for response in network.respond(levels, batch.word_ids)]
+        *earlier, logits = responses
+        weigh = {"foreground": settings.foreground}
+        parts = dict(zip(("entropy", "dice"), mask_losses(logits, batch.masks, batch.known, **weigh), strict=True))
+        for response in earlier:  # every scale that answers learns from the masks
+            parts["entropy"] = parts["entropy"] + mask_losses(response, batch.masks, batch.known, **weigh)[0]
+        if maps is not None and settings.contrast:
+            parts["contrast"] = contrast_loss(logits, batch.masks, batch.known, maps)
+        if maps is not None and settings.choice and before is not None:
+            parts["choice"] = contrast_loss(before, batch.masks, batch.known, maps, nothing=True)
+        return parts
+
     def _attribute_loss(self, network: ReferringNetwork, levels: list[Tensor], maps: Tensor, words: Tensor) -> Tensor:
         truth = torch.einsum("brhw,brv->bvhw", maps, words.to(maps.dtype)).clamp(max=1)
         evidence = _evidence_of(network)
-        told = (
+        answers = (
             [head(level) for head, level in zip(self.attribute_heads, network.attribute_levels(levels), strict=True)]
             if evidence is None
-            else [evidence.told(levels[:LEVELS])]
+            else [evidence.truth_logits(levels[:LEVELS])]
         )
         total = truth.new_zeros(())
-        for logits in told:
+        for logits in answers:
             entropy = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
             total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
         return 0.1 * total
@@ -169,8 +170,8 @@ class Objective(nn.Module):
         assert batch.region_maps is not None
         assert batch.region_words is not None
         words, _ = network.embedding(batch.word_ids)
-        told = batch.region_words.index_fill(-1, torch.tensor(self.ambiguous, device=batch.masks.device).long(), False)
-        true = torch.stack([words[:, ids] for words, ids in zip(told, batch.word_ids, strict=True)])
+        settled = batch.region_words.index_fill(-1, self.ambiguous, False)
+        true = torch.stack([true_words[:, ids] for true_words, ids in zip(settled, batch.word_ids, strict=True)])
         maps = torch.einsum("brhw,brel->belhw", batch.region_maps, true.to(batch.region_maps.dtype)).clamp(max=1)
         area = maps.sum((-2, -1))
         sought = (area > 1) & batch.known[..., None]  # a word true of at least a cell of something
@@ -186,6 +187,10 @@ class Objective(nn.Module):
 
 def _evidence_of(network: ReferringNetwork) -> WordEvidence | None:
     return network.evidence if isinstance(network, CmsaNetwork) else None
+
+
+def _chooses_actors(network: ReferringNetwork) -> bool:
+    return isinstance(network, CmsaNetwork) and network.actors is not None
 
 
 def _words_attend(network: ReferringNetwork) -> bool:
@@ -244,63 +249,3 @@ def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor, *,
     if not bool(chosen.any()):
         return logits.new_zeros(())
     return F.cross_entropy(scores[chosen], meant[chosen])
-
-
-def intersection_over_union(masks: Tensor, maps: Tensor) -> Tensor:
-    """Return the IoU [B, E, R] of each mask with each region, as shares of cells [B, E, P] and [B, R, P]."""
-    shared = torch.minimum(masks[:, :, None], maps[:, None]).sum(-1)
-    union = masks.sum(-1)[..., None] + maps.sum(-1)[:, None] - shared
-    return shared / union.clamp(min=1e-6)
-
-
-def actor_maps(maps: Tensor) -> Tensor:
-    """Return the shares [B, R, P] of cells that are of each actor: regions [B, R, h, w] without those within a larger
-    one, such as garments, and without those too small to matter, all of which become empty.
-    """
-    maps = maps.flatten(2)
-    area = maps.sum(-1)
-    shared = torch.minimum(maps[:, :, None], maps[:, None]).sum(-1)  # [B, R, R]
-    within = (shared > 0.8 * area[..., None]) & (area[:, None] > area[..., None])
-    return maps.masked_fill((within.any(-1) | (area < LEAST_REGION))[..., None], 0.0)
-
-
-def actor_loss(codes: Tensor, maps: Tensor) -> Tensor:
-    """Return how far each position's affinities are from an even spread over its own actor, as a divergence.
-
-    That is the mean over actors, of which the background is one, of the mean over the actor's positions.
-
-    Args:
-        codes: On the grid of the levels, [B, G, h, w].
-        maps: Shares of each cell that are of a region, [B, R, h, w].
-    """
-    maps = actor_maps(maps)
-    groups = torch.cat([maps, (1 - maps.sum(1, keepdim=True)).clamp(min=0)], 1)
-    area = groups.sum(-1, keepdim=True)
-    even = groups / area.clamp(min=1e-6)
-    with torch.autocast(codes.device.type, enabled=False):
-        wide = codes.flatten(2).mT if codes.dtype == torch.float64 else codes.flatten(2).mT.float()
-        log_affinity = (2 * wide @ wide.mT - wide.square().sum(-1)[:, None]).log_softmax(-1)  # [B, P, P]
-        spread = torch.einsum("brp,bpq->brq", even.to(wide.dtype), log_affinity)
-        cross = -(spread * even).sum(-1)
-    known = area[..., 0] > 0
-    entropy = -(even * even.clamp(min=1e-9).log()).sum(-1)
-    return (cross - entropy)[known].mean()
-
-
-def edge_loss(coarse: Tensor, fine: Tensor, maps: Tensor, masks: Tensor) -> Tensor:
-    """Return the mean of 1 - Dice coefficient of the actors that are masks of the batch, as their codes find them.
-
-    Args:
-        coarse: Codes on the grid of the levels, [B, G, h, w].
-        fine: Codes [B, G, 2 h, 2 w].
-        maps: Shares of each cell that are of a region, [B, R, h, w].
-        masks: Shares of each pixel that an expression means, [B, E, H, W].
-    """
-    cells, truth = F.avg_pool2d(masks, STRIDE).flatten(2), F.avg_pool2d(masks, STRIDE // 2).flatten(2)
-    actors = actor_maps(maps)
-    meant = intersection_over_union(cells, actors).amax(-1) > 0.8
-    if not bool(meant.any()):
-        return coarse.new_zeros(())
-    found = attend(fine.flatten(2), coarse.flatten(2), cells)[meant]
-    truth = truth[meant]
-    return (1 - 2 * (found * truth).sum(-1) / (found.square().sum(-1) + truth.square().sum(-1))).mean()

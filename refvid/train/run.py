@@ -10,8 +10,7 @@ import torch
 
 from refvid.data.sample import Sample
 from refvid.errors import OutputExistsError, UsageError, WeightsError
-from refvid.model.language import FIRST_WORD_ID
-from refvid.model.network import build_network
+from refvid.model.network import build_network, build_vocabulary
 from refvid.model.system import ReferringNetwork
 from refvid.train.augment import Augmentation
 from refvid.train.checkpoint import MODEL_FOLDER, has_state, load_state, save_state
@@ -27,7 +26,6 @@ from refvid.train.sources import DataChoice, open_data
 from refvid.train.start import ModelChoice, begin, choose_config
 from refvid.train.validate import kept_back, predict, validate
 from refvid.weights import save_checkpoint
-from refvid.world.words import PLACE_WORDS
 
 PICTURED_SAMPLES = 4
 Say = Callable[[str], object]
@@ -101,9 +99,7 @@ def train(
 
 
 def _objective(network: ReferringNetwork, run: Run) -> Objective:
-    vocabulary = run.config.vocabulary
-    ambiguous = [FIRST_WORD_ID + number for number, word in enumerate(vocabulary) if word in PLACE_WORDS]
-    return Objective(network, len(vocabulary), run.objective, ambiguous)
+    return Objective(network, build_vocabulary(run.config), run.objective)
 
 
 def resume(

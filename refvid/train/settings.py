@@ -36,7 +36,8 @@ class TrainSettings:
         weight_decay: Coefficient of the L2 term.
         decay_scope: "trunk": kernels of the trunk; "kernels": every matrix and kernel; "all": every parameter.
         mask_every: Steps from one that learns masks to the next; those between learn only which words are true of
-            what, where the data tell, and leave out the attention over words, the larger part of a step.
+            what and whose positions belong together, where the data tell, and leave out the attention over words, the
+            larger part of a step.
         neighbour_gradients: Whether the trunk learns from the frames around the target of a clip too; without, they
             cost no backward pass.
         power: Of the polynomial decay (1 - step / steps) ** power.

@@ -19,7 +19,8 @@ from refvid.weights import CONFIG_FILE, DEFAULT_MODEL, read_checkpoint, run_hint
 
 RANDOM = "none"
 _MAY_BE_NEW = ("cross_frame.",)  # a network that learnt from pictures goes on with clips
-_WORDS = "table.weight"  # the end of the name of the words' vectors
+# Ends of the names of what has a row for every word.
+_BY_WORD = ("table.weight", "evidence.table", "evidence.bias", "evidence.word_weight")
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,11 @@ def _joined(known: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:
 def _transplant(weights: dict[str, Tensor], network: ReferringNetwork, where: Path) -> None:
     """Copies weights into a network that may have more words, and cross-frame attention that they have not."""
     own = network.state_dict()
-    tables = [name for name in weights if name.endswith(_WORDS) and name in own]
+    tables = [
+        name
+        for name, value in weights.items()
+        if name.endswith(_BY_WORD) and name in own and own[name].shape[1:] == value.shape[1:]
+    ]
     with torch.no_grad():
         for table in tables:
             own[table][: len(weights[table])] = weights[table]

@@ -12,6 +12,7 @@ from refvid.cli.app import main
 from refvid.data.sample import Batch
 from refvid.model.cmsa import CmsaNetwork
 from refvid.model.cmsa_config import CmsaConfig
+from refvid.model.language import Vocabulary
 from refvid.model.network import build_network
 from refvid.train.objective import Objective, ObjectiveSettings
 from refvid.weights import load_model, save_checkpoint
@@ -110,7 +111,7 @@ def parts_of_the_loss(network: CmsaNetwork) -> set[str]:
         region_maps=F.avg_pool2d(masks, 8),
         region_words=torch.ones(1, 2, 2 + len(WORDS), dtype=torch.bool),
     )
-    loss, parts = Objective(network, len(WORDS), ObjectiveSettings())(network, batch)
+    loss, parts = Objective(network, Vocabulary(WORDS, 20), ObjectiveSettings())(network, batch)
     loss.backward()
     assert loss.isfinite()
     return set(parts)

@@ -9,10 +9,10 @@ from torch import Tensor
 from refvid.model.actors import MOTION_SCALE, PLACE_SCALE, SHIFTS, ActorCodes, attend, displacements, shift
 from refvid.model.cmsa import CODES, CmsaNetwork, LevelStream
 from refvid.model.cmsa_config import CmsaConfig
-from refvid.model.detail import ActorChoice
+from refvid.model.detail import ActorChoice, nearness
 from refvid.model.spatial import spatial_code
 from refvid.model.system import LEVELS
-from refvid.train.objective import actor_loss, edge_loss
+from refvid.train.actor_objective import actor_loss, edge_loss
 from tests.conftest import small_config
 from tests.model.miniature import (
     EXPRESSIONS,
@@ -119,6 +119,12 @@ def test_what_is_chosen_is_the_actor_with_the_largest_mean() -> None:
     assert torch.equal(told, seen)  # at first
 
 
+def test_nearness_is_that_of_each_picture_to_each_code() -> None:
+    codes, best = torch.randn(2, 3, 7, dtype=torch.float64), torch.randn(2, 4, 3, dtype=torch.float64)
+    expected = (-(codes[:, None] - best[..., None]).square().sum(2)).exp()
+    torch.testing.assert_close(nearness(codes, best), expected)
+
+
 def network_with_actors(**changes: object) -> CmsaNetwork:
     network = unsettle(build(**ACTORS, **changes)).double()
     assert isinstance(network, CmsaNetwork)
@@ -221,7 +227,7 @@ def test_codes_need_fine_features_and_two_channels(actors: int, detail: int) -> 
 
 
 def test_codes_need_logits_on_the_grid_of_the_levels() -> None:
-    with pytest.raises(ValueError, match="actor_channels need logits on the grid of the levels"):
+    with pytest.raises(ValueError, match="actor_channels takes logits on the grid of the levels"):
         small_config().renamed(**ACTORS, fusion="deconvolution")
     assert build(**ACTORS, fusion="ppm").actors is not None
 

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.evidence import LEAST_TRUTH, RARE, WordEvidence
+from refvid.model.cmsa import CmsaNetwork
+from refvid.model.evidence import LEAST_TRUTH, RARE, REACH, WordEvidence
+from refvid.model.language import UNKNOWN_ID, Vocabulary
+from refvid.model.system import LEVELS
 from refvid.train.objective import Objective, ObjectiveSettings
 from tests.conftest import WORDS, small_config
 from tests.model.miniature import (
@@ -54,12 +57,33 @@ def test_evidence_equals_the_literal_formula() -> None:
             torch.testing.assert_close(found[b, e].flatten(), expected)
 
 
+def literal_weights(evidence: WordEvidence, words: Tensor, ids: list[int]) -> Tensor:
+    """g_n and g'_n [L, 2] of one expression, word by word."""
+    near, reach = evidence.around, REACH // 2
+    places = range(len(ids))
+
+    def around(convolution: nn.Conv1d, rows: list[Tensor], n: int) -> Tensor:
+        assert convolution.bias is not None
+        taps = range(-reach, reach + 1)
+        return convolution.bias + sum(
+            (convolution.weight[..., tap + reach] @ rows[n + tap] for tap in taps if n + tap in places),
+            torch.zeros_like(convolution.bias),
+        )
+
+    hidden = [around(near, list(words), n).relu() for n in places]
+    found = torch.stack([around(evidence.context_weight, hidden, n) + evidence.word_weight[ids[n]] for n in places])
+    return F.softplus(found) * torch.tensor([word != UNKNOWN_ID for word in ids])[:, None]
+
+
 @torch.no_grad()
 def test_weights_are_those_of_words_among_words() -> None:
     evidence, (_, words, mask, ids) = module(), inputs()
-    for weights in evidence.weights(words, mask, ids):
-        assert (weights >= 0).all()
-        assert torch.equal(weights > 0, mask)
+    found = torch.stack(evidence.weights(words, mask, ids), -1)
+    for b in range(2):
+        for e in range(2):
+            said = ids[b, e][mask[b, e]].tolist()
+            torch.testing.assert_close(found[b, e, : len(said)], literal_weights(evidence, words[b, e], said))
+            assert not found[b, e, len(said) :].any()
     alone = evidence.weights(words[:, 1:], mask[:, 1:], ids[:, 1:])
     for whole, part in zip(evidence.weights(words, mask, ids), alone, strict=True):
         torch.testing.assert_close(whole[:, 1:], part)
@@ -82,14 +106,14 @@ def test_one_word_that_is_not_true_outweighs_two_that_are() -> None:
     level = torch.eye(2).view(1, 2, 1, 2)
     ids = torch.tensor([[[2, 3, 4]]])
     first, second = evidence([level], torch.zeros(1, 1, 3, 4), ids > 0, ids).flatten().tolist()
-    weight = F.softplus(evidence.weight.weight[4, 0]).item()
+    weight = F.softplus(evidence.context_weight.bias[0]).item()
     assert first - second == pytest.approx(weight * torch.log(torch.tensor(LEAST_TRUTH)).item(), rel=0.1)
 
 
 @torch.no_grad()
 def test_what_is_told_of_all_words_is_what_counts_of_those_that_are_said() -> None:
     evidence, (levels, words, mask, ids) = module(), inputs()
-    truth = evidence.told(levels).sigmoid()
+    truth = evidence.truth_logits(levels).sigmoid()
     assert truth.shape == (2, 9, 3, 5)
     stated, denied = evidence.weights(words, mask, ids)
     for b, e in ((0, 0), (1, 1)):
@@ -111,7 +135,7 @@ def test_everything_learns() -> None:
 def test_the_loss_of_attributes_teaches_the_truth_of_words() -> None:
     network = build(**EVIDENCE)
     assert parts_of_the_loss(network) == {"entropy", "dice", "contrast", "words", "attributes"}
-    assert not list(Objective(network, len(WORDS), ObjectiveSettings()).parameters())  # no head beside it
+    assert not list(Objective(network, Vocabulary(WORDS, 20), ObjectiveSettings()).parameters())  # no head beside it
 
 
 def test_it_works_in_mixed_precision_is_saved_and_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +145,30 @@ def test_it_works_in_mixed_precision_is_saved_and_runs(tmp_path: Path, capsys: p
     check_command_line(config, tmp_path, capsys)
 
 
-@pytest.mark.parametrize("changes", [{"language": "sentence"}, {"fusion": "deconvolution"}])
-def test_evidence_needs_words_and_the_grid_of_the_levels(changes: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="word_evidence need"):
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"language": "sentence"}, "word_evidence needs language 'words', got 'sentence'"),
+        ({"fusion": "deconvolution"}, "word_evidence takes logits on the grid of the levels"),
+    ],
+)
+def test_evidence_needs_words_and_the_grid_of_the_levels(changes: dict[str, str], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
         small_config().renamed(**EVIDENCE, **changes)
+
+
+@pytest.mark.parametrize("actors", [0, 4])
+@torch.no_grad()
+def test_evidence_is_added_before_an_actor_is_chosen(actors: int) -> None:
+    network = unsettle(build(**EVIDENCE, actor_channels=actors)).double()
+    assert isinstance(network, CmsaNetwork)
+    assert network.evidence is not None
+    levels = network.enhance(torch.rand(2, 1, 3, 24, 40, dtype=torch.float64), 0)
+    before, after, attentions = network.answers(levels, EXPRESSIONS)
+    found, other = network.segment(levels, EXPRESSIONS)
+    assert torch.equal(after, found)
+    assert all(torch.equal(one, two) for one, two in zip(attentions, other, strict=True))
+    words, mask = network.embedding(EXPRESSIONS)
+    evidence = network.evidence(levels[:LEVELS], words, mask, EXPRESSIONS)
+    network.evidence = None
+    torch.testing.assert_close(network.answers(levels, EXPRESSIONS)[0] + evidence, before)

@@ -21,7 +21,8 @@ from tests.model.miniature import EXPRESSIONS, build
 
 T = TypeVar("T")
 VARIANTS: dict[str, dict[str, object]] = {
-    "refvid-tiny": {},
+    "no actors": {},
+    "refvid-tiny": {"actor_channels": 5, "word_evidence": True},
     "as printed": {"cross_frame_code": "none"},
     "actors": {"actor_channels": 5},
     "actors, no CFSA": {"actor_channels": 5, "cross_frame": False},

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from refvid.data.sample import Batch
 from refvid.errors import RefvidError
+from refvid.model.language import Vocabulary
 from refvid.model.network import build_network
 from refvid.model.system import ReferringNetwork
 from refvid.train.augment import Augmentation
@@ -85,7 +86,7 @@ def test_decay_reaches_what_its_scope_says(scope: str, expected: set[str] | None
 def test_masks_are_learnt_in_every_nth_step() -> None:
     network = build_network(CONFIG)
     settings = replace(SETTINGS, mask_every=3)
-    trainer = Trainer(network, Objective(network, len(WORDS), ObjectiveSettings()), settings, ALONE)
+    trainer = Trainer(network, Objective(network, Vocabulary(WORDS, 20), ObjectiveSettings()), settings, ALONE)
     batches = make_batches()
     learnt = ["dice" in trainer.advance(next(batches)).scalars for _ in range(5)]
     assert learnt == [True, False, False, True, False]
@@ -114,7 +115,7 @@ def test_a_run_can_leave_the_gradients_of_neighbours_out() -> None:
         torch.manual_seed(1)
         network = build_network(CONFIG)
         settings = replace(SETTINGS, frames=3, neighbour_gradients=neighbours)
-        trainer = Trainer(network, Objective(network, len(WORDS), ObjectiveSettings()), settings, ALONE)
+        trainer = Trainer(network, Objective(network, Vocabulary(WORDS, 20), ObjectiveSettings()), settings, ALONE)
         trainer.advance(next(make_batches(0, 3)))
         learnt.append(parameters_of(trainer)["backbone.stem.0.weight"])
     assert not torch.equal(learnt[0], learnt[1])

@@ -16,12 +16,14 @@ from safetensors.torch import load_file
 
 from refvid.cli.app import main
 from refvid.errors import OutputExistsError, RefvidError, UsageError, WeightsError
+from refvid.model.evidence import RARE
+from refvid.model.network import build_network
 from refvid.train.checkpoint import CHECKPOINTS, has_state, load_state
 from refvid.train.run import resume, train
 from refvid.train.settings import TrainSettings
 from refvid.train.sources import DataChoice
-from refvid.train.start import ModelChoice
-from refvid.weights import load_model, read_checkpoint
+from refvid.train.start import ModelChoice, begin
+from refvid.weights import load_model, read_checkpoint, save_checkpoint
 from tests.train.toy import WORDS, register, small_config
 
 ROOT = Path(__file__).parents[2]
@@ -147,6 +149,23 @@ def test_weights_go_on_with_more_words_and_with_clips(tmp_path: Path, model: Mod
     assert torch.allclose(before["embedding.table.weight"], after["embedding.table.weight"], atol=1e-6)
     assert config.training["before"]["steps"] == 6
     assert config.training["origin"]["start"] == str(first.model)
+
+
+def test_what_is_known_of_each_word_is_kept_where_words_are_added(tmp_path: Path) -> None:
+    config = small_config(vocabulary=("red", "zebra"))
+    torch.manual_seed(2)
+    start = tmp_path / "few"
+    save_checkpoint(build_network(config), config, start)
+    torch.manual_seed(3)
+    network, joined = begin(ModelChoice(start=start), config, WORDS)
+    assert joined.vocabulary[:2] == ("red", "zebra")
+    assert set(joined.vocabulary) == {*WORDS, "zebra"}
+    rows = 2 + len(joined.vocabulary)
+    before, after = load_file(start / "model.safetensors"), network.state_dict()
+    for name in ("embedding.table.weight", "evidence.table", "evidence.bias", "evidence.word_weight"):
+        assert len(after[name]) == rows
+        assert torch.equal(after[name][:4], before[name])
+    assert torch.equal(after["evidence.bias"][4:], torch.full((rows - 4,), RARE))
 
 
 def test_weights_of_another_shape_are_refused(tmp_path: Path, model: ModelChoice) -> None:

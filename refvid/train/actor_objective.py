@@ -1,0 +1,71 @@
+"""Losses that teach codes of actors (`model.actors`) from the regions of a scene."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from refvid.data.sample import STRIDE
+from refvid.model.actors import attend
+from refvid.model.multimodal import widen
+
+LEAST_REGION = 0.25  # cells: what is smaller does not take part
+
+
+def intersection_over_union(masks: Tensor, maps: Tensor) -> Tensor:
+    """Return the IoU [B, E, R] of each mask with each region, as shares of cells [B, E, P] and [B, R, P]."""
+    shared = torch.minimum(masks[:, :, None], maps[:, None]).sum(-1)
+    union = masks.sum(-1)[..., None] + maps.sum(-1)[:, None] - shared
+    return shared / union.clamp(min=1e-6)
+
+
+def actor_maps(maps: Tensor) -> Tensor:
+    """Return the shares [B, R, P] of cells that are of each actor: regions [B, R, h, w] without those within a larger
+    one, such as garments, and without those too small to matter, all of which become empty.
+    """
+    maps = maps.flatten(2)
+    area = maps.sum(-1)
+    shared = torch.minimum(maps[:, :, None], maps[:, None]).sum(-1)  # [B, R, R]
+    within = (shared > 0.8 * area[..., None]) & (area[:, None] > area[..., None])
+    return maps.masked_fill((within.any(-1) | (area < LEAST_REGION))[..., None], 0.0)
+
+
+def actor_loss(codes: Tensor, maps: Tensor) -> Tensor:
+    """Return how far each position's affinities are from an even spread over its own actor, as a divergence.
+
+    That is the mean over actors, of which the background is one, of the mean over the actor's positions.
+
+    Args:
+        codes: On the grid of the levels, [B, G, h, w].
+        maps: Shares of each cell that are of a region, [B, R, h, w].
+    """
+    maps = actor_maps(maps)
+    groups = torch.cat([maps, (1 - maps.sum(1, keepdim=True)).clamp(min=0)], 1)
+    area = groups.sum(-1, keepdim=True)
+    even = groups / area.clamp(min=1e-6)
+    with torch.autocast(codes.device.type, enabled=False):
+        wide = widen(codes.flatten(2).mT)
+        log_affinity = (2 * wide @ wide.mT - wide.square().sum(-1)[:, None]).log_softmax(-1)  # [B, P, P]
+        spread = torch.einsum("brp,bpq->brq", even.to(wide.dtype), log_affinity)
+        cross = -(spread * even).sum(-1)
+    known = area[..., 0] > 0
+    entropy = -(even * even.clamp(min=1e-9).log()).sum(-1)
+    return (cross - entropy)[known].mean()
+
+
+def edge_loss(coarse: Tensor, fine: Tensor, maps: Tensor, masks: Tensor) -> Tensor:
+    """Return the mean of 1 - Dice coefficient of the actors that are masks of the batch, as their codes find them.
+
+    Args:
+        coarse: Codes on the grid of the levels, [B, G, h, w].
+        fine: Codes [B, G, 2 h, 2 w].
+        maps: Shares of each cell that are of a region, [B, R, h, w].
+        masks: Shares of each pixel that an expression means, [B, E, H, W].
+    """
+    cells, truth = F.avg_pool2d(masks, STRIDE).flatten(2), F.avg_pool2d(masks, STRIDE // 2).flatten(2)
+    actors = actor_maps(maps)
+    meant = intersection_over_union(cells, actors).amax(-1) > 0.8
+    if not bool(meant.any()):
+        return coarse.new_zeros(())
+    found = attend(fine.flatten(2), coarse.flatten(2), cells)[meant]
+    truth = truth[meant]
+    return (1 - 2 * (found * truth).sum(-1) / (found.square().sum(-1) + truth.square().sum(-1))).mean()
