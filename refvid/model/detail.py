@@ -88,7 +88,7 @@ class ActorChoice(nn.Module):
         exact = attend(queries, keys, means).reshape(upsampled.shape)
         behind = exact - best.reshape(-1, 1, 1, 1)
         near = nearness(queries, keys.mT.gather(1, chosen[..., None].expand(-1, -1, keys.shape[1])))
-        near = near.reshape(upsampled.shape).to(exact.dtype)
+        near = near.reshape(upsampled.shape)
         own = torch.lerp(upsampled.to(exact.dtype), exact, self.mean_share.sigmoid().to(exact.dtype))
         told = self.told(torch.cat([upsampled.to(exact.dtype), exact, behind, near], 1).to(seen.dtype))
         return own + self.rivalry * behind + self.decision * (2 * near - 1) + self.offset, seen + told

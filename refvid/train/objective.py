@@ -123,7 +123,7 @@ class Objective(nn.Module):
                 parts["words"] = self._word_loss(network, levels, batch)
             if settings.attributes:
                 parts["attributes"] = self._attribute_loss(network, levels, batch.region_maps, batch.region_words)
-        if batch.region_maps is not None and _chooses_actors(network):
+        if batch.region_maps is not None and _choosing(network) is not None:
             coarse, fine = levels[CODES:]
             if settings.actors:
                 parts["actors"] = actor_loss(coarse, batch.region_maps)
@@ -135,9 +135,8 @@ class Objective(nn.Module):
     def _mask_parts(self, network: ReferringNetwork, levels: list[Tensor], batch: Batch) -> dict[str, Tensor]:
         settings, maps = self.settings, batch.region_maps
         before = None
-        if _chooses_actors(network):
-            assert isinstance(network, CmsaNetwork)
-            before, *responses = (answer.float() for answer in network.answers(levels, batch.word_ids)[:2])
+        if (choosing := _choosing(network)) is not None:
+            before, *responses = (answer.float() for answer in choosing.answers(levels, batch.word_ids)[:2])
         else:
             responses = [response.float() for response in network.respond(levels, batch.word_ids)]
         *earlier, logits = responses
@@ -189,8 +188,9 @@ def _evidence_of(network: ReferringNetwork) -> WordEvidence | None:
     return network.evidence if isinstance(network, CmsaNetwork) else None
 
 
-def _chooses_actors(network: ReferringNetwork) -> bool:
-    return isinstance(network, CmsaNetwork) and network.actors is not None
+def _choosing(network: ReferringNetwork) -> CmsaNetwork | None:
+    """Return the network if it chooses among actors by their codes."""
+    return network if isinstance(network, CmsaNetwork) and network.actors is not None else None
 
 
 def _words_attend(network: ReferringNetwork) -> bool:
