@@ -91,9 +91,12 @@ class Runner:
                            (stages[2], "Res5"), (trunk.colours, "colour path"), (trunk.fine, "fine features"),
                            (network.fusion.score, "score"), (network.detail, "detail head"),
                            (getattr(network, "actors", None), "codes of actors"),
-                           (getattr(network, "evidence", None), "word evidence")):  # fmt: skip
+                           (getattr(network, "evidence", None), "word evidence"),
+                           (getattr(network, "edges", None), "edges")):  # fmt: skip
             if part is not None:
                 watch(part, "forward", name)
+        if getattr(network, "edges", None) is not None:
+            watch(network.edges, "features", "edges")
         watch(network, "encode", "trunk, the rest")
         for cross_frame in self.stream._streams.values():
             watch(cross_frame, "_attend", "CFSA, blocks")

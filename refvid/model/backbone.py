@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Levels = tuple[Tensor, ...]  # Res3, Res4, Res5 of stride 8; where there are fine features, these of stride 4 too
+Levels = tuple[Tensor, ...]  # Res3, Res4, Res5 of stride 8; then what there is of finer ones, of stride 4 and 2
 
 
 class ResNetBackbone(nn.Module):
@@ -79,9 +79,12 @@ class LightBackbone(nn.Module):
         colour_channels: Of a `ColourPath` whose linear maps are added to Res3, Res4 and Res5; 0: none. They begin at
             zero, so that a trunk without the path can be taught on with it.
         fine_channels: Of a fourth level, of stride 4, from Res2 and the pixels' colours; 0: none.
+        with_stem: Whether the stem's features, of stride 2, come last.
     """
 
-    def __init__(self, widths: Sequence[int], colour_channels: int = 0, fine_channels: int = 0) -> None:
+    def __init__(
+        self, widths: Sequence[int], colour_channels: int = 0, fine_channels: int = 0, *, with_stem: bool = False
+    ) -> None:
         super().__init__()
         stem, res2, res3, res4, res5 = widths
         self.channels = (res3, res4, res5)
@@ -97,13 +100,15 @@ class LightBackbone(nn.Module):
             assert isinstance(tint, nn.Conv2d)
             nn.init.zeros_(tint.weight)
         self.fine = nn.Conv2d(res2 + 3, fine_channels, 1) if fine_channels else None
+        self.with_stem = with_stem
 
     def forward(self, images: Tensor) -> Levels:
         """Map normalised images [B, 3, H, W] to features of Res3, Res4, Res5, each [B, C, H / 8, W / 8].
 
-        Where there are fine features they come last, [B, C, H / 4, W / 4].
+        Fine features, [B, C, H / 4, W / 4], and the stem's, [B, C, H / 2, W / 2], follow where they are wanted.
         """
-        features = self.res2(self.stem(images))
+        stem = self.stem(images)
+        features = self.res2(stem)
         fine = () if self.fine is None else (self.fine(torch.cat([features, F.avg_pool2d(images, 4)], 1)),)
         colours = None if self.colours is None else self.colours(images)
         levels: Levels = ()
@@ -112,4 +117,4 @@ class LightBackbone(nn.Module):
             if colours is not None:
                 features = features + self.tints[index](colours)
             levels += (features,)
-        return levels + fine
+        return (*levels, *fine, stem) if self.with_stem else (*levels, *fine)

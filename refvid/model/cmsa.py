@@ -1,7 +1,7 @@
-"""CMSA + CFSA and the paper's alternatives, built of their parts by `build_cmsa`, which alone reads the config."""
+"""CMSA + CFSA and the paper's alternatives, out of parts that are given (see `cmsa_builder`)."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import torch
@@ -10,53 +10,28 @@ from torch import Tensor, nn
 from refvid.model.actors import ActorCodes, ActorMotion, displacements
 from refvid.model.attention_alternatives import (
     AttentionAlternative,
-    NoAttention,
-    PixelAttention,
-    WordAttention,
-    WordPixelPairAttention,
 )
 from refvid.model.backbone import LightBackbone, ResNetBackbone
-from refvid.model.cmsa_config import AttentionName, CmsaConfig, FusionName, PoolingName
 from refvid.model.cross_frame import CrossFrameSelfAttention
 from refvid.model.cross_frame_stream import CrossFrameStream
 from refvid.model.cross_modal import CrossModalSelfAttention
-from refvid.model.cvpr19 import Cvpr19Attention, Cvpr19Fusion, cvpr19_attention
+from refvid.model.cvpr19 import Cvpr19Attention, Cvpr19Fusion
 from refvid.model.detail import DetailUpsampling
+from refvid.model.edges import EdgeUpsampling
 from refvid.model.evidence import WordEvidence
 from refvid.model.fusion import GatedMultiLevelFusion
 from refvid.model.fusion_alternatives import SelfGatedFusion, SummedFusion
 from refvid.model.fusion_decoders import ConvolutionalLSTMFusion, DeconvolutionFusion, PyramidPoolingFusion
 from refvid.model.language import WordEmbedding
-from refvid.model.pooling import MaxPooledAttention, MeanPooledAttention
 from refvid.model.sentence import SentenceEmbedding, number_sentences
 from refvid.model.spatial import spatial_code
 from refvid.model.system import LEVELS, ReferringNetwork
 
 FIRST_LEVEL = 3  # Res3
-CODES = LEVELS + 1  # the codes of actors come after the fine features
+CODES = slice(LEVELS + 1, LEVELS + 3)  # the codes of actors, coarse and fine, come after the fine features
 Decoder = ConvolutionalLSTMFusion | DeconvolutionFusion | PyramidPoolingFusion
 Fusion = GatedMultiLevelFusion | SelfGatedFusion | Decoder | SummedFusion | Cvpr19Fusion
 Attention = CrossModalSelfAttention | AttentionAlternative | Cvpr19Attention
-POOLINGS: dict[PoolingName, type[CrossModalSelfAttention]] = {
-    "word-attention": CrossModalSelfAttention,
-    "mean": MeanPooledAttention,
-    "max": MaxPooledAttention,
-}
-ATTENTIONS: dict[AttentionName, type[AttentionAlternative]] = {
-    "word": WordAttention,
-    "pixel": PixelAttention,
-    "word-pixel": WordPixelPairAttention,
-    "none": NoAttention,
-}
-FUSIONS: dict[FusionName, Callable[[Sequence[int], int], Fusion]] = {
-    "gmlf": GatedMultiLevelFusion,
-    "self-gated": SelfGatedFusion,
-    "conv-lstm": ConvolutionalLSTMFusion,
-    "deconvolution": DeconvolutionFusion,
-    "ppm": PyramidPoolingFusion,
-    "cvpr19": Cvpr19Fusion,
-    "none": SummedFusion,
-}
 
 
 class CmsaNetwork(ReferringNetwork):
@@ -78,6 +53,7 @@ class CmsaNetwork(ReferringNetwork):
         cross_modal: nn.ModuleList,
         fusion: Fusion,
         detail: DetailUpsampling | None,
+        edges: EdgeUpsampling | None,
         actors: ActorCodes | None,
         evidence: WordEvidence | None,
         frame_radius: int,
@@ -87,7 +63,7 @@ class CmsaNetwork(ReferringNetwork):
         super().__init__(pixel_mean, pixel_std)
         self.backbone, self.embedding = backbone, embedding
         self.cross_frame, self.cross_modal, self.fusion = cross_frame, cross_modal, fusion
-        self.detail, self.actors, self.evidence = detail, actors, evidence
+        self.detail, self.edges, self.actors, self.evidence = detail, edges, actors, evidence
         self.motion = None if actors is None else ActorMotion(backbone.channels[-1])
         self.frame_radius = frame_radius if len(cross_frame) else 0
         self.cross_frame_at = tuple(level - FIRST_LEVEL for level in cross_frame_levels) if len(cross_frame) else ()
@@ -95,10 +71,13 @@ class CmsaNetwork(ReferringNetwork):
     def encode(self, images: Tensor) -> tuple[Tensor, ...]:
         """Map images [B, 3, H, W], values 0 to 1 with zero padding, to levels [B, C_i, h, w].
 
-        With `actors`, Res3 to Res5 and the fine features are followed by the codes, coarse and fine.
+        With `actors`, Res3 to Res5 and the fine features are followed by the codes, coarse and fine; with `edges`, the
+        features of these come last.
         """
         levels = super().encode(images)
-        return levels if self.actors is None else (*levels, *self.actors(levels[:LEVELS], levels[LEVELS]))
+        codes = () if self.actors is None else self.actors(levels[:LEVELS], levels[LEVELS])
+        edges = () if self.edges is None else (self.edges.features(levels[-1]),)
+        return (*levels[: LEVELS + (self.detail is not None)], *codes, *edges)
 
     def stream(self) -> "LevelStream":
         """Return what CFSA needs from frame to frame."""
@@ -108,12 +87,13 @@ class CmsaNetwork(ReferringNetwork):
         """Segment every expression on the same visual features.
 
         Args:
-            levels: Features [B, C_i, h, w]; fine ones, [B, C, 2 h, 2 w], where the network has them.
+            levels: From `encode`, by way of CFSA.
             word_ids: int64 [B, E, L], 0 for padding.
 
         Returns:
-            Logits [B, E, h, w] on the feature grid, or [B, E, 2 h, 2 w] with fine features or deconvolution, and each
-            level's word attention [B, E, L], L = 1 where a sentence is one vector.
+            Logits [B, E, h, w] on the feature grid, [B, E, 2 h, 2 w] with fine features or deconvolution, or
+            [B, E, 4 h, 4 w] with `edges`, and each level's word attention [B, E, L], L = 1 where a sentence is one
+            vector.
         """
         _, logits, attentions = self.answers(levels, word_ids)
         return logits, attentions
@@ -121,9 +101,14 @@ class CmsaNetwork(ReferringNetwork):
     def answers(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return the logits [B, E, h, w] by which an actor is chosen, and then what `segment` returns of the same."""
         logits, fused, attentions = self._score(levels, word_ids)
-        final = logits if self.detail is None else self.detail(logits, fused, levels[LEVELS], levels[CODES:])
+        final = logits if self.detail is None else self.detail(logits, fused, levels[LEVELS], self._codes(levels))
+        if self.edges is not None:
+            final = self.edges(final, levels[-1])
         before, after = (answer.view(*word_ids.shape[:2], *answer.shape[-2:]) for answer in (logits, final))
         return before, after, attentions
+
+    def _codes(self, levels: Sequence[Tensor]) -> Sequence[Tensor]:
+        return () if self.actors is None else levels[CODES]
 
     def _score(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return logits [B * E, 1, h, w], what they were scored from [B * E, X, h, w], and each level's attention."""
@@ -167,7 +152,7 @@ class CmsaNetwork(ReferringNetwork):
         for index, attend in zip(self.cross_frame_at, self.cross_frame, strict=True):
             enhanced[index] = attend(levels[index], target, frame_mask, times)
         if self.motion is not None and self.frame_radius:
-            codes = levels[CODES]
+            codes = levels[CODES.start]
             others = self._ends(codes, target, frame_mask, times)
             enhanced[LEVELS - 1] = self.motion(enhanced[LEVELS - 1], displacements(codes[:, target], others))
         return enhanced
@@ -228,7 +213,7 @@ class LevelStream:
         self._waiting.append(list(levels))
         self._pushed += 1
         if self._motion is not None:
-            self._codes.append(levels[CODES])
+            self._codes.append(levels[CODES.start])
         results = {index: stream.push(levels[index]) for index, stream in self._streams.items()}
         enhanced = {index: result for index, result in results.items() if result is not None}
         return self._enhance(enhanced) if len(enhanced) == len(self._streams) else None
@@ -248,55 +233,7 @@ class LevelStream:
         ends = max(earliest, delivered - self._radius), min(self._pushed - 1, delivered + self._radius)
         others = []
         for end in ends:
-            apart = torch.tensor([end - delivered], device=levels[CODES].device)
+            apart = torch.tensor([end - delivered], device=levels[CODES.start].device)
             others.append((self._codes[end - earliest], inverse_distance(apart, self._radius)))
-        levels[LEVELS - 1] = self._motion(levels[LEVELS - 1], displacements(levels[CODES], others))
+        levels[LEVELS - 1] = self._motion(levels[LEVELS - 1], displacements(levels[CODES.start], others))
         return levels
-
-
-def build_attention(config: CmsaConfig, level_channels: Sequence[int]) -> Sequence[Attention]:
-    """Build what joins words and pixels on each level, with random weights."""
-    if config.attention == "cvpr19":
-        return cvpr19_attention(level_channels, config.embedding_channels, config.attention_channels)
-    kind = POOLINGS[config.pooling] if config.attention == "cross-modal" else ATTENTIONS[config.attention]
-    return [kind(channels, config.embedding_channels, config.attention_channels) for channels in level_channels]
-
-
-def build_cmsa(config: CmsaConfig) -> CmsaNetwork:
-    """Build the network a config describes, with random weights."""
-    backbone: ResNetBackbone | LightBackbone = (
-        ResNetBackbone()
-        if config.backbone == "resnet101"
-        else LightBackbone(config.backbone_channels, config.colour_channels, config.detail_channels)
-    )
-    cross_modal = build_attention(config, backbone.channels)
-    cross_frame = [
-        CrossFrameSelfAttention(
-            backbone.channels[level - FIRST_LEVEL],
-            config.attention_channels,
-            space_time=config.cross_frame_code == "space-time",
-            radius=max(1, config.frame_radius),
-        )
-        for level in config.cross_frame_levels
-    ]
-    embedding = WordEmbedding if config.language == "words" else SentenceEmbedding
-    return CmsaNetwork(
-        backbone=backbone,
-        embedding=embedding(len(config.vocabulary), config.embedding_channels),
-        cross_frame=nn.ModuleList(cross_frame if config.cross_frame else []),
-        cross_frame_levels=config.cross_frame_levels,
-        cross_modal=nn.ModuleList(cross_modal),
-        fusion=FUSIONS[config.fusion]([level.channels for level in cross_modal], config.fusion_channels),
-        detail=DetailUpsampling(config.detail_channels, config.fusion_channels, actors=bool(config.actor_channels))
-        if config.detail_channels
-        else None,
-        actors=ActorCodes(backbone.channels, config.detail_channels, config.actor_channels)
-        if config.actor_channels
-        else None,
-        evidence=WordEvidence(backbone.channels, config.embedding_channels, len(config.vocabulary))
-        if config.word_evidence
-        else None,
-        frame_radius=config.frame_radius,
-        pixel_mean=config.pixel_mean,
-        pixel_std=config.pixel_std,
-    )

@@ -30,6 +30,8 @@ class CmsaConfig(ModelConfig):
             are upsampled bilinearly, as in the paper.
         actor_channels: Width of the codes by which positions of one actor find each other (`ActorCodes`, needs
             `detail_channels`); 0: each position answers by itself, as in the paper.
+        edge_channels: Width of what brings the logits on to stride 2 along the edges of the picture (`EdgeUpsampling`,
+            needs `detail_channels`); 0: nothing does.
         word_evidence: Whether the truth of each word by itself counts for an expression (`WordEvidence`, needs language
             "words"); the paper has no such thing.
         attention_channels: Width of queries, keys and values (512 in the paper).
@@ -53,6 +55,7 @@ class CmsaConfig(ModelConfig):
 
     detail_channels: int = 0
     actor_channels: int = 0
+    edge_channels: int = 0
     word_evidence: bool = False
     attention_channels: int = 512
     fusion_channels: int = 500
@@ -78,6 +81,11 @@ class CmsaConfig(ModelConfig):
         if self.actor_channels and (self.actor_channels < 2 or not self.detail_channels):
             raise ValueError(
                 f"actor_channels are at least 2 and need detail_channels, got {self.actor_channels} with "
+                f"{self.detail_channels} detail channels"
+            )
+        if self.edge_channels < 0 or (self.edge_channels and not self.detail_channels):
+            raise ValueError(
+                f"edge_channels are at least 0 and need detail_channels, got {self.edge_channels} with "
                 f"{self.detail_channels} detail channels"
             )
         for name in ("actor_channels", "word_evidence"):
@@ -127,5 +135,10 @@ def refvid_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
     chosen and its motion seen, the truth of each word by itself, and CFSA that knows where and when.
     """
     return tiny_config(vocabulary).renamed(
-        name="refvid-tiny", detail_channels=24, actor_channels=12, word_evidence=True, cross_frame_code="space-time"
+        name="refvid-tiny",
+        detail_channels=24,
+        actor_channels=12,
+        edge_channels=12,
+        word_evidence=True,
+        cross_frame_code="space-time",
     )

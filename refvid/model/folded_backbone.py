@@ -46,7 +46,7 @@ class FoldedLightBackbone(nn.Module):
 
     def __init__(self, trunk: LightBackbone) -> None:
         super().__init__()
-        self.channels = trunk.channels
+        self.channels, self.with_stem = trunk.channels, trunk.with_stem
         self.stem = PackedConvolution(first_convolution(trunk.stem), relu=True)
         self.res2 = FoldedBlock(trunk.res2)
         self.stages = nn.ModuleList(
@@ -67,7 +67,8 @@ class FoldedLightBackbone(nn.Module):
     def forward(self, images: Tensor) -> Levels:
         """Map normalised images [B, 3, H, W] to the levels of `LightBackbone`."""
         images = images.contiguous(memory_format=torch.channels_last)
-        features = self.res2(self.stem(images))
+        stem = self.stem(images)
+        features = self.res2(stem)
         fine: Levels = ()
         if self.fine is not None and self.fine_colours is not None:
             fine = (self.fine(features, self.fine_colours(images)),)
@@ -78,7 +79,7 @@ class FoldedLightBackbone(nn.Module):
             if colours is not None:
                 features = self.tints[index](colours, features)
             levels += (features,)
-        return levels + fine
+        return (*levels, *fine, stem) if self.with_stem else (*levels, *fine)
 
 
 def first_convolution(layers: nn.Module) -> nn.Conv2d:

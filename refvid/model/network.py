@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refvid.model.acga import AcgaConfig, acga_full_config, acga_tiny_config, build_acga
-from refvid.model.cmsa import build_cmsa
+from refvid.model.cmsa_builder import build_cmsa
 from refvid.model.cmsa_config import CmsaConfig, full_config, refvid_config, tiny_config
 from refvid.model.config import ModelConfig
 from refvid.model.hinet import HinetConfig, build_hinet, hinet_full_config, hinet_tiny_config

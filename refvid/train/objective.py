@@ -25,7 +25,7 @@ from refvid.model.system import LEVELS, ReferringNetwork
 from refvid.train.actor_objective import LEAST_REGION, actor_loss, edge_loss, intersection_over_union
 from refvid.world.words import PLACE_WORDS
 
-LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
+LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size, or a finer one
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Objective(nn.Module):
             if settings.attributes:
                 parts["attributes"] = self._attribute_loss(network, levels, batch.region_maps, batch.region_words)
         if batch.region_maps is not None and _choosing(network) is not None:
-            coarse, fine = levels[CODES:]
+            coarse, fine = levels[CODES]
             if settings.actors:
                 parts["actors"] = actor_loss(coarse, batch.region_maps)
             if settings.edges:
@@ -205,12 +205,13 @@ def mask_losses(logits: Tensor, masks: Tensor, known: Tensor, *, foreground: flo
     """Return the mean binary cross-entropy and the mean Dice loss of the rows that are known.
 
     Args:
-        logits: On the feature grid, [B, E, h, w].
+        logits: On any grid that covers the input, [B, E, h, w]; of one finer than that of the loss, they are compared
+            on their own.
         masks: Shares of each pixel that are object, [B, E, H, W].
         known: Rows that count, bool [B, E].
         foreground: What a pixel of the object weighs in the cross-entropy.
     """
-    truth = F.avg_pool2d(masks, LOSS_STRIDE)[known]
+    truth = F.avg_pool2d(masks, min(LOSS_STRIDE, masks.shape[-1] // logits.shape[-1]))[known]
     fine = F.interpolate(logits, truth.shape[-2:], mode="bilinear")[known]
     weight = None if foreground == 1 else torch.tensor(foreground, device=fine.device)
     entropy = F.binary_cross_entropy_with_logits(fine, truth, pos_weight=weight)
@@ -228,7 +229,7 @@ def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor, *,
     are those that mean nothing, but for `nothing`.
 
     Args:
-        logits: On the feature grid or twice as fine, [B, E, h, w].
+        logits: On the feature grid or a finer one, [B, E, h, w].
         masks: Shares of each pixel that are object, [B, E, H, W].
         known: Rows that count, bool [B, E].
         maps: Shares of each cell that are of a region, [B, R, h, w].

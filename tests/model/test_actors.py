@@ -162,7 +162,7 @@ def test_motion_counts_and_needs_other_frames() -> None:
     assert torch.equal(network.enhance(clip, 1)[LEVELS - 1], network.enhance(still, 1)[LEVELS - 1])
     motionless = with_motion.enhance(still, 1)
     assert with_motion.motion is not None
-    codes = motionless[CODES]
+    codes = motionless[CODES.start]
     assert not displacements(codes, [(codes, torch.ones(1))] * 2).any()
     with_motion.motion.output.weight.zero_()
     assert not torch.equal(with_motion.enhance(clip, 1)[LEVELS - 1], network_with_actors().enhance(clip, 1)[LEVELS - 1])
