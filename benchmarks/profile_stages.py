@@ -86,17 +86,18 @@ class Runner:
         network, watch = self.network, self.stages.watch
         watch(network, "normalise", "normalise")
         trunk = network.backbone
+        bilateral = getattr(network, "bilateral", None)
         stages = getattr(trunk, "stages", None) or [trunk.res3, trunk.res4, trunk.res5]
         for part, name in ((trunk.stem, "stem"), (trunk.res2, "Res2"), (stages[0], "Res3"), (stages[1], "Res4"),
                            (stages[2], "Res5"), (trunk.colours, "colour path"), (trunk.fine, "fine features"),
                            (network.fusion.score, "score"), (network.detail, "detail head"),
                            (getattr(network, "actors", None), "codes of actors"),
                            (getattr(network, "evidence", None), "word evidence"),
-                           (getattr(network, "edges", None), "edges")):  # fmt: skip
+                           (bilateral, "bilateral upsampling")):  # fmt: skip
             if part is not None:
                 watch(part, "forward", name)
-        if getattr(network, "edges", None) is not None:
-            watch(network.edges, "features", "edges")
+        if bilateral is not None:
+            watch(bilateral, "features", "bilateral upsampling")
         watch(network, "encode", "trunk, the rest")
         for cross_frame in self.stream._streams.values():
             watch(cross_frame, "_attend", "CFSA, blocks")

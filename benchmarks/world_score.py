@@ -49,7 +49,7 @@ from benchmarks.score_tests import (
     summarise,
 )
 from refvid.errors import RefvidError, UsageError
-from refvid.masking import RefinedFinisher, logit_cut
+from refvid.masking import RefinedFinisher, plain_masks
 from refvid.model.cmsa_config import CmsaConfig
 from refvid.model.letterbox import Letterbox
 from refvid.model.network import build_network, build_vocabulary
@@ -96,9 +96,8 @@ def predictor(model: LoadedModel, refiner: Refiner | None = None) -> Predictor:
             )
             (segmented,) = *finisher.push(None, frames[middle], resized), *finisher.flush()
             return segmented.masks
-        restored = box.restore(resized)
-        cut = logit_cut(restored, config.threshold, config.threshold_of)
-        return np.asarray((restored > cut).cpu().numpy(), np.bool_)
+        found = plain_masks(resized, frames[middle], box, config.threshold, config.threshold_of, config.upsampling)
+        return np.asarray(found.cpu().numpy(), np.bool_)
 
     return predict
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from refvid.guided import upsample
-from refvid.model.config import ThresholdOf
+from refvid.model.config import ThresholdOf, UpsamplingName
 from refvid.model.letterbox import Letterbox
 from refvid.refine import Probabilities, Refiner
 
@@ -25,6 +25,8 @@ QUEUED_FRAMES_PER_WORKER = 3
 NEUTRAL = 0.5  # probability at which the CRF takes neither side
 PROBABLE = 0.1  # what is less probable, and far from what is more, is left as it is
 MARGIN = 1 / 16  # of the longest side: the paper's bilateral width
+GUIDED_RADIUS = 2  # pixels of the network's input, of the windows that fit its answer to the frame
+NEAR = 0.5  # share of the threshold below which no pixel comes above it
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,7 @@ class Finisher(Protocol[Item]):
 
 
 class PlainFinisher(Generic[Item]):
-    """Bilinear logits in the frame's own size, then the threshold."""
+    """The threshold, in the frame's own size (see `plain_masks`)."""
 
     def __init__(
         self,
@@ -65,6 +67,7 @@ class PlainFinisher(Generic[Item]):
         letterbox: Callable[[Pixels], Letterbox],
         timings: MutableMapping[str, float],
         threshold_of: ThresholdOf = "one",
+        upsampling: UpsamplingName = "bilinear",
     ) -> None:
         """Takes what decides.
 
@@ -73,17 +76,17 @@ class PlainFinisher(Generic[Item]):
             letterbox: Tells where a frame lies in the network's input.
             timings: Seconds are added to its "network".
             threshold_of: What the threshold is a share of.
+            upsampling: How what the network says reaches the frame's own size.
         """
-        self._threshold, self._threshold_of = threshold, threshold_of
+        self._threshold, self._threshold_of, self._upsampling = threshold, threshold_of, upsampling
         self._letterbox, self._timings = letterbox, timings
 
     def push(
         self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
     ) -> Iterator[Segmented[Item]]:
         started = time.perf_counter()
-        restored = self._letterbox(pixels).restore(logits)
-        cut = logit_cut(restored, self._threshold, self._threshold_of)
-        masks = cut_out(restored, cut, rivals).cpu().numpy()
+        decided = self._threshold, self._threshold_of, self._upsampling
+        masks = plain_masks(logits, pixels, self._letterbox(pixels), *decided, rivals).cpu().numpy()
         probabilities = logits.sigmoid()
         least = probability_cut(probabilities, self._threshold, self._threshold_of)
         confidence = mean_confidence(probabilities.cpu().numpy(), least.cpu().numpy())
@@ -189,7 +192,7 @@ class RefinedFinisher(Generic[Item]):
         """Return the masks in the frame's size, and the confidence in each, of refined probabilities [R, h, w]."""
         box = Letterbox.square(waiting.pixels, self._longest_side)
         if box.height * box.width > probabilities[0].numel():
-            restored = upsample(probabilities, torch.from_numpy(waiting.small), torch.from_numpy(waiting.pixels))
+            restored, _ = upsample(probabilities, torch.from_numpy(waiting.pixels))
         else:
             restored = box.restore(probabilities)
         threshold = NEUTRAL if self._threshold_of == "one" else self._threshold
@@ -200,9 +203,45 @@ class RefinedFinisher(Generic[Item]):
         return masks, mean_confidence(meant.numpy(), least.numpy())
 
 
-def probable_part(probabilities: Probabilities, margin: int) -> tuple[slice, slice]:
+def plain_masks(
+    logits: Tensor,
+    pixels: Pixels,
+    box: Letterbox,
+    threshold: float,
+    threshold_of: ThresholdOf,
+    upsampling: UpsamplingName,
+    rivals: Sequence[Hashable] | None = None,
+) -> Tensor:
+    """Return the masks of a frame, bool [E, H, W], on the device of its logits.
+
+    Args:
+        logits: On the resized picture [E, h', w'].
+        pixels: The frame, RGB [H, W, 3].
+        box: Where it lies in the network's input.
+        threshold: Share of what `threshold_of` says.
+        threshold_of: See `logit_cut`.
+        upsampling: "bilinear", of logits, or "guided" by the frame, of probabilities, around where they come near the
+            threshold, if the frame is larger than the resized picture.
+        rivals: As for `cut_out`.
+    """
+    height, width = logits.shape[1:]
+    larger = box.height >= height and box.width >= width and (box.height, box.width) != (height, width)
+    if upsampling == "bilinear" or not larger:
+        restored = box.restore(logits)
+        return cut_out(restored, logit_cut(restored, threshold, threshold_of), rivals)
+    frame, probabilities = torch.from_numpy(pixels), logits.sigmoid()
+    restored = torch.zeros(len(logits), box.height, box.width, device=logits.device)
+    for one, full in zip(probabilities, restored, strict=True):
+        part = probable_part(one[None].cpu().numpy(), 2 * GUIDED_RADIUS + 1, NEAR * threshold)
+        if part[0].stop:
+            found, place = upsample(one[None], frame, part, radius=GUIDED_RADIUS)
+            full[place] = found[0]
+    return cut_out(restored, threshold, rivals)
+
+
+def probable_part(probabilities: Probabilities, margin: int, least: float = PROBABLE) -> tuple[slice, slice]:
     """Return the rows and columns where something is probable in one of the maps [R, h, w], and a margin around it."""
-    found = probabilities > PROBABLE
+    found = probabilities > least
     return _span(np.flatnonzero(found.any((0, 2))), margin), _span(np.flatnonzero(found.any((0, 1))), margin)
 
 

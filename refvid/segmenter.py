@@ -251,12 +251,12 @@ class Segmenter:
     def _finisher(
         self, stack: ExitStack, refiner: Refiner | None, timings: MutableMapping[str, float]
     ) -> Finisher[Item]:
-        threshold_of = self.model.config.threshold_of
+        config = self.model.config
         if not self.refine:
-            return PlainFinisher(self.threshold, self.letterbox, timings, threshold_of)
-        longest_side = self.model.config.crf.longest_side
+            return PlainFinisher(self.threshold, self.letterbox, timings, config.threshold_of, config.upsampling)
+        longest_side = config.crf.longest_side
         pool = refiner or stack.enter_context(self.refiner())
-        return RefinedFinisher(self.threshold, longest_side, timings, pool, threshold_of)
+        return RefinedFinisher(self.threshold, longest_side, timings, pool, config.threshold_of)
 
     def _segment(self, frame: Encoded[Item], word_ids: Tensor) -> Tensor:
         """Segment expressions int64 [1, E, L]; return logits [E, h', w'] on the resized picture."""

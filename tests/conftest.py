@@ -19,12 +19,14 @@ WORDS = ("dog", "in", "man", "red", "shirt", "the", "yellow")
 
 
 def small_config() -> CmsaConfig:
-    """refvid-tiny in miniature, untrained, without codes of actors, word evidence and finer edges, which not all
-    can have."""
+    """refvid-tiny in miniature, untrained, without codes of actors, word evidence and bilateral and guided
+    upsampling, which not all can have.
+    """
     return refvid_config(WORDS).renamed(
         name="small",
         actor_channels=0,
-        edge_channels=0,
+        bilateral_channels=0,
+        upsampling="bilinear",
         word_evidence=False,
         backbone_channels=(4, 4, 8, 8, 8),
         input_size=64,

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch.nn import functional as F
 
-from refvid.masking import PROBABLE, RefinedFinisher, Segmented, probable_part
+from refvid.guided import upsample
+from refvid.masking import GUIDED_RADIUS, PROBABLE, RefinedFinisher, Segmented, plain_masks, probable_part
+from refvid.model.config import UpsamplingName
+from refvid.model.letterbox import Letterbox
 from refvid.refine import CrfParameters, refine_masks
 
 PARAMETERS = CrfParameters(5, 1.5, 3.0, 10.0, 3.0, 10.0)
@@ -143,3 +147,39 @@ def test_the_probable_part_has_a_margin_inside_the_picture() -> None:
     assert probable_part(maps, 4) == (slice(8, 19), slice(16, 52))
     assert maps[0][probable_part(maps, 4)].shape == (11, 34)
     assert probable_part(maps[:, :5], 4) == (slice(0, 0), slice(0, 0))
+
+
+def plain(
+    pixels: NDArray[np.uint8], logits: torch.Tensor, upsampling: UpsamplingName, rivals: list[str] | None = None
+) -> NDArray[np.bool_]:
+    box = Letterbox(*pixels.shape[:2], logits.shape[1:])  # type: ignore[arg-type]
+    masks: NDArray[np.bool_] = plain_masks(logits, pixels, box, 0.4, "one", upsampling, rivals).numpy()
+    return masks
+
+
+def test_guided_masks_take_the_objects_shape() -> None:
+    """The logits are right but for a blur over 3 of 144 x 256 positions."""
+    pixels, disc, _ = scene((640, 360))
+    shares = F.interpolate(torch.from_numpy(disc)[None, None].float(), (144, 256), mode="bilinear", antialias=True)
+    logits = 8 * (F.avg_pool2d(shares, 3, 1, 1, count_include_pad=False)[0] - 0.45)
+    wrong = {name: (plain(pixels, logits, name)[0] != disc).sum() for name in ("bilinear", "guided")}
+    assert wrong["guided"] < 0.5 * wrong["bilinear"], wrong
+
+
+def test_guided_masks_are_those_of_the_whole_frame() -> None:
+    pixels, _, logits = scene((640, 360))
+    logits = torch.cat([logits, logits - 1.5, logits - 99])
+    found = plain(pixels, logits, "guided")
+    restored, _ = upsample(logits.sigmoid(), torch.from_numpy(pixels), radius=GUIDED_RADIUS)
+    assert found[:2].any((1, 2)).all()
+    assert not found[2].any()
+    np.testing.assert_array_equal(found, (restored > 0.4).numpy())
+    together = plain(pixels, logits, "guided", ["one", "one", "other"])
+    np.testing.assert_array_equal(together[0], found[0])  # the second rival is nowhere ahead
+    assert not together[1:].any()
+
+
+@pytest.mark.parametrize("size", [(256, 144), (200, 112), (128, 72)])
+def test_frames_no_larger_than_the_input_are_never_guided(size: tuple[int, int]) -> None:
+    pixels, _, logits = scene(size)
+    np.testing.assert_array_equal(plain(pixels, logits, "guided"), plain(pixels, logits, "bilinear"))

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from refvid.data.sample import Sample
 from refvid.errors import UnavailableError, UsageError
-from refvid.masking import PlainFinisher, RefinedFinisher, logit_cut, mean_confidence, probability_cut
+from refvid.masking import PlainFinisher, RefinedFinisher, logit_cut, mean_confidence, plain_masks, probability_cut
 from refvid.model.letterbox import Letterbox
 from refvid.segmenter import Segmenter, pick_precision
 from refvid.stage_items import Answered, Encoded, bytes_held
@@ -30,10 +31,16 @@ def video(frames: int) -> NDArray[np.uint8]:
     return np.stack([frame_pixels(index, SIZE) for index in range(frames)])
 
 
-@torch.inference_mode()
 def clip_by_clip(model: LoadedModel, frames: NDArray[np.uint8], expression: str) -> NDArray[np.float32]:
     """Logits [T, H, W]: the network's own forward on every frame's clip, truncated at the ends."""
-    radius, box = model.config.frame_radius, Letterbox(*frames[0].shape[:2], model.config.canvas(*frames[0].shape[:2]))
+    box = Segmenter(model).letterbox(frames[0])
+    return np.stack([box.restore(logits)[0].numpy() for logits in on_the_input(model, frames, expression)])
+
+
+@torch.inference_mode()
+def on_the_input(model: LoadedModel, frames: NDArray[np.uint8], expression: str) -> list[Tensor]:
+    """The same on the resized picture, [1, h', w'] of each frame."""
+    radius, box = model.config.frame_radius, Segmenter(model).letterbox(frames[0])
     images = box.apply(torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous())
     words = Segmenter(model).vocabulary.encode([expression])[None]
     results = []
@@ -41,8 +48,8 @@ def clip_by_clip(model: LoadedModel, frames: NDArray[np.uint8], expression: str)
         first, last = max(0, index - radius), min(len(frames), index + radius + 1)
         logits = model.network(images[None, first:last], words, target=index - first)[0, 0]
         (height, width), (top, left) = box.scaled, box.offset
-        results.append(box.restore(logits[None, top : top + height, left : left + width])[0].numpy())
-    return np.stack(results)
+        results.append(logits[None, top : top + height, left : left + width])
+    return results
 
 
 @pytest.mark.parametrize("frames", [1, 2, 4, 9])
@@ -213,6 +220,23 @@ def test_a_share_of_the_maximum_is_taken_of_each_frame(model: LoadedModel) -> No
     assert sure.mean() > 0.9
     assert 0.02 < masks.mean() < 0.98, "an empty or full mask proves nothing"
     assert (masks != Segmenter(model, threshold=0.8)(frames, "man in red shirt")).any()
+
+
+def test_the_model_says_whether_the_frame_guides_its_masks(model: LoadedModel) -> None:
+    frames = video(3).repeat(3, 1).repeat(3, 2)  # larger than the input
+    own, guided = (
+        Segmenter(replace(model, config=model.config.renamed(upsampling=name))) for name in ("bilinear", "guided")
+    )
+    assert own.threshold == guided.threshold
+    plain, found = own(frames, "dog"), guided(frames, "dog")
+    box = own.letterbox(frames[0])
+    assert (plain != found).any()
+    assert (plain == found).mean() > 0.9
+    for frame, logits, mask in zip(frames, on_the_input(model, frames, "dog"), found, strict=True):
+        expected = plain_masks(logits, frame, box, own.threshold, "one", "guided")[0].numpy()
+        assert (mask == expected).mean() > 0.999, "only rounding may turn a pixel"
+    with pytest.raises(ValueError, match="'guided' needs threshold_of 'one'"):
+        relative(model).config.renamed(upsampling="guided")
 
 
 def test_the_option_keeps_its_meaning_as_a_share(model: LoadedModel) -> None:

@@ -8,16 +8,14 @@ import torch
 from torch import Tensor, nn
 
 from refvid.model.actors import ActorCodes, ActorMotion, displacements
-from refvid.model.attention_alternatives import (
-    AttentionAlternative,
-)
+from refvid.model.attention_alternatives import AttentionAlternative
 from refvid.model.backbone import LightBackbone, ResNetBackbone
+from refvid.model.bilateral import BilateralUpsampling
 from refvid.model.cross_frame import CrossFrameSelfAttention
 from refvid.model.cross_frame_stream import CrossFrameStream
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.cvpr19 import Cvpr19Attention, Cvpr19Fusion
 from refvid.model.detail import DetailUpsampling
-from refvid.model.edges import EdgeUpsampling
 from refvid.model.evidence import WordEvidence
 from refvid.model.fusion import GatedMultiLevelFusion
 from refvid.model.fusion_alternatives import SelfGatedFusion, SummedFusion
@@ -28,7 +26,8 @@ from refvid.model.spatial import spatial_code
 from refvid.model.system import LEVELS, ReferringNetwork
 
 FIRST_LEVEL = 3  # Res3
-CODES = slice(LEVELS + 1, LEVELS + 3)  # the codes of actors, coarse and fine, come after the fine features
+COARSE_CODES = LEVELS + 1  # the codes of actors, coarse and fine, come after the fine features
+CODES = slice(COARSE_CODES, COARSE_CODES + 2)
 Decoder = ConvolutionalLSTMFusion | DeconvolutionFusion | PyramidPoolingFusion
 Fusion = GatedMultiLevelFusion | SelfGatedFusion | Decoder | SummedFusion | Cvpr19Fusion
 Attention = CrossModalSelfAttention | AttentionAlternative | Cvpr19Attention
@@ -53,7 +52,7 @@ class CmsaNetwork(ReferringNetwork):
         cross_modal: nn.ModuleList,
         fusion: Fusion,
         detail: DetailUpsampling | None,
-        edges: EdgeUpsampling | None,
+        bilateral: BilateralUpsampling | None,
         actors: ActorCodes | None,
         evidence: WordEvidence | None,
         frame_radius: int,
@@ -63,7 +62,7 @@ class CmsaNetwork(ReferringNetwork):
         super().__init__(pixel_mean, pixel_std)
         self.backbone, self.embedding = backbone, embedding
         self.cross_frame, self.cross_modal, self.fusion = cross_frame, cross_modal, fusion
-        self.detail, self.edges, self.actors, self.evidence = detail, edges, actors, evidence
+        self.detail, self.bilateral, self.actors, self.evidence = detail, bilateral, actors, evidence
         self.motion = None if actors is None else ActorMotion(backbone.channels[-1])
         self.frame_radius = frame_radius if len(cross_frame) else 0
         self.cross_frame_at = tuple(level - FIRST_LEVEL for level in cross_frame_levels) if len(cross_frame) else ()
@@ -71,13 +70,14 @@ class CmsaNetwork(ReferringNetwork):
     def encode(self, images: Tensor) -> tuple[Tensor, ...]:
         """Map images [B, 3, H, W], values 0 to 1 with zero padding, to levels [B, C_i, h, w].
 
-        With `actors`, Res3 to Res5 and the fine features are followed by the codes, coarse and fine; with `edges`, the
-        features of these come last.
+        With `actors`, Res3 to Res5 and the fine features are followed by the codes, coarse and fine; with `bilateral`,
+        what that takes comes last.
         """
         levels = super().encode(images)
         codes = () if self.actors is None else self.actors(levels[:LEVELS], levels[LEVELS])
-        edges = () if self.edges is None else (self.edges.features(levels[-1]),)
-        return (*levels[: LEVELS + (self.detail is not None)], *codes, *edges)
+        if self.bilateral is None:
+            return (*levels, *codes)
+        return (*levels[:-1], *codes, self.bilateral.features(levels[-1]))
 
     def stream(self) -> "LevelStream":
         """Return what CFSA needs from frame to frame."""
@@ -92,7 +92,7 @@ class CmsaNetwork(ReferringNetwork):
 
         Returns:
             Logits [B, E, h, w] on the feature grid, [B, E, 2 h, 2 w] with fine features or deconvolution, or
-            [B, E, 4 h, 4 w] with `edges`, and each level's word attention [B, E, L], L = 1 where a sentence is one
+            [B, E, 4 h, 4 w] with `bilateral`, and each level's word attention [B, E, L], L = 1 where a sentence is one
             vector.
         """
         _, logits, attentions = self.answers(levels, word_ids)
@@ -102,8 +102,8 @@ class CmsaNetwork(ReferringNetwork):
         """Return the logits [B, E, h, w] by which an actor is chosen, and then what `segment` returns of the same."""
         logits, fused, attentions = self._score(levels, word_ids)
         final = logits if self.detail is None else self.detail(logits, fused, levels[LEVELS], self._codes(levels))
-        if self.edges is not None:
-            final = self.edges(final, levels[-1])
+        if self.bilateral is not None:
+            final = self.bilateral(final, levels[-1])
         before, after = (answer.view(*word_ids.shape[:2], *answer.shape[-2:]) for answer in (logits, final))
         return before, after, attentions
 
@@ -152,7 +152,7 @@ class CmsaNetwork(ReferringNetwork):
         for index, attend in zip(self.cross_frame_at, self.cross_frame, strict=True):
             enhanced[index] = attend(levels[index], target, frame_mask, times)
         if self.motion is not None and self.frame_radius:
-            codes = levels[CODES.start]
+            codes = levels[COARSE_CODES]
             others = self._ends(codes, target, frame_mask, times)
             enhanced[LEVELS - 1] = self.motion(enhanced[LEVELS - 1], displacements(codes[:, target], others))
         return enhanced
@@ -213,7 +213,7 @@ class LevelStream:
         self._waiting.append(list(levels))
         self._pushed += 1
         if self._motion is not None:
-            self._codes.append(levels[CODES.start])
+            self._codes.append(levels[COARSE_CODES])
         results = {index: stream.push(levels[index]) for index, stream in self._streams.items()}
         enhanced = {index: result for index, result in results.items() if result is not None}
         return self._enhance(enhanced) if len(enhanced) == len(self._streams) else None
@@ -233,7 +233,7 @@ class LevelStream:
         ends = max(earliest, delivered - self._radius), min(self._pushed - 1, delivered + self._radius)
         others = []
         for end in ends:
-            apart = torch.tensor([end - delivered], device=levels[CODES.start].device)
+            apart = torch.tensor([end - delivered], device=levels[COARSE_CODES].device)
             others.append((self._codes[end - earliest], inverse_distance(apart, self._radius)))
-        levels[LEVELS - 1] = self._motion(levels[LEVELS - 1], displacements(levels[CODES.start], others))
+        levels[LEVELS - 1] = self._motion(levels[LEVELS - 1], displacements(levels[COARSE_CODES], others))
         return levels

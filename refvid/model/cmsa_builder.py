@@ -1,4 +1,4 @@
-"""CMSA + CFSA and the paper's alternatives, built as a config describes them; nothing else reads it."""
+"""CMSA + CFSA and the paper's alternatives, built as a config describes them: alone, this file reads a `CmsaConfig`."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,13 +13,13 @@ from refvid.model.attention_alternatives import (
     WordPixelPairAttention,
 )
 from refvid.model.backbone import LightBackbone, ResNetBackbone
+from refvid.model.bilateral import BilateralUpsampling
 from refvid.model.cmsa import FIRST_LEVEL, Attention, CmsaNetwork, Fusion
 from refvid.model.cmsa_config import AttentionName, CmsaConfig, FusionName, PoolingName
 from refvid.model.cross_frame import CrossFrameSelfAttention
 from refvid.model.cross_modal import CrossModalSelfAttention
 from refvid.model.cvpr19 import Cvpr19Fusion, cvpr19_attention
 from refvid.model.detail import DetailUpsampling
-from refvid.model.edges import EdgeUpsampling
 from refvid.model.evidence import WordEvidence
 from refvid.model.fusion import GatedMultiLevelFusion
 from refvid.model.fusion_alternatives import SelfGatedFusion, SummedFusion
@@ -67,7 +67,7 @@ def build_cmsa(config: CmsaConfig) -> CmsaNetwork:
             config.backbone_channels,
             config.colour_channels,
             config.detail_channels,
-            with_stem=bool(config.edge_channels),
+            with_stem=bool(config.bilateral_channels),
         )
     )
     cross_modal = build_attention(config, backbone.channels)
@@ -91,7 +91,9 @@ def build_cmsa(config: CmsaConfig) -> CmsaNetwork:
         detail=DetailUpsampling(config.detail_channels, config.fusion_channels, actors=bool(config.actor_channels))
         if config.detail_channels
         else None,
-        edges=EdgeUpsampling(config.backbone_channels[0], config.edge_channels) if config.edge_channels else None,
+        bilateral=BilateralUpsampling(config.backbone_channels[0], config.bilateral_channels)
+        if config.bilateral_channels
+        else None,
         actors=ActorCodes(backbone.channels, config.detail_channels, config.actor_channels)
         if config.actor_channels
         else None,

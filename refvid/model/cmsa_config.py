@@ -30,8 +30,8 @@ class CmsaConfig(ModelConfig):
             are upsampled bilinearly, as in the paper.
         actor_channels: Width of the codes by which positions of one actor find each other (`ActorCodes`, needs
             `detail_channels`); 0: each position answers by itself, as in the paper.
-        edge_channels: Width of what brings the logits on to stride 2 along the edges of the picture (`EdgeUpsampling`,
-            needs `detail_channels`); 0: nothing does.
+        bilateral_channels: Width of what brings the logits on to stride 2 along the edges of the picture
+            (`BilateralUpsampling`, needs `detail_channels`); 0: nothing does.
         word_evidence: Whether the truth of each word by itself counts for an expression (`WordEvidence`, needs language
             "words"); the paper has no such thing.
         attention_channels: Width of queries, keys and values (512 in the paper).
@@ -55,7 +55,7 @@ class CmsaConfig(ModelConfig):
 
     detail_channels: int = 0
     actor_channels: int = 0
-    edge_channels: int = 0
+    bilateral_channels: int = 0
     word_evidence: bool = False
     attention_channels: int = 512
     fusion_channels: int = 500
@@ -83,9 +83,9 @@ class CmsaConfig(ModelConfig):
                 f"actor_channels are at least 2 and need detail_channels, got {self.actor_channels} with "
                 f"{self.detail_channels} detail channels"
             )
-        if self.edge_channels < 0 or (self.edge_channels and not self.detail_channels):
+        if self.bilateral_channels < 0 or (self.bilateral_channels and not self.detail_channels):
             raise ValueError(
-                f"edge_channels are at least 0 and need detail_channels, got {self.edge_channels} with "
+                f"bilateral_channels are at least 0 and need detail_channels, got {self.bilateral_channels} with "
                 f"{self.detail_channels} detail channels"
             )
         for name in ("actor_channels", "word_evidence"):
@@ -131,14 +131,16 @@ def tiny_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
 
 
 def refvid_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
-    """Return `refvid-tiny`, our own variant: `cmsa-tiny` with finer logits, codes of actors by which one of them is
-    chosen and its motion seen, the truth of each word by itself, and CFSA that knows where and when.
+    """Return `refvid-tiny`, our own variant: `cmsa-tiny` with logits of stride 2 and masks that follow the edges of the
+    frame, codes of actors by which one of them is chosen and its motion seen, the truth of each word by itself, and
+    CFSA that knows where and when.
     """
     return tiny_config(vocabulary).renamed(
         name="refvid-tiny",
         detail_channels=24,
         actor_channels=12,
-        edge_channels=12,
+        bilateral_channels=12,
         word_evidence=True,
         cross_frame_code="space-time",
+        upsampling="guided",
     )

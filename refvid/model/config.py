@@ -6,6 +6,7 @@ from typing import Any, Literal, Self, get_args
 PADDING, UNKNOWN = "<pad>", "<unk>"
 InputShape = Literal["square", "area"]
 ThresholdOf = Literal["one", "maximum"]
+UpsamplingName = Literal["bilinear", "guided"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class ModelConfig:
         embedding_channels: Width of a word's vector.
         threshold: Probability above which a pixel is the object.
         threshold_of: What the threshold is a share of: "one", or the "maximum" of the frame's probabilities.
+        upsampling: How the answer reaches the frame's own size: "bilinear", as in the papers, or "guided" by the
+            frame's edges, a variant of our own, which needs a threshold of "one".
         refine: Whether masks are refined by DenseCRF unless the user says otherwise.
         training: What the weights were trained on and how; free-form record.
         architecture: Name of the system, by which `config.json` is read.
@@ -62,6 +65,7 @@ class ModelConfig:
     pixel_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     threshold: float = 0.5
     threshold_of: ThresholdOf = "one"
+    upsampling: UpsamplingName = "bilinear"
     refine: bool = False
     crf: CrfSettings = CrfSettings()
     training: dict[str, Any] = field(default_factory=dict)
@@ -76,6 +80,9 @@ class ModelConfig:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
         self.require("input_shape", get_args(InputShape))
         self.require("threshold_of", get_args(ThresholdOf))
+        self.require("upsampling", get_args(UpsamplingName))
+        if self.upsampling == "guided" and self.threshold_of != "one":
+            raise ValueError(f"upsampling 'guided' needs threshold_of 'one', got {self.threshold_of!r}")
         if self.backbone != "light" and self.colour_channels:
             raise ValueError("colour_channels belong to the light backbone, leave them 0")
         if len(set(self.vocabulary)) != len(self.vocabulary):

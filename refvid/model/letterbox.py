@@ -56,7 +56,7 @@ class Letterbox:
         return self.pad(self.resize(frames)).to(torch.float32) / 255
 
     def crop(self, logits: Tensor) -> Tensor:
-        """Map logits on the feature grid [N, h, w] to the resized picture, [N, h', w']."""
+        """Map logits on any grid that covers the canvas, [N, h, w], to the resized picture, [N, h', w']."""
         (height, width), (top, left) = self.scaled, self.offset
         full = F.interpolate(logits[:, None], self.canvas, mode="bilinear", align_corners=False)
         return full[:, 0, top : top + height, left : left + width]

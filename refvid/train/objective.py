@@ -25,7 +25,8 @@ from refvid.model.system import LEVELS, ReferringNetwork
 from refvid.train.actor_objective import LEAST_REGION, actor_loss, edge_loss, intersection_over_union
 from refvid.world.words import PLACE_WORDS
 
-LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size, or a finer one
+LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
+FINEST_LOSS_STRIDE = 2  # or on that of finer logits, down to this
 
 
 @dataclass(frozen=True)
@@ -205,19 +206,20 @@ def mask_losses(logits: Tensor, masks: Tensor, known: Tensor, *, foreground: flo
     """Return the mean binary cross-entropy and the mean Dice loss of the rows that are known.
 
     Args:
-        logits: On any grid that covers the input, [B, E, h, w]; of one finer than that of the loss, they are compared
-            on their own.
+        logits: On any grid that covers the input, [B, E, h, w].
         masks: Shares of each pixel that are object, [B, E, H, W].
         known: Rows that count, bool [B, E].
         foreground: What a pixel of the object weighs in the cross-entropy.
     """
-    truth = F.avg_pool2d(masks, min(LOSS_STRIDE, masks.shape[-1] // logits.shape[-1]))[known]
+    stride = max(FINEST_LOSS_STRIDE, min(LOSS_STRIDE, masks.shape[-1] // logits.shape[-1]))
+    truth = F.avg_pool2d(masks, stride)[known]
     fine = F.interpolate(logits, truth.shape[-2:], mode="bilinear")[known]
     weight = None if foreground == 1 else torch.tensor(foreground, device=fine.device)
     entropy = F.binary_cross_entropy_with_logits(fine, truth, pos_weight=weight)
     probability = fine.sigmoid()
     overlap = (probability * truth).sum((1, 2))
-    smoothing = 1.0  # cells; keeps an empty truth from asking for exactly nothing
+    # A cell of stride 4, on either grid: it keeps an empty truth from asking for exactly nothing.
+    smoothing = (LOSS_STRIDE / stride) ** 2
     dice = 1 - (2 * overlap + smoothing) / (probability.sum((1, 2)) + truth.sum((1, 2)) + smoothing)
     return entropy, dice.mean()
 

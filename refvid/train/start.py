@@ -18,7 +18,8 @@ from refvid.train.bert_weights import DEFAULT_BERT, load_bert, read_pieces
 from refvid.weights import CONFIG_FILE, DEFAULT_MODEL, read_checkpoint, run_hint
 
 RANDOM = "none"
-_MAY_BE_NEW = ("cross_frame.",)  # a network that learnt from pictures goes on with clips
+# A network that learnt from pictures goes on with clips, and one with logits of stride 4 with finer ones.
+_MAY_BE_NEW = ("cross_frame.", "bilateral.")
 # Ends of the names of what has a row for every word.
 _BY_WORD = ("table.weight", "evidence.table", "evidence.bias", "evidence.word_weight")
 
@@ -109,7 +110,7 @@ def _joined(known: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _transplant(weights: dict[str, Tensor], network: ReferringNetwork, where: Path) -> None:
-    """Copies weights into a network that may have more words, and cross-frame attention that they have not."""
+    """Copies weights into a network that may have more words, and parts that they have not (`_MAY_BE_NEW`)."""
     own = network.state_dict()
     tables = [
         name

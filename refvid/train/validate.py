@@ -7,7 +7,7 @@ import numpy.typing as npt
 import torch
 
 from refvid.data.sample import Sample
-from refvid.masking import logit_cut
+from refvid.masking import plain_masks
 from refvid.metrics import THRESHOLDS, iou, mean_iou, overall_iou, precision_at
 from refvid.model.config import ModelConfig
 from refvid.model.letterbox import Letterbox
@@ -35,10 +35,10 @@ def predict(network: ReferringNetwork, config: ModelConfig, sample: Sample) -> n
     box = Letterbox(height, width, (batch.clips.shape[-2], batch.clips.shape[-1]))
     levels = network.enhance(batch.clips.float() / 255, batch.clips.shape[1] // 2, batch.frame_mask, batch.times)
     logits, _ = network.segment(levels, batch.word_ids)
-    restored = box.restore(box.crop(logits[0].float()))
-    return np.asarray(
-        (restored > logit_cut(restored, config.threshold, config.threshold_of)).cpu().numpy(), dtype=np.bool_
-    )
+    pixels = sample.frames[len(sample.frames) // 2]
+    resized = box.crop(logits[0].float())
+    masks = plain_masks(resized, pixels, box, config.threshold, config.threshold_of, config.upsampling)
+    return np.asarray(masks.cpu().numpy(), dtype=np.bool_)
 
 
 def validate(network: ReferringNetwork, config: ModelConfig, samples: Sequence[Sample]) -> dict[str, float]:

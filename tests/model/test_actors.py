@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from refvid.model.actors import MOTION_SCALE, PLACE_SCALE, SHIFTS, ActorCodes, attend, displacements, shift
-from refvid.model.cmsa import CODES, CmsaNetwork, LevelStream
+from refvid.model.cmsa import COARSE_CODES, CmsaNetwork, LevelStream
 from refvid.model.cmsa_config import CmsaConfig
 from refvid.model.detail import ActorChoice, nearness
 from refvid.model.spatial import spatial_code
@@ -101,6 +101,7 @@ def test_the_displacement_of_an_actor_is_that_of_its_mean_position() -> None:
 
 def test_what_is_chosen_is_the_actor_with_the_largest_mean() -> None:
     choice = ActorChoice(3).double()
+    torch.nn.init.constant_(choice.doubt, 1.5)
     coarse = squares(2, 8)
     fine = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)
     logits = torch.full((2, 1, 6, 12), -3.0, dtype=torch.float64)
@@ -115,6 +116,7 @@ def test_what_is_chosen_is_the_actor_with_the_largest_mean() -> None:
             single = logits[row, 0, y // 2, x // 2].item()
             near = 1 if mean == means[2] else -1
             expected = single + share * (mean - single) + (mean - means[2]) + 0.5 * near + 0.5
+            expected += choice.doubt.item() * min(means[2], 0)
             assert own[row, 0, y, x].item() == pytest.approx(expected, abs=1e-9)
     assert torch.equal(told, seen)  # at first
 
@@ -162,7 +164,7 @@ def test_motion_counts_and_needs_other_frames() -> None:
     assert torch.equal(network.enhance(clip, 1)[LEVELS - 1], network.enhance(still, 1)[LEVELS - 1])
     motionless = with_motion.enhance(still, 1)
     assert with_motion.motion is not None
-    codes = motionless[CODES.start]
+    codes = motionless[COARSE_CODES]
     assert not displacements(codes, [(codes, torch.ones(1))] * 2).any()
     with_motion.motion.output.weight.zero_()
     assert not torch.equal(with_motion.enhance(clip, 1)[LEVELS - 1], network_with_actors().enhance(clip, 1)[LEVELS - 1])

@@ -22,11 +22,11 @@ from tests.model.miniature import EXPRESSIONS, build
 T = TypeVar("T")
 VARIANTS: dict[str, dict[str, object]] = {
     "no actors": {},
-    "refvid-tiny": {"actor_channels": 5, "edge_channels": 7, "word_evidence": True},
+    "refvid-tiny": {"actor_channels": 5, "bilateral_channels": 7, "word_evidence": True},
     "as printed": {"cross_frame_code": "none"},
     "actors": {"actor_channels": 5},
     "actors, no CFSA": {"actor_channels": 5, "cross_frame": False},
-    "edges": {"edge_channels": 7},
+    "bilateral": {"bilateral_channels": 7},
     "word evidence": {"word_evidence": True},
     "no CFSA": {"cross_frame": False},
     "CFSA on all levels": {"cross_frame_levels": (3, 4, 5)},

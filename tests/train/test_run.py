@@ -129,8 +129,9 @@ def test_the_run_folder_tells_all(tmp_path: Path, model: ModelChoice) -> None:
     assert all(torch.equal(value, averaged[name]) for name, value in loaded.network.state_dict().items())
 
 
-def test_weights_go_on_with_more_words_and_with_clips(tmp_path: Path, model: ModelChoice) -> None:
-    still = json.loads(Path(str(model.model)).read_text()) | {"cross_frame": False, "vocabulary": ["square", "zebra"]}
+def test_weights_go_on_with_more_words_with_clips_and_with_finer_logits(tmp_path: Path, model: ModelChoice) -> None:
+    less = {"cross_frame": False, "bilateral_channels": 0, "vocabulary": ["square", "zebra"]}
+    still = json.loads(Path(str(model.model)).read_text()) | less
     pictures = tmp_path / "pictures.json"
     pictures.write_text(json.dumps(still))
     first = train(SQUARES, SETTINGS, tmp_path / "one", model=ModelChoice(str(pictures)), device="cpu")
@@ -144,6 +145,7 @@ def test_weights_go_on_with_more_words_and_with_clips(tmp_path: Path, model: Mod
     network, config = read_checkpoint(second.model)
     assert config.vocabulary == known.vocabulary
     assert len(network.cross_frame) == 1
+    assert network.bilateral is not None
     before = load_file(first.model / "model.safetensors")
     after = network.state_dict()
     assert torch.allclose(before["embedding.table.weight"], after["embedding.table.weight"], atol=1e-6)

@@ -9,11 +9,12 @@ from torch.nn import functional as F
 from refvid.model.multimodal import widen
 
 SIDE = 5  # positions across, around each one, that answer for it
-WITHIN = 4  # positions of stride 2 within one of stride 4
+FINER = 2  # times
+WITHIN = FINER**2  # positions of stride 2 within one of stride 4
 CODE_CHANNELS = 8
 
 
-class EdgeUpsampling(nn.Module):
+class BilateralUpsampling(nn.Module):
     """Each position of stride 2 takes the mean logit of the 5 x 5 positions of stride 4 around it, weighed by likeness.
 
         w_pq = softmax_q(-|e_p - e_q|^2 + d_p(q - p) + s(q - p))
@@ -22,10 +23,7 @@ class EdgeUpsampling(nn.Module):
     position asks those that look like it: joint bilateral upsampling (Kopf et al., 2007) with learnt likeness. d is
     what the stem's features say of each direction, as in the convex upsampling of RAFT (Teed and Deng, 2020), and s, a
     parameter, what is near. Weights are positive and sum to one: no logit lies outside the range of those around it.
-    They know no expression, and are computed once for all of them.
-
-    On the area of 192 x 192 pixels, true masks averaged over cells and brought back bilinearly keep a mean IoU of 0.93
-    on drawn scenes at stride 4, of 0.98 at stride 2.
+    They know no expression, and those of a call share them.
 
     Args:
         stem_channels: Of the stem's features.
@@ -58,8 +56,10 @@ class EdgeUpsampling(nn.Module):
         weights = self.weights(features)
         batch, _, _, height, width = weights.shape
         around = _around(logits.to(weights.dtype)).view(batch, -1, SIDE**2, height, width)
-        mixed = (weights[:, None] * around[:, :, :, None]).sum(2)
-        return F.pixel_shuffle(mixed.view(len(logits), WITHIN, height, width), 2)
+        mixed = weights.new_zeros(batch, around.shape[1], WITHIN, height, width)
+        for weight, answer in zip(weights.unbind(1), around.unbind(2), strict=True):
+            mixed.addcmul_(weight[:, None], answer[:, :, None])
+        return F.pixel_shuffle(mixed.view(len(logits), WITHIN, height, width), FINER)
 
     def weights(self, features: Tensor) -> Tensor:
         """Return w [B, 25, 4, 2 h, 2 w], of each of the 25 positions of stride 4 around for each of the 4 positions
@@ -71,7 +71,7 @@ class EdgeUpsampling(nn.Module):
             other = _around(within.mean(2)).view(len(codes), CODE_CHANNELS, SIDE**2, *within.shape[-2:])
             # -|e_p - e_q|^2 = 2 e_p . e_q - |e_q|^2 and what is the same for all q, summed channel by channel: of so
             # few, a product of matrices takes ten times as long.
-            affinity = said + self.nearness[..., None, None] - other.square().sum(1)[:, :, None]
+            affinity = said + self.nearness.view(SIDE**2, WITHIN, 1, 1) - other.square().sum(1)[:, :, None]
             for own, others in zip((2 * within).unbind(1), other.unbind(1), strict=True):
                 affinity.addcmul_(own[:, None], others[:, :, None])
             weights: Tensor = affinity.softmax(1)
@@ -80,22 +80,25 @@ class EdgeUpsampling(nn.Module):
 
 def _nearness() -> Tensor:
     """Return minus the squared distance, in positions of stride 4, of each of the 25 from each of the four within the
-    middle one, [25, 4].
+    middle one, [25 * 4]: in one row, so that no decay of kernels draws it to 0.
     """
     steps = torch.arange(SIDE) - SIDE // 2
     within = torch.tensor([-0.25, 0.25])
     apart = (steps[:, None] - within).square()  # [5, 2]
-    return -(apart[:, None, :, None] + apart[None, :, None, :]).reshape(SIDE**2, 4)
+    return -(apart[:, None, :, None] + apart[None, :, None, :]).flatten()
 
 
 def _split(maps: Tensor) -> Tensor:
-    """Return the four positions of stride 2 within each of stride 4: [B, C, 2 h, 2 w] to [B, C, 4, h, w]."""
+    """Return the four positions within each of a grid half as fine, of any size: [B, C, H, W] to
+    [B, C, 4, H / 2, W / 2].
+    """
     batch, channels, height, width = maps.shape
-    return F.pixel_unshuffle(maps, 2).reshape(batch, channels, WITHIN, height // 2, width // 2).contiguous()
+    split = F.pixel_unshuffle(maps, FINER)
+    return split.reshape(batch, channels, WITHIN, height // FINER, width // FINER).contiguous()
 
 
 def _around(maps: Tensor) -> Tensor:
-    """Return the 5 x 5 positions around each one, the outermost repeated beyond the edges: [B, C, h, w] to
-    [B, C * 25, h * w].
+    """Return the 5 x 5 positions around each one, the outermost repeated beyond the edges: of a grid of any size,
+    [B, C, H, W] to [B, C * 25, H * W].
     """
     return F.unfold(F.pad(maps, (SIDE // 2,) * 4, mode="replicate"), SIDE)
