@@ -96,7 +96,14 @@ def predictor(model: LoadedModel, refiner: Refiner | None = None) -> Predictor:
             )
             (segmented,) = *finisher.push(None, frames[middle], resized), *finisher.flush()
             return segmented.masks
-        found = plain_masks(resized, frames[middle], box, config.threshold, config.threshold_of, config.upsampling)
+        found = plain_masks(
+            resized,
+            frames[middle],
+            box,
+            threshold=config.threshold,
+            threshold_of=config.threshold_of,
+            upsampling=config.upsampling,
+        )
         return np.asarray(found.cpu().numpy(), np.bool_)
 
     return predict

@@ -16,8 +16,10 @@ def upsample(values: Tensor, frame: Tensor, part: Part | None = None, *, radius:
     """Return maps in the frame's size whose edges lie where the frame's do.
 
     Around each pixel of the small picture the map is fitted by a straight line of the picture's grey value. The lines
-    are bilinearly upsampled, and the frame's grey values put in. The small picture is the frame's, made smaller by the
-    weights of that upsampling, which is what antialiased bilinear resizing does.
+    are bilinearly upsampled, and the frame's grey values put in. Where the picture is flat a line is but a mean, which
+    would wipe out what is small or told by its colour alone: what the lines leave over counts there, and the map is
+    only upsampled. The small picture is the frame's, made smaller by the weights of that upsampling, which is what
+    antialiased bilinear resizing does but at the outermost pixels.
 
     Args:
         values: Maps of the small picture, float32 [N, h, w].
@@ -26,25 +28,32 @@ def upsample(values: Tensor, frame: Tensor, part: Part | None = None, *, radius:
         radius: Of the windows, pixels of the small picture.
 
     Returns:
-        The pixels of the frame whose centres lie in the part, float32 [N, H', W'], and which they are. Next to edges
-        the values may lie a little outside the range of the given ones.
+        The pixels of the frame whose centres lie in the part, float32 [N, H', W'], within the range of the maps, and
+        which they are.
     """
     rows, columns = (
         _Axis.of(values.shape[side + 1], frame.shape[side], None if part is None else part[side], 2 * radius)
         for side in (0, 1)
     )
-    grey = _grey(frame[rows.seen, columns.seen].to(values.device))
-    down, across = rows.weights(grey), columns.weights(grey)  # [H'', h'] and [W'', w']
-    guide = ((down / down.sum(0)).T @ grey @ (across / across.sum(0)))[None, None]
-    maps = values[:, None, rows.small, columns.small]
-    mean, of_guide = _window_mean(maps, radius), _window_mean(guide, radius)
-    slope = (_window_mean(maps * guide, radius) - mean * of_guide) / (
-        (_window_mean(guide * guide, radius) - of_guide * of_guide).clamp(min=0) + SMOOTHNESS
-    )
-    lines = _window_mean(torch.cat([slope, mean - slope * of_guide], 1), radius)
+    with torch.autocast(values.device.type, enabled=False):
+        grey = _grey(frame[rows.seen, columns.seen].to(values.device))
+        down, across = rows.weights(grey), columns.weights(grey)  # [H'', h'] and [W'', w']
+        guide = ((down / down.sum(0)).T @ grey @ (across / across.sum(0)))[None, None]
+    lines = _fit(values[:, None, rows.small, columns.small], guide, radius)
     slope, offset = rows.stretch(columns.stretch(lines, -1), -2).unbind(1)
     found = torch.addcmul(offset, slope, grey[rows.wanted_of_seen, columns.wanted_of_seen])
-    return found, (rows.wanted, columns.wanted)
+    return found.clamp_(*values.aminmax()), (rows.wanted, columns.wanted)
+
+
+def _fit(maps: Tensor, guide: Tensor, radius: int) -> Tensor:
+    """Return slope and offset [N, 2, h, w] of the lines that give maps [N, 1, h, w] from grey values [1, 1, h, w]."""
+    mean, of_guide = _window_mean(maps, radius), _window_mean(guide, radius)
+    variance = (_window_mean(guide * guide, radius) - of_guide * of_guide).clamp(min=0)
+    slope = (_window_mean(maps * guide, radius) - mean * of_guide) / (variance + SMOOTHNESS)
+    lines = _window_mean(torch.cat([slope, mean - slope * of_guide], 1), radius)
+    slope, offset = lines[:, :1], lines[:, 1:]
+    flat = SMOOTHNESS / (_window_mean(variance, radius) + SMOOTHNESS)
+    return torch.cat([slope, offset + flat * (maps - slope * guide - offset)], 1)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from refvid.guided import upsample
+from refvid.guided import Part, upsample
 from refvid.model.config import ThresholdOf, UpsamplingName
 from refvid.model.letterbox import Letterbox
 from refvid.refine import Probabilities, Refiner
@@ -26,7 +26,7 @@ NEUTRAL = 0.5  # probability at which the CRF takes neither side
 PROBABLE = 0.1  # what is less probable, and far from what is more, is left as it is
 MARGIN = 1 / 16  # of the longest side: the paper's bilateral width
 GUIDED_RADIUS = 2  # pixels of the network's input, of the windows that fit its answer to the frame
-NEAR = 0.5  # share of the threshold below which no pixel comes above it
+NEAR = 0.5  # share of the threshold below which what is not next to more is left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,11 @@ class Segmented(Generic[Item]):
     item: Item
     masks: Masks
     confidence: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, item: Item, masks: Masks, confidence: NDArray[np.float64]) -> "Segmented[Item]":
+        """Return the masks with the confidence in those that are not empty in the frame's own size."""
+        return cls(item, masks, np.where(masks.any((1, 2)), confidence, np.nan))
 
 
 class Finisher(Protocol[Item]):
@@ -85,13 +90,21 @@ class PlainFinisher(Generic[Item]):
         self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
     ) -> Iterator[Segmented[Item]]:
         started = time.perf_counter()
-        decided = self._threshold, self._threshold_of, self._upsampling
-        masks = plain_masks(logits, pixels, self._letterbox(pixels), *decided, rivals).cpu().numpy()
+        masks = plain_masks(
+            logits,
+            pixels,
+            self._letterbox(pixels),
+            threshold=self._threshold,
+            threshold_of=self._threshold_of,
+            upsampling=self._upsampling,
+            rivals=rivals,
+        )
         probabilities = logits.sigmoid()
         least = probability_cut(probabilities, self._threshold, self._threshold_of)
         confidence = mean_confidence(probabilities.cpu().numpy(), least.cpu().numpy())
+        segmented = Segmented.of(item, masks.cpu().numpy(), confidence)
         self._timings["network"] += time.perf_counter() - started
-        yield Segmented(item, masks, confidence)
+        yield segmented
 
     def flush(self) -> Iterator[Segmented[Item]]:
         yield from ()  # nothing is held back
@@ -102,7 +115,6 @@ class _Waiting(Generic[Item]):
     """A frame that is being refined.
 
     Attributes:
-        small: The picture that is refined, uint8 [h, w, 3].
         rows: The expressions that are refined.
         probabilities: Theirs [R, h, w], with the log-odds shifted as `_shift` says.
         part: Where in the picture they are refined.
@@ -113,10 +125,9 @@ class _Waiting(Generic[Item]):
     pixels: Pixels
     rivals: Sequence[Hashable] | None
     expressions: int
-    small: Pixels
     rows: NDArray[np.intp]
     probabilities: Probabilities
-    part: tuple[slice, slice]
+    part: Part
     refined: Callable[[], Probabilities] | None
 
 
@@ -167,7 +178,7 @@ class RefinedFinisher(Generic[Item]):
             probabilities = probabilities[rows]
             part = probable_part(probabilities, math.ceil(MARGIN * self._longest_side))
         refined = self._refiner.submit(small[part], probabilities[:, *part]) if len(rows) else None
-        self._queue.append(_Waiting(item, pixels, rivals, len(logits), small, rows, probabilities, part, refined))
+        self._queue.append(_Waiting(item, pixels, rivals, len(logits), rows, probabilities, part, refined))
         while len(self._queue) > QUEUED_FRAMES_PER_WORKER * self._refiner.workers:
             yield self._finish()
 
@@ -186,13 +197,13 @@ class RefinedFinisher(Generic[Item]):
             probabilities = waiting.probabilities.copy()
             probabilities[:, *waiting.part] = refined
             masks[waiting.rows], confidence[waiting.rows] = self._decide(waiting, torch.from_numpy(probabilities))
-        return Segmented(waiting.item, masks, confidence)
+        return Segmented.of(waiting.item, masks, confidence)
 
     def _decide(self, waiting: _Waiting[Item], probabilities: Tensor) -> tuple[Masks, NDArray[np.float64]]:
         """Return the masks in the frame's size, and the confidence in each, of refined probabilities [R, h, w]."""
         box = Letterbox.square(waiting.pixels, self._longest_side)
         if box.height * box.width > probabilities[0].numel():
-            restored, _ = upsample(probabilities, torch.from_numpy(waiting.pixels))
+            restored, _ = upsample(probabilities, torch.from_numpy(np.ascontiguousarray(waiting.pixels)))
         else:
             restored = box.restore(probabilities)
         threshold = NEUTRAL if self._threshold_of == "one" else self._threshold
@@ -207,6 +218,7 @@ def plain_masks(
     logits: Tensor,
     pixels: Pixels,
     box: Letterbox,
+    *,
     threshold: float,
     threshold_of: ThresholdOf,
     upsampling: UpsamplingName,
@@ -229,17 +241,17 @@ def plain_masks(
     if upsampling == "bilinear" or not larger:
         restored = box.restore(logits)
         return cut_out(restored, logit_cut(restored, threshold, threshold_of), rivals)
-    frame, probabilities = torch.from_numpy(pixels), logits.sigmoid()
+    frame, probabilities = torch.from_numpy(np.ascontiguousarray(pixels)), logits.sigmoid()
     restored = torch.zeros(len(logits), box.height, box.width, device=logits.device)
-    for one, full in zip(probabilities, restored, strict=True):
-        part = probable_part(one[None].cpu().numpy(), 2 * GUIDED_RADIUS + 1, NEAR * threshold)
+    for row, known in enumerate(probabilities.cpu().numpy()):
+        part = probable_part(known[None], 2 * GUIDED_RADIUS + 1, NEAR * threshold)
         if part[0].stop:
-            found, place = upsample(one[None], frame, part, radius=GUIDED_RADIUS)
-            full[place] = found[0]
+            found, place = upsample(probabilities[row, None], frame, part, radius=GUIDED_RADIUS)
+            restored[row, *place] = found[0]
     return cut_out(restored, threshold, rivals)
 
 
-def probable_part(probabilities: Probabilities, margin: int, least: float = PROBABLE) -> tuple[slice, slice]:
+def probable_part(probabilities: Probabilities, margin: int, least: float = PROBABLE) -> Part:
     """Return the rows and columns where something is probable in one of the maps [R, h, w], and a margin around it."""
     found = probabilities > least
     return _span(np.flatnonzero(found.any((0, 2))), margin), _span(np.flatnonzero(found.any((0, 1))), margin)

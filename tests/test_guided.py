@@ -5,16 +5,17 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from refvid.guided import RADIUS, SMOOTHNESS, _Axis, upsample
+from refvid.guided import SMOOTHNESS, _Axis, upsample
 
 
-def literal(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Every window's ridge regression, then for each pixel the mean line of the windows that hold it."""
+def literal(values: np.ndarray, picture: np.ndarray, radius: int) -> np.ndarray:
+    """Every window's ridge regression, then for each pixel the mean line of the windows that hold it, and of what that
+    leaves over as much as the windows are flat."""
     grey = picture.astype(np.float64).mean(2) / 255
     height, width = grey.shape
-    lines = {}
+    lines, variances = {}, {}
     windows = {
-        (y, x): (slice(max(0, y - RADIUS), y + RADIUS + 1), slice(max(0, x - RADIUS), x + RADIUS + 1))
+        (y, x): (slice(max(0, y - radius), y + radius + 1), slice(max(0, x - radius), x + radius + 1))
         for y in range(height)
         for x in range(width)
     }
@@ -22,20 +23,25 @@ def literal(values: np.ndarray, picture: np.ndarray) -> np.ndarray:
         inside, targets = grey[window].ravel(), values[window].ravel()
         slope = np.cov(inside, targets, bias=True)[0, 1] / (inside.var() + SMOOTHNESS)
         lines[place] = slope, targets.mean() - slope * inside.mean()
+        variances[place] = inside.var()
     found = np.empty_like(grey)
     for place, (rows, columns) in windows.items():
         held = [lines[y, x] for y in range(height)[rows] for x in range(width)[columns]]
         slope, offset = np.mean(held, axis=0)
         found[place] = slope * grey[place] + offset
-    return found
+        variance = np.mean([variances[y, x] for y in range(height)[rows] for x in range(width)[columns]])
+        found[place] += SMOOTHNESS / (SMOOTHNESS + variance) * (values[place] - found[place])
+    return found.clip(values.min(), values.max())
 
 
-def test_each_window_is_a_ridge_regression_on_the_grey_values() -> None:
+@pytest.mark.parametrize("radius", [1, 2])
+def test_each_window_is_a_ridge_regression_on_the_grey_values(radius: int) -> None:
     rng = np.random.default_rng(0)
     picture, values = rng.integers(0, 256, (6, 7, 3), np.uint8), rng.random((2, 6, 7), np.float32)
-    found, _ = upsample(torch.from_numpy(values), torch.from_numpy(picture))
-    for one, value in zip(found.numpy(), values, strict=True):
-        np.testing.assert_allclose(one, literal(value.astype(np.float64), picture), atol=2e-4)
+    picture[:, :4] //= 32  # nearly flat there
+    for value in values:
+        found, _ = upsample(torch.from_numpy(value[None]), torch.from_numpy(picture), radius=radius)
+        np.testing.assert_allclose(found[0], literal(value.astype(np.float64), picture, radius), atol=2e-4)
 
 
 def test_edges_are_the_frames() -> None:
@@ -49,16 +55,20 @@ def test_edges_are_the_frames() -> None:
     assert (found != truth).sum() == 0
 
 
-def test_without_edges_it_is_smooth_and_constants_stay() -> None:
+def test_without_edges_it_is_bilinear_and_constants_stay() -> None:
     flat = torch.full((20, 35, 3), 77, dtype=torch.uint8)
     values = torch.rand(3, 9, 16)
-    twice = values[:, None]
-    for _ in range(2):
-        twice = F.avg_pool2d(twice, 3, 1, 1, count_include_pad=False)
-    expected = F.interpolate(twice, (20, 35), mode="bilinear")[:, 0]
-    torch.testing.assert_close(upsample(values, flat)[0], expected, atol=1e-5, rtol=0)
+    expected = F.interpolate(values[:, None], (20, 35), mode="bilinear")[:, 0]
+    torch.testing.assert_close(upsample(values, flat)[0], expected, atol=1e-4, rtol=0)
     constant, _ = upsample(torch.full((1, 9, 16), 0.3), torch.randint(0, 256, (20, 35, 3), dtype=torch.uint8))
     torch.testing.assert_close(constant, torch.full((1, 20, 35), 0.3), atol=1e-4, rtol=0)
+
+
+def test_autocast_changes_nothing() -> None:
+    frame, values = torch.randint(0, 256, (40, 70, 3), dtype=torch.uint8), torch.rand(1, 18, 32)
+    exact, _ = upsample(values, frame)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(upsample(values, frame)[0], exact)
 
 
 @pytest.mark.parametrize("size", [(40, 70), (23, 37), (16, 28)])

@@ -9,7 +9,15 @@ from numpy.typing import NDArray
 from torch.nn import functional as F
 
 from refvid.guided import upsample
-from refvid.masking import GUIDED_RADIUS, PROBABLE, RefinedFinisher, Segmented, plain_masks, probable_part
+from refvid.masking import (
+    GUIDED_RADIUS,
+    PROBABLE,
+    PlainFinisher,
+    RefinedFinisher,
+    Segmented,
+    plain_masks,
+    probable_part,
+)
 from refvid.model.config import UpsamplingName
 from refvid.model.letterbox import Letterbox
 from refvid.refine import CrfParameters, refine_masks
@@ -153,7 +161,9 @@ def plain(
     pixels: NDArray[np.uint8], logits: torch.Tensor, upsampling: UpsamplingName, rivals: list[str] | None = None
 ) -> NDArray[np.bool_]:
     box = Letterbox(*pixels.shape[:2], logits.shape[1:])  # type: ignore[arg-type]
-    masks: NDArray[np.bool_] = plain_masks(logits, pixels, box, 0.4, "one", upsampling, rivals).numpy()
+    masks: NDArray[np.bool_] = plain_masks(
+        logits, pixels, box, threshold=0.4, threshold_of="one", upsampling=upsampling, rivals=rivals
+    ).numpy()
     return masks
 
 
@@ -164,6 +174,34 @@ def test_guided_masks_take_the_objects_shape() -> None:
     logits = 8 * (F.avg_pool2d(shares, 3, 1, 1, count_include_pad=False)[0] - 0.45)
     wrong = {name: (plain(pixels, logits, name)[0] != disc).sum() for name in ("bilinear", "guided")}
     assert wrong["guided"] < 0.5 * wrong["bilinear"], wrong
+
+
+@pytest.mark.parametrize("colours", [((200, 50, 50), (60, 180, 60)), ((90, 90, 90), (90, 90, 90))])
+def test_what_differs_in_no_grey_value_keeps_its_size(colours: tuple[tuple[int, ...], tuple[int, ...]]) -> None:
+    """A red square of 3 x 3 positions on a green of the same brightness, and one that cannot be seen at all."""
+    logits = torch.full((1, 144, 256), -6.0)
+    logits[0, 60:63, 100:103] = 2.0
+    pixels = np.empty((720, 1280, 3), np.uint8)
+    pixels[:] = colours[1]
+    pixels[300:315, 500:515] = colours[0]
+    areas = {name: int(plain(pixels, logits, name).sum()) for name in ("bilinear", "guided")}
+    assert areas["guided"] > 0.75 * areas["bilinear"] > 100, areas
+
+
+def test_confidence_and_masks_agree_on_what_is_empty() -> None:
+    """Nothing comes above the threshold that the network left below it, however rough the picture; and what the
+    frame's size leaves of no mask has no confidence."""
+    noise = np.random.default_rng(3).integers(0, 256, (360, 640, 3)).astype(np.uint8)
+    below = torch.full((1, 144, 256), -9.0)
+    below[0, 50:70, 100:140] = -0.42  # a probability of 0.397
+    finisher: PlainFinisher[int] = PlainFinisher(
+        0.4, lambda pixels: Letterbox(*pixels.shape[:2], (144, 256)), {"network": 0.0}, "one", "guided"
+    )
+    (found,) = finisher.push(0, noise, below)
+    assert not found.masks.any()
+    assert np.isnan(found.confidence).all()
+    empty = Segmented.of(0, np.zeros((2, 3, 3), np.bool_) | np.array([True, False])[:, None, None], np.full(2, 0.7))
+    np.testing.assert_array_equal(empty.confidence, [0.7, np.nan])
 
 
 def test_guided_masks_are_those_of_the_whole_frame() -> None:

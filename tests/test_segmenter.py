@@ -233,8 +233,11 @@ def test_the_model_says_whether_the_frame_guides_its_masks(model: LoadedModel) -
     assert (plain != found).any()
     assert (plain == found).mean() > 0.9
     for frame, logits, mask in zip(frames, on_the_input(model, frames, "dog"), found, strict=True):
-        expected = plain_masks(logits, frame, box, own.threshold, "one", "guided")[0].numpy()
+        decided = {"threshold": own.threshold, "threshold_of": "one", "upsampling": "guided"}
+        expected = plain_masks(logits, frame, box, **decided)[0].numpy()
         assert (mask == expected).mean() > 0.999, "only rounding may turn a pixel"
+    turned = np.ascontiguousarray(frames[..., ::-1])
+    np.testing.assert_array_equal(guided(turned[..., ::-1], "dog"), found)  # as OpenCV's users turn BGR round
     with pytest.raises(ValueError, match="'guided' needs threshold_of 'one'"):
         relative(model).config.renamed(upsampling="guided")
 

@@ -45,8 +45,8 @@ class ModelConfig:
         embedding_channels: Width of a word's vector.
         threshold: Probability above which a pixel is the object.
         threshold_of: What the threshold is a share of: "one", or the "maximum" of the frame's probabilities.
-        upsampling: How the answer reaches the frame's own size: "bilinear", as in the papers, or "guided" by the
-            frame's edges, a variant of our own, which needs a threshold of "one".
+        upsampling: How the answer reaches the frame's own size without refinement, which has its own way: "bilinear",
+            as in the papers, or "guided" by the frame's edges, a variant of our own, for a threshold of "one".
         refine: Whether masks are refined by DenseCRF unless the user says otherwise.
         training: What the weights were trained on and how; free-form record.
         architecture: Name of the system, by which `config.json` is read.

@@ -55,12 +55,10 @@ class DetailUpsampling(nn.Module):
 
 
 class ActorChoice(nn.Module):
-    """Logits by which one actor is chosen: l + k (m_a - m) + j (2 n_a - 1) + d min(m, 0) + c, of mean logits m_a of
-    actors, m the largest.
+    """Logits by which one actor is chosen: l + k (m_a - max_a' m_a') + j (2 n_a - 1) + c, of mean logits m_a of actors.
 
     l lies between a position's own logit and its actor's mean, m_a; n_a = exp(-|e_a - e_b|^2) is how near a position's
-    code is to that of the position b with the mean m. Below 0, m says that nothing is meant (as the loss `choice`
-    teaches): then all logits go down. The weights are learnt.
+    code is to that of the position b with the largest mean. The weights are learnt.
     """
 
     def __init__(self, detail_channels: int) -> None:
@@ -68,7 +66,6 @@ class ActorChoice(nn.Module):
         self.mean_share = nn.Parameter(torch.tensor(1.0))  # before the logistic function
         self.rivalry = nn.Parameter(torch.tensor(1.0))
         self.decision = nn.Parameter(torch.tensor(0.5))
-        self.doubt = nn.Parameter(torch.tensor(1.0))
         self.offset = nn.Parameter(torch.tensor(0.5))
         self.told = nn.Conv2d(4, detail_channels, 1, bias=False)
         nn.init.zeros_(self.told.weight)
@@ -89,14 +86,12 @@ class ActorChoice(nn.Module):
         means = attend(keys, keys, logits.reshape(len(keys), -1, keys.shape[-1]))  # [B, E, P]
         best, chosen = means.max(-1)
         exact = attend(queries, keys, means).reshape(upsampled.shape)
-        largest = best.reshape(-1, 1, 1, 1)
-        behind = exact - largest
+        behind = exact - best.reshape(-1, 1, 1, 1)
         near = nearness(queries, keys.mT.gather(1, chosen[..., None].expand(-1, -1, keys.shape[1])))
         near = near.reshape(upsampled.shape)
         own = torch.lerp(upsampled.to(exact.dtype), exact, self.mean_share.sigmoid().to(exact.dtype))
         told = self.told(torch.cat([upsampled.to(exact.dtype), exact, behind, near], 1).to(seen.dtype))
-        level = self.doubt * largest.clamp(max=0) + self.offset
-        return own + self.rivalry * behind + self.decision * (2 * near - 1) + level, seen + told
+        return own + self.rivalry * behind + self.decision * (2 * near - 1) + self.offset, seen + told
 
 
 def nearness(codes: Tensor, chosen: Tensor) -> Tensor:

@@ -37,7 +37,14 @@ def predict(network: ReferringNetwork, config: ModelConfig, sample: Sample) -> n
     logits, _ = network.segment(levels, batch.word_ids)
     pixels = sample.frames[len(sample.frames) // 2]
     resized = box.crop(logits[0].float())
-    masks = plain_masks(resized, pixels, box, config.threshold, config.threshold_of, config.upsampling)
+    masks = plain_masks(
+        resized,
+        pixels,
+        box,
+        threshold=config.threshold,
+        threshold_of=config.threshold_of,
+        upsampling=config.upsampling,
+    )
     return np.asarray(masks.cpu().numpy(), dtype=np.bool_)
 
 

@@ -101,7 +101,6 @@ def test_the_displacement_of_an_actor_is_that_of_its_mean_position() -> None:
 
 def test_what_is_chosen_is_the_actor_with_the_largest_mean() -> None:
     choice = ActorChoice(3).double()
-    torch.nn.init.constant_(choice.doubt, 1.5)
     coarse = squares(2, 8)
     fine = coarse.repeat_interleave(2, 2).repeat_interleave(2, 3)
     logits = torch.full((2, 1, 6, 12), -3.0, dtype=torch.float64)
@@ -116,7 +115,6 @@ def test_what_is_chosen_is_the_actor_with_the_largest_mean() -> None:
             single = logits[row, 0, y // 2, x // 2].item()
             near = 1 if mean == means[2] else -1
             expected = single + share * (mean - single) + (mean - means[2]) + 0.5 * near + 0.5
-            expected += choice.doubt.item() * min(means[2], 0)
             assert own[row, 0, y, x].item() == pytest.approx(expected, abs=1e-9)
     assert torch.equal(told, seen)  # at first
 
