@@ -54,27 +54,27 @@ class BilateralUpsampling(nn.Module):
             [B * E, 1, 4 h, 4 w], in float32 or wider.
         """
         weights = self.weights(features)
-        batch, _, _, height, width = weights.shape
-        around = _around(logits.to(weights.dtype)).view(batch, -1, SIDE**2, height, width)
-        mixed = weights.new_zeros(batch, around.shape[1], WITHIN, height, width)
-        for weight, answer in zip(weights.unbind(1), around.unbind(2), strict=True):
-            mixed.addcmul_(weight[:, None], answer[:, :, None])
-        return F.pixel_shuffle(mixed.view(len(logits), WITHIN, height, width), FINER)
+        batch, _, _, _, height, width = weights.shape
+        around = _around(logits.to(weights.dtype).view(batch, -1, height, width))
+        # One expression after another, so that few products are kept at a time.
+        mixed = [(weights * answers[:, :, :, None]).flatten(1, 2).sum(1) for answers in around.unbind(1)]
+        return F.pixel_shuffle(torch.stack(mixed, 1).flatten(0, 1), FINER)
 
     def weights(self, features: Tensor) -> Tensor:
-        """Return w [B, 25, 4, 2 h, 2 w], of each of the 25 positions of stride 4 around for each of the 4 positions
-        within, for features [B, D, 4 h, 4 w].
+        """Return w [B, 5, 5, 4, 2 h, 2 w], of each of the 5 x 5 positions of stride 4 around for each of the 4
+        positions within, for features [B, D, 4 h, 4 w].
         """
-        codes, direction = widen(self.code(features)), widen(self.direction(features))
+        codes, direction = _split(widen(self.code(features))), _split(widen(self.direction(features)))
         with torch.autocast(features.device.type, enabled=False):
-            within, said = (_split(values) for values in (codes, direction))
-            other = _around(within.mean(2)).view(len(codes), CODE_CHANNELS, SIDE**2, *within.shape[-2:])
+            coarse = codes.mean(2)
+            lengths = coarse.square().sum(1, keepdim=True)
             # -|e_p - e_q|^2 = 2 e_p . e_q - |e_q|^2 and what is the same for all q, summed channel by channel: of so
             # few, a product of matrices takes ten times as long.
-            affinity = said + self.nearness.view(SIDE**2, WITHIN, 1, 1) - other.square().sum(1)[:, :, None]
-            for own, others in zip((2 * within).unbind(1), other.unbind(1), strict=True):
-                affinity.addcmul_(own[:, None], others[:, :, None])
-            weights: Tensor = affinity.softmax(1)
+            affinity = (direction + self.nearness.view(-1, WITHIN, 1, 1)).unflatten(1, (SIDE, SIDE))  # type: ignore[no-untyped-call]
+            affinity = affinity - _around(lengths)[:, 0, :, :, None]
+            for own, others in zip((2 * codes).unbind(1), _around(coarse).unbind(1), strict=True):
+                affinity.addcmul_(own[:, None, None], others[:, :, :, None])
+            weights: Tensor = affinity.flatten(1, 2).softmax(1).view(affinity.shape)
             return weights
 
 
@@ -99,6 +99,8 @@ def _split(maps: Tensor) -> Tensor:
 
 def _around(maps: Tensor) -> Tensor:
     """Return the 5 x 5 positions around each one, the outermost repeated beyond the edges: of a grid of any size,
-    [B, C, H, W] to [B, C * 25, H * W].
+    [B, C, H, W] to a view [B, C, 5, 5, H, W].
     """
-    return F.unfold(F.pad(maps, (SIDE // 2,) * 4, mode="replicate"), SIDE)
+    height, width = maps.shape[2:]
+    padded = F.pad(maps, (SIDE // 2,) * 4, mode="replicate")
+    return padded.unfold(2, height, 1).unfold(3, width, 1)

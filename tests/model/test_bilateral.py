@@ -68,9 +68,9 @@ def test_weights_are_a_mean() -> None:
     upsampling = module()
     features = upsampling.features(torch.randn(2, 4, 8, 12, dtype=torch.float64))
     weights = upsampling.weights(features)
-    assert weights.shape == (2, SIDE**2, 4, 4, 6)
+    assert weights.shape == (2, SIDE, SIDE, 4, 4, 6)
     assert bool((weights > 0).all())
-    torch.testing.assert_close(weights.sum(1), torch.ones_like(weights[:, 0]))
+    torch.testing.assert_close(weights.sum((1, 2)), torch.ones_like(weights[:, 0, 0]))
     even = torch.full((2, 1, 4, 6), -1.5, dtype=torch.float64)
     torch.testing.assert_close(upsampling(even, features), torch.full((2, 1, 8, 12), -1.5, dtype=torch.float64))
 
