@@ -48,8 +48,9 @@ from benchmarks.score_tests import (
     share,
     summarise,
 )
+from refvid.cutting import plain_masks
 from refvid.errors import RefvidError, UsageError
-from refvid.masking import RefinedFinisher, plain_masks
+from refvid.masking import RefinedFinisher
 from refvid.model.cmsa_config import CmsaConfig
 from refvid.model.letterbox import Letterbox
 from refvid.model.network import build_network, build_vocabulary

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from refvid.cutting import Pixels
 from refvid.errors import UnavailableError, UsageError
-from refvid.masking import Finisher, Item, Masks, Pixels, PlainFinisher, RefinedFinisher, Segmented
+from refvid.masking import Finisher, Item, Masks, PlainFinisher, RefinedFinisher, Segmented
 from refvid.model.letterbox import Letterbox
 from refvid.model.network import build_vocabulary
 from refvid.refine import CrfParameters, Refiner

@@ -6,7 +6,8 @@ from typing import Generic
 
 from torch import Tensor
 
-from refvid.masking import Item, Pixels
+from refvid.cutting import Pixels
+from refvid.masking import Item
 from refvid.model.letterbox import Letterbox
 
 

@@ -8,16 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from refvid.cutting import GUIDED_RADIUS, PROBABLE, plain_masks, probable_part
 from refvid.guided import upsample
-from refvid.masking import (
-    GUIDED_RADIUS,
-    PROBABLE,
-    PlainFinisher,
-    RefinedFinisher,
-    Segmented,
-    plain_masks,
-    probable_part,
-)
+from refvid.masking import PlainFinisher, RefinedFinisher, Segmented
 from refvid.model.config import UpsamplingName
 from refvid.model.letterbox import Letterbox
 from refvid.refine import CrfParameters, refine_masks

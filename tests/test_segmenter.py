@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from refvid.cutting import logit_cut, mean_confidence, plain_masks, probability_cut
 from refvid.data.sample import Sample
 from refvid.errors import UnavailableError, UsageError
-from refvid.masking import PlainFinisher, RefinedFinisher, logit_cut, mean_confidence, plain_masks, probability_cut
+from refvid.masking import PlainFinisher, RefinedFinisher
 from refvid.model.letterbox import Letterbox
 from refvid.segmenter import Segmenter, pick_precision
 from refvid.stage_items import Answered, Encoded, bytes_held

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from refvid.cutting import plain_masks
 from refvid.data.sample import Sample
-from refvid.masking import plain_masks
 from refvid.metrics import THRESHOLDS, iou, mean_iou, overall_iou, precision_at
 from refvid.model.config import ModelConfig
 from refvid.model.letterbox import Letterbox

@@ -10,11 +10,12 @@ import torch
 from numpy.typing import NDArray
 
 from refvid import segmenter as segmenter_module
+from refvid.cutting import cut_out
 from refvid.data.referring import Target
 from refvid.errors import UnavailableError, UsageError
 from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.sources import Found
-from refvid.masking import Segmented, cut_out
+from refvid.masking import Segmented
 from refvid.segmenter import Segmenter, windows
 from refvid.weights import LoadedModel
 from tests.clips import frame_pixels
