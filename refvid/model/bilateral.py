@@ -25,6 +25,9 @@ class BilateralUpsampling(nn.Module):
     parameter, what is near. Weights are positive and sum to one: no logit lies outside the range of those around it.
     They know no expression, and those of a call share them.
 
+    On the area of 192 x 192 pixels, true masks averaged over cells and brought back bilinearly keep a mean IoU of 0.92
+    on drawn scenes at stride 4, of 0.975 at stride 2 (benchmarks/trunk_probe.py).
+
     Args:
         stem_channels: Of the stem's features.
         channels: Width of the features that are kept of them.
