@@ -17,6 +17,7 @@ from refvid.refine import Probabilities
 Pixels = NDArray[np.uint8]
 PROBABLE = 0.1  # what is less probable, and far from what is more, is left as it is
 GUIDED_RADIUS = 2  # pixels of the network's input, of the windows that fit its answer to the frame
+STEP = 8  # pixels of the network's input
 NEAR = 0.5  # share of the threshold below which what is not next to more is left out
 
 
@@ -50,8 +51,9 @@ def plain_masks(
     frame, probabilities = torch.from_numpy(np.ascontiguousarray(pixels)), logits.sigmoid()
     restored = torch.zeros(len(logits), box.height, box.width, device=logits.device)
     for row, known in enumerate(probabilities.cpu().numpy()):
-        part = probable_part(known[None], 2 * GUIDED_RADIUS + 1, NEAR * threshold)
-        if part[0].stop:
+        rows, columns = probable_part(known[None], 2 * GUIDED_RADIUS + 1, NEAR * threshold)
+        if rows.stop:
+            part = _widen(rows), _widen(columns)
             found, place = upsample(probabilities[row, None], frame, part, radius=GUIDED_RADIUS)
             restored[row, *place] = found[0]
     return cut_out(restored, threshold, rivals)
@@ -65,6 +67,11 @@ def probable_part(probabilities: Probabilities, margin: int, least: float = PROB
 
 def _span(places: NDArray[np.intp], margin: int) -> slice:
     return slice(max(0, places[0] - margin), places[-1] + 1 + margin) if len(places) else slice(0, 0)
+
+
+def _widen(part: slice) -> slice:
+    """Return a slice that begins and ends at multiples of `STEP`: of few lengths, as they are remembered."""
+    return slice(part.start // STEP * STEP, -(-part.stop // STEP) * STEP)
 
 
 def probability_cut(probabilities: Tensor, threshold: float, threshold_of: ThresholdOf = "one") -> Tensor:

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -9,6 +10,7 @@ from torch.nn import functional as F
 
 RADIUS = 1  # of the windows, pixels of the small picture
 SMOOTHNESS = 1e-4  # variance of the grey values, 0 to 1, below which a window counts as flat
+AXES = 16  # sides of parts that are remembered: from frame to frame most stay
 Part = tuple[slice, slice]  # rows and columns
 
 
@@ -32,13 +34,12 @@ def upsample(values: Tensor, frame: Tensor, part: Part | None = None, *, radius:
         which they are.
     """
     rows, columns = (
-        _Axis.of(values.shape[side + 1], frame.shape[side], None if part is None else part[side], 2 * radius)
-        for side in (0, 1)
+        _axis(length, full, *_ends(length, wanted), 2 * radius, values.device)
+        for length, full, wanted in zip(values.shape[1:], frame.shape, part or (None, None), strict=False)
     )
     with torch.autocast(values.device.type, enabled=False):
         grey = _grey(frame[rows.seen, columns.seen].to(values.device))
-        down, across = rows.weights(grey), columns.weights(grey)  # [H'', h'] and [W'', w']
-        guide = ((down / down.sum(0)).T @ grey @ (across / across.sum(0)))[None, None]
+        guide = (rows.shrink @ grey @ columns.shrink.T)[None, None]
     lines = _fit(values[:, None, rows.small, columns.small], guide, radius)
     slope, offset = rows.stretch(columns.stretch(lines, -1), -2).unbind(1)
     found = torch.addcmul(offset, slope, grey[rows.wanted_of_seen, columns.wanted_of_seen])
@@ -56,56 +57,67 @@ def _fit(maps: Tensor, guide: Tensor, radius: int) -> Tensor:
     return torch.cat([slope, offset + flat * (maps - slope * guide - offset)], 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Axis:
     """What one side of a part needs.
 
     Attributes:
-        length: Of the side of the small picture.
-        full: Of the frame's.
         wanted: Pixels of the frame in the part.
         small: Pixels of the small picture that these depend on.
         seen: Pixels of the frame that those depend on.
+        wanted_of_seen: The wanted ones among these.
+        shrink: What each seen pixel weighs in each small one, [h', H''].
+        before: Among the small pixels, the one before the centre of each wanted one, int64 [H'].
+        after: The one after it.
+        share: How far the centre lies towards that, [H'].
     """
 
-    length: int
-    full: int
     wanted: slice
     small: slice
     seen: slice
-
-    @classmethod
-    def of(cls, length: int, full: int, part: slice | None, margin: int) -> "_Axis":
-        """Return that of a part, `margin` small pixels around it included in what counts."""
-        start, stop = (0, length) if part is None else (part.start, min(part.stop, length))
-        scale = full / length
-        wanted = slice(math.ceil(start * scale - 0.5), math.ceil(stop * scale - 0.5))  # centres: (i + 0.5) / scale
-        small = slice(max(0, start - 1 - margin), min(length, stop + 1 + margin))
-        seen = slice(max(0, math.floor((small.start - 0.5) * scale)), min(full, math.ceil((small.stop + 0.5) * scale)))
-        return cls(length, full, wanted, small, seen)
-
-    @property
-    def wanted_of_seen(self) -> slice:
-        return slice(self.wanted.start - self.seen.start, self.wanted.stop - self.seen.start)
-
-    def weights(self, like: Tensor) -> Tensor:
-        """Return what each small pixel weighs in each seen one, bilinearly: [H', h']."""
-        pixels = torch.arange(self.small.start, self.small.stop, dtype=like.dtype, device=like.device)
-        return (1 - (self._centres(self.seen, like)[:, None] - pixels).abs()).clamp(min=0)
+    wanted_of_seen: slice
+    shrink: Tensor
+    before: Tensor
+    after: Tensor
+    share: Tensor
 
     def stretch(self, maps: Tensor, side: int) -> Tensor:
         """Return maps whose side -2 or -1 is of the small pixels with that of the wanted ones, bilinearly."""
-        centres = self._centres(self.wanted, maps) - self.small.start
-        before = centres.floor()
-        low, share = before.long(), centres - before
-        high = (low + 1).clamp(max=maps.shape[side] - 1)
-        share = share[:, None] if side == -2 else share
-        return torch.lerp(maps.index_select(side, low), maps.index_select(side, high), share)
+        share = self.share[:, None] if side == -2 else self.share
+        return torch.lerp(maps.index_select(side, self.before), maps.index_select(side, self.after), share)
 
-    def _centres(self, pixels: slice, like: Tensor) -> Tensor:
-        """Return where the centres of pixels of the frame lie in the small picture, which has them at 0, 1, 2..."""
-        places = torch.arange(pixels.start, pixels.stop, dtype=like.dtype, device=like.device)
-        return ((places + 0.5) * (self.length / self.full) - 0.5).clamp(0, self.length - 1)
+
+def _ends(length: int, wanted: slice | None) -> tuple[int, int]:
+    return (0, length) if wanted is None else (int(wanted.start), min(int(wanted.stop), length))
+
+
+@lru_cache(maxsize=AXES)
+def _axis(length: int, full: int, start: int, stop: int, margin: int, device: torch.device) -> _Axis:
+    """Return what a side needs of which pixels from `start` to `stop` of the small picture are wanted.
+
+    Args:
+        length: Of the side of the small picture.
+        full: Of the frame's.
+        start: First pixel of the small picture.
+        stop: The one after the last.
+        margin: Small pixels around these that count too.
+        device: Where the maps are.
+    """
+    scale = full / length
+    wanted = slice(math.ceil(start * scale - 0.5), math.ceil(stop * scale - 0.5))  # centres: (i + 0.5) / scale
+    small = slice(max(0, start - 1 - margin), min(length, stop + 1 + margin))
+    seen = slice(max(0, math.floor((small.start - 0.5) * scale)), min(full, math.ceil((small.stop + 0.5) * scale)))
+    inside = slice(wanted.start - seen.start, wanted.stop - seen.start)
+    # Where the centres of the seen pixels lie in the small picture, which has its own at 0, 1, 2 and so on.
+    places = torch.arange(seen.start, seen.stop, dtype=torch.float32, device=device)
+    centres = ((places + 0.5) / scale - 0.5).clamp(0, length - 1)
+    pixels = torch.arange(small.start, small.stop, dtype=torch.float32, device=device)
+    weights = (1 - (centres - pixels[:, None]).abs()).clamp(min=0)
+    offsets = centres[inside] - small.start
+    before = offsets.floor().long()
+    after = (before + 1).clamp(max=small.stop - small.start - 1)
+    shrink = weights / weights.sum(1, keepdim=True)
+    return _Axis(wanted, small, seen, inside, shrink, before, after, offsets - before)
 
 
 def _grey(picture: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from refvid.guided import SMOOTHNESS, _Axis, upsample
+from refvid.guided import SMOOTHNESS, _axis, upsample
 
 
 def literal(values: np.ndarray, picture: np.ndarray, radius: int) -> np.ndarray:
@@ -91,10 +91,10 @@ def test_a_part_is_what_the_whole_has_there(size: tuple[int, int], part: tuple[i
 
 def test_the_small_picture_is_the_resized_frame() -> None:
     frame = torch.randint(0, 256, (36, 63, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    axes = [_Axis.of(length, full, None, 2) for length, full in zip((9, 16), frame.shape, strict=False)]
+    device = torch.device("cpu")
+    rows, columns = (_axis(length, full, 0, length, 2, device) for length, full in ((9, 36), (16, 63)))
     grey = frame.float().mean(2) / 255
-    rows, columns = (axis.weights(grey) for axis in axes)
-    found = (rows / rows.sum(0)).T @ grey @ (columns / columns.sum(0))
+    found = rows.shrink @ grey @ columns.shrink.T
     expected = F.interpolate(grey[None, None], (9, 16), mode="bilinear", antialias=True)[0, 0]
     torch.testing.assert_close(found[1:-1, 1:-1], expected[1:-1, 1:-1])
     assert (found - expected).abs().max() < 0.1  # outermost pixels weigh all that lies beyond their centres fully

@@ -75,8 +75,9 @@ class BilateralUpsampling(nn.Module):
             # few, a product of matrices takes ten times as long.
             affinity = (direction + self.nearness.view(-1, WITHIN, 1, 1)).unflatten(1, (SIDE, SIDE))  # type: ignore[no-untyped-call]
             affinity = affinity - _around(lengths)[:, 0, :, :, None]
-            for own, others in zip((2 * codes).unbind(1), _around(coarse).unbind(1), strict=True):
-                affinity.addcmul_(own[:, None, None], others[:, :, :, None])
+            own, others = (2 * codes)[:, :, None, None], _around(coarse)[:, :, :, :, None]
+            for one, other in zip(own.unbind(1), others.unbind(1), strict=True):
+                affinity.addcmul_(one, other)
             weights: Tensor = affinity.flatten(1, 2).softmax(1).view(affinity.shape)
             return weights
 
