@@ -53,7 +53,7 @@ def plain_masks(
     for row, known in enumerate(probabilities.cpu().numpy()):
         rows, columns = probable_part(known[None], 2 * GUIDED_RADIUS + 1, NEAR * threshold)
         if rows.stop:
-            part = _widen(rows), _widen(columns)
+            part = _whole_steps(rows), _whole_steps(columns)
             found, place = upsample(probabilities[row, None], frame, part, radius=GUIDED_RADIUS)
             restored[row, *place] = found[0]
     return cut_out(restored, threshold, rivals)
@@ -69,8 +69,8 @@ def _span(places: NDArray[np.intp], margin: int) -> slice:
     return slice(max(0, places[0] - margin), places[-1] + 1 + margin) if len(places) else slice(0, 0)
 
 
-def _widen(part: slice) -> slice:
-    """Return a slice that begins and ends at multiples of `STEP`: of few lengths, as they are remembered."""
+def _whole_steps(part: slice) -> slice:
+    """Return the slice around one that begins and ends at multiples of `STEP`: few differ, and are remembered."""
     return slice(part.start // STEP * STEP, -(-part.stop // STEP) * STEP)
 
 

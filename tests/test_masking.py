@@ -153,7 +153,8 @@ def test_the_probable_part_has_a_margin_inside_the_picture() -> None:
 def plain(
     pixels: NDArray[np.uint8], logits: torch.Tensor, upsampling: UpsamplingName, rivals: list[str] | None = None
 ) -> NDArray[np.bool_]:
-    box = Letterbox(*pixels.shape[:2], logits.shape[1:])  # type: ignore[arg-type]
+    _, height, width = logits.shape
+    box = Letterbox(*pixels.shape[:2], (height, width))
     masks: NDArray[np.bool_] = plain_masks(
         logits, pixels, box, threshold=0.4, threshold_of="one", upsampling=upsampling, rivals=rivals
     ).numpy()

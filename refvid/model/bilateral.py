@@ -73,8 +73,8 @@ class BilateralUpsampling(nn.Module):
             lengths = coarse.square().sum(1, keepdim=True)
             # -|e_p - e_q|^2 = 2 e_p . e_q - |e_q|^2 and what is the same for all q, summed channel by channel: of so
             # few, a product of matrices takes ten times as long.
-            affinity = (direction + self.nearness.view(-1, WITHIN, 1, 1)).unflatten(1, (SIDE, SIDE))  # type: ignore[no-untyped-call]
-            affinity = affinity - _around(lengths)[:, 0, :, :, None]
+            near = direction + self.nearness.view(-1, WITHIN, 1, 1)
+            affinity = near.view(-1, SIDE, SIDE, *near.shape[2:]) - _around(lengths)[:, 0, :, :, None]
             own, others = (2 * codes)[:, :, None, None], _around(coarse)[:, :, :, :, None]
             for one, other in zip(own.unbind(1), others.unbind(1), strict=True):
                 affinity.addcmul_(one, other)

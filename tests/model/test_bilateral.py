@@ -188,7 +188,8 @@ def test_the_trunk_may_learn_from_the_target_alone() -> None:
         network = with_bilateral().eval()
         levels = network.enhance(clip, 1, neighbour_gradients=neighbours)
         network.segment(levels, EXPRESSIONS)[0].square().sum().backward()
-        gradient = network.bilateral.inner.weight.grad  # type: ignore[union-attr]
+        assert network.bilateral is not None
+        gradient = network.bilateral.inner.weight.grad
         assert gradient is not None
         found[neighbours] = gradient
     torch.testing.assert_close(found[True], found[False])  # it sees the target frame alone
