@@ -24,13 +24,13 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.run_measure import Sizes, in_turns, medians
-from refvid.model.cross_frame import CrossFrameSelfAttention
-from refvid.model.cross_frame_stream import CrossFrameStream
-from refvid.model.cross_modal import CrossModalSelfAttention
-from refvid.model.folded_attention import FoldedCrossFrame, FoldedCrossModal
-from refvid.model.folding import keep_freed_memory
-from refvid.model.products import multiply
-from refvid.model.spatial import spatial_code
+from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
+from refvid.model.cmsa.cross_frame_stream import CrossFrameStream
+from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
+from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal
+from refvid.model.fast.folding import keep_freed_memory
+from refvid.model.layers.products import multiply
+from refvid.model.layers.spatial import spatial_code
 
 Product = Callable[[Tensor, Tensor], Tensor]  # of rows [..., K] and columns [N, K]
 LITERAL_BYTES = 256 * 2**20  # rows of the literal attention matrix that are held at a time

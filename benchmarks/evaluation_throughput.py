@@ -30,10 +30,10 @@ from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import count, first_videos
 from refvid.evaluation.scoring import SampleRow, score_video, summarise
 from refvid.evaluation.sources import Found
-from refvid.metrics import Mask
-from refvid.segmenter import Segmenter
+from refvid.inference.segmenter import Segmenter
+from refvid.metrics.regions import Mask
 from refvid.weights import DEFAULT_MODEL, load_model
-from refvid.world.make import WorldPlan, make_world
+from refvid.world.output.make import WorldPlan, make_world
 
 Way = Literal["together", "one by one"]
 _TOLERANCE = 1e-3  # of a score: a pixel on a border may turn with the order of a sum

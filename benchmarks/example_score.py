@@ -22,8 +22,8 @@ if not __package__:
 from benchmarks.score_tests import QUIET
 from examples.make_examples import EXAMPLES
 from refvid.errors import RefvidError
-from refvid.metrics import iou, mean_iou, precision_at
-from refvid.segmenter import Segmenter
+from refvid.inference.segmenter import Segmenter
+from refvid.metrics.regions import iou, mean_iou, precision_at
 from refvid.video.reader import open_reader
 from refvid.weights import DEFAULT_MODEL, load_model
 from refvid.world.scene import Scene

@@ -46,8 +46,8 @@ def small_model(folder: Path) -> Path:
     """Write refvid-tiny in miniature, every module, with random weights; return the folder."""
     import torch
 
-    from refvid.model.cmsa_config import refvid_config
-    from refvid.model.network import build_network
+    from refvid.model.cmsa.config import refvid_config
+    from refvid.model.registry import build_network
     from refvid.weights import save_checkpoint
 
     torch.manual_seed(8)
@@ -93,8 +93,8 @@ def work(options: argparse.Namespace) -> None:
     """Segment one video and print what `measure` returns."""
     import torch
 
-    from refvid.segment import SegmentOptions, segment_video
-    from refvid.segment_report import peak_resident
+    from refvid.inference.report import peak_resident
+    from refvid.inference.video import SegmentOptions, segment_video
     from refvid.video.frame import Position
 
     if options.threads:

@@ -28,9 +28,9 @@ import torch
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from refvid.carry import Way, share_cores, usable_cores, where_stages_overlap
-from refvid.segment import SegmentOptions, open_output, segment_video
-from refvid.segmenter import Segmenter
+from refvid.inference.schedule import Way, share_cores, usable_cores, where_stages_overlap
+from refvid.inference.segmenter import Segmenter
+from refvid.inference.video import SegmentOptions, open_output, segment_video
 from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import VideoReader, open_reader

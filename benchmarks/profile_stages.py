@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from refvid.segmenter import Segmenter
+from refvid.inference.segmenter import Segmenter
 from refvid.weights import load_model
 
 CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}

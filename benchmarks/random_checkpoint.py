@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from refvid.model.cmsa_config import full_config
-from refvid.model.language import split_words
-from refvid.model.network import build_network
+from refvid.model.cmsa.config import full_config
+from refvid.model.layers.language import split_words
+from refvid.model.registry import build_network
 from refvid.weights import save_checkpoint
 
 

@@ -31,10 +31,13 @@ import numpy.typing as npt
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from refvid.refine import CrfParameters, add_kernels  # PyTorch is left to functions: the workers import this file
+from refvid.masks.dense_crf import (  # PyTorch is left to functions: the workers import this file
+    CrfParameters,
+    add_kernels,
+)
 
 if TYPE_CHECKING:
-    from refvid.segmenter import Segmenter
+    from refvid.inference.segmenter import Segmenter
     from refvid.weights import LoadedModel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,8 +96,8 @@ class FullSizeFinisher:
 
 def segment_as_before(model: "LoadedModel", video: Path, expression: str, output: Path, frames: int) -> int:
     """Do what `refvid segment --refine` did, stage after stage, with one worker; return the number of frames."""
-    from refvid.segment import SegmentOptions, open_output
-    from refvid.segmenter import Segmenter
+    from refvid.inference.segmenter import Segmenter
+    from refvid.inference.video import SegmentOptions, open_output
     from refvid.video.output_format import resolve_output
     from refvid.video.reader import open_reader
 
@@ -130,7 +133,7 @@ def _end(video: Path, frames: int) -> Any:
 
 def speeds(model: "LoadedModel", video: Path, expression: str, frames: int, rounds: int) -> dict[str, float]:
     """Return frames a second of each way, the best of some rounds in turns."""
-    from refvid.segment import SegmentOptions, segment_video
+    from refvid.inference.video import SegmentOptions, segment_video
 
     best: dict[str, float] = defaultdict(float)
     options = {
@@ -151,8 +154,8 @@ def speeds(model: "LoadedModel", video: Path, expression: str, frames: int, roun
 def compare(model: "LoadedModel", name: str, every: int) -> Iterator[dict[str, Any]]:
     """Yield for each frame and expression the IoU of each way with the truth, and what both refinements agree on."""
     from examples.make_examples import EXAMPLES
-    from refvid.metrics import iou
-    from refvid.segmenter import Segmenter
+    from refvid.inference.segmenter import Segmenter
+    from refvid.metrics.regions import iou
     from refvid.video.reader import open_reader
 
     scene, plain, refining = EXAMPLES[name](), Segmenter(model, refine=False), Segmenter(model, refine=True)

@@ -8,7 +8,7 @@ from benchmarks.memory import measure
 from benchmarks.run_measure import PARK, Goal, Row, Section, Settings, in_turns, medians, plural
 from benchmarks.run_network import FrameNetwork, read_frames, with_longest_side
 from benchmarks.run_stages import UNIT, file_to_file
-from refvid.segmenter import Segmenter
+from refvid.inference.segmenter import Segmenter
 from refvid.weights import LoadedModel, load_model
 
 MOST = 8

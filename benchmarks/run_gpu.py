@@ -9,7 +9,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.memory import write_clip
 from benchmarks.run_measure import NO_GPU, Goal, Row, Settings, seconds
 from benchmarks.run_network import EXPRESSION, FrameNetwork, full_model, read_frames
-from refvid.segment import SegmentOptions, segment_video
+from refvid.inference.video import SegmentOptions, segment_video
 from refvid.weights import LoadedModel
 
 SIDE = 320  # of the video and of the network's input

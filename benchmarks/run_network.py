@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.run_measure import PARK, seconds
-from refvid.model.cmsa_config import full_config
+from refvid.inference.segmenter import Precision, Segmenter
+from refvid.model.cmsa.config import full_config
 from refvid.model.letterbox import Letterbox
-from refvid.model.network import build_network
-from refvid.segmenter import Precision, Segmenter
+from refvid.model.registry import build_network
 from refvid.video.reader import open_reader
 from refvid.weights import LoadedModel
 

@@ -58,7 +58,8 @@ def _notes(settings: Settings) -> list[str]:
     ]
     if settings.device.type == "cpu":
         notes.append(
-            "`refvid segment` takes its products from oneDNN and has the linear maps joined (refvid/model/folding.py). "
+            "`refvid segment` takes its products from oneDNN and has the linear maps joined "
+            "(refvid/model/fast/folding.py). "
             "'By oneDNN' are the formulas with the same products: the rest of the ratio is the factorisation's, or the "
             "stream's."
         )

@@ -15,7 +15,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.run_measure import Row, Section, Settings, in_turns, plural
 from benchmarks.run_network import EXPRESSION, Pixels, read_frames
 from benchmarks.run_stages import gflop_a_frame
-from refvid.segmenter import Segmenter
+from refvid.inference.segmenter import Segmenter
 from refvid.weights import load_model
 
 # Of BERT's vocabulary, "[CLS] man in yellow shirt . [SEP]"; which words they are costs nothing.

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from benchmarks.score_tests import Clip, ClipScore, Finding, Masks, findings_of
-from refvid.world.preview import wrap
+from refvid.world.output.preview import wrap
 
 _BAND, _COLUMNS = 12, 6
 _GAP, _HEADER, _CAPTION, _LINE = 10, 34, 42, 18

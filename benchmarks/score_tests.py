@@ -16,11 +16,11 @@ from torch.utils.data import Dataset
 
 from refvid.data.sample import Sample
 from refvid.errors import RefvidError
-from refvid.metrics import iou, mean_iou, precision_at
-from refvid.world.photo_scene import PhotoWorld
-from refvid.world.sampler import draw_scene
+from refvid.metrics.regions import iou, mean_iou, precision_at
+from refvid.world.photos.scene import PhotoWorld
+from refvid.world.photos.single import SinglePhotos
 from refvid.world.scene import Scene
-from refvid.world.single_photos import SinglePhotos
+from refvid.world.scenes.sampler import draw_scene
 from refvid.world.source import DRAWN_PROPORTION_SHARES, DRAWN_PROPORTIONS
 
 # Clip i of a test is drawn from (SEED_BASE + seed, number of the test, i). Training draws from small seeds and four

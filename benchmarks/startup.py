@@ -35,7 +35,7 @@ from refvid.__main__ import main
 note("command line")
 import torch
 note("torch")
-from refvid import segment
+from refvid.inference import video
 from refvid.video.writer import StagedWriter
 note("refvid")
 def tell(function, name):
@@ -44,14 +44,14 @@ def tell(function, name):
         note(name)
         return result
     return call
-segment.load_model = tell(segment.load_model, "model")
+video.load_model = tell(video.load_model, "model")
 StagedWriter.write = tell(StagedWriter.write, "first frame")
 code = main(sys.argv[1:])
 note("end")
 print(json.dumps(moments))
 sys.exit(code)
 """
-IMPORTS = "import refvid.cli.app, refvid.segment"
+IMPORTS = "import refvid.cli.app, refvid.inference.video"
 
 
 def one_start(arguments: list[str]) -> dict[str, float]:

@@ -37,11 +37,11 @@ from benchmarks.systems_cost import cost, full_cost
 from benchmarks.systems_table import FULL, KINDS, ROWS, Results, Row, figures, report
 from refvid.data.sample import Sample
 from refvid.errors import RefvidError
-from refvid.metrics import iou, iou_counts
+from refvid.metrics.regions import iou, iou_counts
 from refvid.model.config import ModelConfig
-from refvid.model.language import FIRST_WORD_ID, UNKNOWN_ID, Vocabulary, WordEmbedding
-from refvid.model.network import CONFIGS, build_network, build_vocabulary
-from refvid.model.system import ReferringNetwork
+from refvid.model.interface import ReferringNetwork
+from refvid.model.layers.language import FIRST_WORD_ID, UNKNOWN_ID, Vocabulary, WordEmbedding
+from refvid.model.registry import CONFIGS, build_network, build_vocabulary
 from refvid.train.augment import Augmentation
 from refvid.train.backbone_weights import load_backbone
 from refvid.train.distributed import join_team

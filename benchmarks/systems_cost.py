@@ -17,11 +17,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.systems_table import BASE, Result, Row
 from refvid.errors import RefvidError
-from refvid.model.bert import FIRST_PIECE, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE
 from refvid.model.config import ModelConfig
-from refvid.model.language import FIRST_WORD_ID
-from refvid.model.network import CONFIGS, build_network
-from refvid.model.system import ReferringNetwork
+from refvid.model.interface import ReferringNetwork
+from refvid.model.layers.bert import FIRST_PIECE, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE
+from refvid.model.layers.language import FIRST_WORD_ID
+from refvid.model.registry import CONFIGS, build_network
 from refvid.weights import load_model, save_checkpoint
 from refvid.world.source import VOCABULARY
 

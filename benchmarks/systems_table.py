@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.evaluation.paper_rows import PAPER_ROWS
-from refvid.metrics import THRESHOLDS
+from refvid.metrics.regions import THRESHOLDS
 
 KINDS = ("mixed", "motion")  # of the scenes that are scored
 RESAMPLES = 2000
@@ -26,7 +26,7 @@ class Row:
     """A network of the table.
 
     Attributes:
-        model: Its name in `refvid.model.network.CONFIGS`.
+        model: Its name in `refvid.model.registry.CONFIGS`.
         changes: Of that config.
     """
 

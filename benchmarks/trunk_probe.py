@@ -22,13 +22,13 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from refvid.data.sample import Sample, collate
-from refvid.model.backbone import LightBackbone
-from refvid.model.cmsa import CmsaNetwork
-from refvid.model.cmsa_config import CmsaConfig
-from refvid.model.network import build_vocabulary
+from refvid.model.cmsa.config import CmsaConfig
+from refvid.model.cmsa.network import CmsaNetwork
+from refvid.model.layers.backbone import LightBackbone
+from refvid.model.registry import build_vocabulary
 from refvid.weights import DEFAULT_MODEL, load_model
 from refvid.world.palette import COLOURS
-from refvid.world.sampler import draw_scene
+from refvid.world.scenes.sampler import draw_scene
 from refvid.world.source import sample_of
 
 WIDTH, HEIGHT = 256, 144

@@ -48,15 +48,15 @@ from benchmarks.score_tests import (
     share,
     summarise,
 )
-from refvid.cutting import plain_masks
 from refvid.errors import RefvidError, UsageError
-from refvid.masking import RefinedFinisher
-from refvid.model.cmsa_config import CmsaConfig
+from refvid.inference.segmenter import Segmenter
+from refvid.masks.dense_crf import Refiner
+from refvid.masks.finish import RefinedFinisher
+from refvid.masks.threshold import plain_masks
+from refvid.model.cmsa.config import CmsaConfig
+from refvid.model.interface import FrameStream
 from refvid.model.letterbox import Letterbox
-from refvid.model.network import build_network, build_vocabulary
-from refvid.model.system import FrameStream
-from refvid.refine import Refiner
-from refvid.segmenter import Segmenter
+from refvid.model.registry import build_network, build_vocabulary
 from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
 
 WITH, WITHOUT = "model", "without_cfsa"

@@ -22,8 +22,8 @@ if not __package__:
 from examples.clip import write_clip
 from examples.scenes import EXAMPLES
 from refvid.video.reader import open_reader
+from refvid.world.language.words import role_of
 from refvid.world.scene import Scene
-from refvid.world.words import role_of
 
 __all__ = ["EXAMPLES", "WITH_SOUND", "main", "write_examples", "write_gif"]
 

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from refvid.world.backdrop import Backdrop, draw_view
 from refvid.world.figures import GAITS
-from refvid.world.render import Track, render
-from refvid.world.sampler import FRAMES_PER_SECOND, describe
 from refvid.world.scene import RGB, Garment, Look, Reference, Scene
+from refvid.world.scenes.backdrop import Backdrop, draw_view
+from refvid.world.scenes.render import Track, render
+from refvid.world.scenes.sampler import FRAMES_PER_SECOND, describe
 
 _Said = dict[str, tuple[int | None, str]]  # expression -> number of the actor it means, and how it tells it apart
 

@@ -11,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from refvid.segment import SegmentOptions, segment_video
-    from refvid.segmenter import Segmenter
+    from refvid.inference.segmenter import Segmenter
+    from refvid.inference.video import SegmentOptions, segment_video
     from refvid.weights import load_model
 
     __version__: str
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["SegmentOptions", "Segmenter", "__version__", "load_model", "segment_video"]
 
 _HOMES = {
-    "SegmentOptions": "refvid.segment",
-    "Segmenter": "refvid.segmenter",
+    "SegmentOptions": "refvid.inference.video",
+    "Segmenter": "refvid.inference.segmenter",
     "load_model": "refvid.weights",
-    "segment_video": "refvid.segment",
+    "segment_video": "refvid.inference.video",
 }
 
 

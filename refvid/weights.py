@@ -1,7 +1,6 @@
 """Checkpoints: folders, embedded names and Hub repositories, each a `config.json` and a `model.safetensors`."""
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,10 +11,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
+from refvid.files import whole_file, write_whole
 from refvid.model.config import ModelConfig
-from refvid.model.folding import fold
-from refvid.model.network import build_network, read_config
-from refvid.model.system import ReferringNetwork
+from refvid.model.fast.folding import fold
+from refvid.model.interface import ReferringNetwork
+from refvid.model.registry import build_network, read_config
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 DEFAULT_MODEL = "refvid-tiny"
@@ -83,12 +83,9 @@ def save_checkpoint(network: ReferringNetwork, config: ModelConfig, folder: Path
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     if half:
         weights = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
-    partial = folder / f".{WEIGHTS_FILE}.part"
-    save_file(weights, partial)
-    os.replace(partial, folder / WEIGHTS_FILE)
-    partial = folder / f".{CONFIG_FILE}.part"
-    partial.write_text(json.dumps(config.as_dict(), indent=1) + "\n", encoding="utf-8")
-    os.replace(partial, folder / CONFIG_FILE)
+    with whole_file(folder / WEIGHTS_FILE) as temporary:
+        save_file(weights, temporary)
+    write_whole(folder / CONFIG_FILE, json.dumps(config.as_dict(), indent=1) + "\n")
 
 
 def read_checkpoint(folder: Path) -> tuple[ReferringNetwork, ModelConfig]:

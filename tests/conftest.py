@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from refvid.model.cmsa_config import CmsaConfig, refvid_config
+from refvid.model.cmsa.config import CmsaConfig, refvid_config
 from refvid.model.letterbox import Letterbox
-from refvid.model.network import build_network
+from refvid.model.registry import build_network
 from refvid.weights import LoadedModel, load_model, save_checkpoint
 from tests.clips import frame_pixels
 

@@ -18,11 +18,11 @@ from benchmarks.run_measure import NO_GPU, QUICK, Goal, Row, Settings, Sizes, in
 from benchmarks.run_network import FrameNetwork, full_model, read_frames, with_longest_side
 from benchmarks.run_peers import MISSING, peers
 from benchmarks.run_stages import stages
-from refvid.model.cross_modal import CrossModalSelfAttention
-from refvid.model.products import multiply
-from refvid.model.spatial import spatial_code
-from refvid.segment_report import peak_resident
-from refvid.segmenter import Segmenter
+from refvid.inference.report import peak_resident
+from refvid.inference.segmenter import Segmenter
+from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
+from refvid.model.layers.products import multiply
+from refvid.model.layers.spatial import spatial_code
 from refvid.video.reader import open_reader
 from refvid.weights import LoadedModel
 
@@ -231,7 +231,7 @@ def test_in_turns_calls_each_as_often_and_stops_at_the_budget() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="others do not charge a process with what its parent held")
 def test_resident_memory_is_this_programs_own() -> None:
     held = np.ones(2**30, np.uint8)
-    command = [sys.executable, "-c", "from refvid.segment_report import peak_resident; print(peak_resident())"]
+    command = [sys.executable, "-c", "from refvid.inference.report import peak_resident; print(peak_resident())"]
     child = int(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
     assert 2**20 < child < held.nbytes < peak_resident()
 

@@ -15,9 +15,8 @@ from PIL import Image, ImageSequence
 from benchmarks.example_score import main as score_main
 from benchmarks.example_score import score_clip, table
 from examples.make_examples import EXAMPLES, WITH_SOUND, main, write_examples
-from refvid.world.grammar import VOCABULARY
-from refvid.world.palette import name_of
-from refvid.world.predicates import (
+from refvid.world.language.grammar import VOCABULARY
+from refvid.world.language.predicates import (
     Truths,
     View,
     both,
@@ -30,8 +29,9 @@ from refvid.world.predicates import (
     wears,
     wears_any,
 )
+from refvid.world.language.words import NO, words_in
+from refvid.world.palette import name_of
 from refvid.world.scene import Scene
-from refvid.world.words import NO, words_in
 
 FOLDER = Path(__file__).parent.parent / "examples"
 SIZES = {"park": (640, 360, 100), "street": (640, 360, 75), "yard": (480, 360, 75)}

@@ -10,9 +10,9 @@ from PIL import Image
 
 from refvid.cli.app import main
 from refvid.data.sample import Sample
-from refvid.model.cmsa_config import tiny_config
-from refvid.model.language import Vocabulary, split_words
-from refvid.model.network import build_network
+from refvid.model.cmsa.config import tiny_config
+from refvid.model.layers.language import Vocabulary, split_words
+from refvid.model.registry import build_network
 from refvid.train.augment import Augmentation
 from refvid.train.distributed import Team
 from refvid.train.feed import Feed
@@ -20,11 +20,11 @@ from refvid.train.loop import Trainer
 from refvid.train.objective import Objective, ObjectiveSettings
 from refvid.train.settings import TrainSettings
 from refvid.weights import save_checkpoint
-from refvid.world.backdrop import draw_view
-from refvid.world.grammar import words_of
-from refvid.world.render import Track, render
-from refvid.world.sampler import describe
+from refvid.world.language.grammar import words_of
 from refvid.world.scene import Look, Scene
+from refvid.world.scenes.backdrop import draw_view
+from refvid.world.scenes.render import Track, render
+from refvid.world.scenes.sampler import describe
 
 EXPRESSIONS = ("the red car", "the blue car")
 SETTINGS = TrainSettings(

@@ -41,10 +41,10 @@ from benchmarks.systems_table import (
     value_of,
 )
 from refvid.data.sample import Sample
-from refvid.model.cmsa import CmsaNetwork
-from refvid.model.cmsa_config import CmsaConfig
-from refvid.model.language import Vocabulary, WordEmbedding
-from refvid.model.network import CONFIGS, build_network
+from refvid.model.cmsa.config import CmsaConfig
+from refvid.model.cmsa.network import CmsaNetwork
+from refvid.model.layers.language import Vocabulary, WordEmbedding
+from refvid.model.registry import CONFIGS, build_network
 from refvid.weights import load_model
 from refvid.world import source
 from refvid.world.scene import Scene

@@ -15,8 +15,8 @@ from safetensors.torch import load_file, save_file
 
 import refvid.weights
 from refvid.errors import RefvidError, UnavailableError, UsageError, WeightsError
-from refvid.model.cmsa_config import CmsaConfig, full_config
-from refvid.model.network import build_network
+from refvid.model.cmsa.config import CmsaConfig, full_config
+from refvid.model.registry import build_network
 from refvid.weights import embedded_models, load_model, pick_device, read_checkpoint, save_checkpoint
 from tests.conftest import small_config
 

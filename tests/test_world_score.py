@@ -28,7 +28,7 @@ from benchmarks.score_tests import (
 )
 from benchmarks.world_score import WITH, WITHOUT, main, predictor, report, table, without_cross_frame
 from refvid.data.sample import Sample
-from refvid.segmenter import Segmenter
+from refvid.inference.segmenter import Segmenter
 from refvid.weights import LoadedModel
 
 

@@ -12,7 +12,7 @@ from refvid.batch.plan import BatchJob
 from refvid.errors import RefvidError
 
 if TYPE_CHECKING:
-    from refvid.segment import SegmentOptions
+    from refvid.inference.video import SegmentOptions
 
 LOGGER = logging.getLogger(__name__)
 RECORD_NAME = ".refvid-batch.jsonl"

@@ -12,7 +12,7 @@ from refvid.batch.record import BatchRecord, make_key
 from refvid.errors import OutputExistsError, RefvidError, UsageError
 
 if TYPE_CHECKING:
-    from refvid.segment import SegmentOptions
+    from refvid.inference.video import SegmentOptions
 
 LOGGER = logging.getLogger(__name__)
 Status = Literal["done", "skipped", "failed"]

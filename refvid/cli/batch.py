@@ -17,8 +17,8 @@ from refvid.errors import BatchError, RefvidError, UsageError
 if TYPE_CHECKING:
     from refvid.batch.plan import BatchJob
     from refvid.batch.run import BatchResult
-    from refvid.segment import SegmentOptions
-    from refvid.segment_report import SegmentReport
+    from refvid.inference.report import SegmentReport
+    from refvid.inference.video import SegmentOptions
     from refvid.weights import LoadedModel
 
 
@@ -124,7 +124,7 @@ def _segment_one(
     terminal: Terminal,
 ) -> "SegmentReport":
     """Segments one video of the batch and shows how far it is; its warnings carry its name."""
-    from refvid.segment import segment_video
+    from refvid.inference.video import segment_video
 
     with terminal.progress(input.name) as progress:
         return segment_video(

@@ -195,7 +195,7 @@ def _check_outputs(referring_set: "ReferringSet", plan: "Plan", report: Path | N
         if plan.predictions is None:
             raise UsageError(f"{where}; give --predictions DIR for what is sent there")
     if report is not None:
-        from refvid.evaluation.report import check_report
+        from refvid.evaluation.report.page import check_report
 
         check_report(report)
 
@@ -230,7 +230,7 @@ def _run(
         if opened.submission is not None:
             _say_where(opened.submission.folder, referring_set, terminal)
         if report is not None:
-            from refvid.evaluation.report import write_report
+            from refvid.evaluation.report.page import write_report
 
             command = shlex.join(("refvid", *sys.argv[1:]))
             page = write_report(evaluation, referring_set, opened.source, report, command=command)

@@ -9,7 +9,7 @@ import typer
 from refvid.errors import UsageError
 
 if TYPE_CHECKING:
-    from refvid.segment import SegmentOptions
+    from refvid.inference.video import SegmentOptions
 
 DEFAULT_MODEL = "refvid-tiny"
 # Written out because refvid.video is not imported for --help; a test compares them with OutputFormat.
@@ -166,7 +166,7 @@ def build_options(
         UsageError: The threshold is not between 0 and 1, or a position cannot be read.
     """
     check_threshold(threshold)
-    from refvid.segment import SegmentOptions
+    from refvid.inference.video import SegmentOptions
     from refvid.video.output_format import OutputFormat
     from refvid.video.position import parse_position
 

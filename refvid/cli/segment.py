@@ -11,7 +11,7 @@ from refvid.cli.console import Terminal
 from refvid.errors import NothingFoundError
 
 if TYPE_CHECKING:
-    from refvid.segment_report import SegmentReport
+    from refvid.inference.report import SegmentReport
 
 
 def segment(
@@ -67,7 +67,7 @@ def segment(
     options = opt.build_options(
         format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
         codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader)  # fmt: skip
-    from refvid.segment import segment_video
+    from refvid.inference.video import segment_video
 
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
         with terminal.progress(input.name) as progress:

@@ -60,7 +60,7 @@ def make(
     """
     pixels = None if size is None else parse_size(size)
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
-        from refvid.world.make import WorldPlan, make_world
+        from refvid.world.output.make import WorldPlan, make_world
 
         plan = WorldPlan(layout, videos, seed, frames, pixels, photos)
         with terminal.progress(out.name) as progress:
@@ -101,7 +101,7 @@ def preview(
     if photos is not None and mode != "mixed":
         raise UsageError(f"--mode {mode} is for drawn actors; leave out --mode or --photos")
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
-        from refvid.world.preview import PreviewPlan, write_preview
+        from refvid.world.output.preview import PreviewPlan, write_preview
 
         plan = PreviewPlan(seed, mode, photos, columns, rows)
         with terminal.progress(out.name) as progress:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from refvid.model.language import FIRST_WORD_ID, Words
+from refvid.model.layers.language import FIRST_WORD_ID, Words
 from refvid.model.letterbox import Letterbox
 
 STRIDE = 8

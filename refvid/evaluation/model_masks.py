@@ -15,9 +15,9 @@ from refvid.data.text import count_of, name_some
 from refvid.evaluation.sources import Found
 
 if TYPE_CHECKING:  # masks on disk are scored without PyTorch
-    from refvid.masking import Segmented
-    from refvid.refine import Refiner
-    from refvid.segmenter import Segmenter
+    from refvid.inference.segmenter import Segmenter
+    from refvid.masks.dense_crf import Refiner
+    from refvid.masks.finish import Segmented
 
 LOGGER = logging.getLogger(__name__)
 _MOST_WORDS = 10  # unknown ones that are named
@@ -127,7 +127,7 @@ class ModelMasks:
 
 def _readable(expressions: Sequence[Expression]) -> list[int]:
     """Returns which expressions have a word in them."""
-    from refvid.model.language import split_words  # it comes with PyTorch
+    from refvid.model.layers.language import split_words  # it comes with PyTorch
 
     return [number for number, expression in enumerate(expressions) if split_words(expression.text)]
 

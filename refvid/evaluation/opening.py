@@ -17,7 +17,7 @@ from refvid.evaluation.stored_masks import MissingRule, StoredMasks
 from refvid.evaluation.submissions import Submission
 
 if TYPE_CHECKING:  # masks on disk are scored without PyTorch
-    from refvid.segmenter import Precision
+    from refvid.inference.segmenter import Precision
     from refvid.weights import LoadedModel
 
 
@@ -100,7 +100,7 @@ def open_plan(plan: Plan, referring_set: ReferringSet, say: Callable[[str], None
         origin = Origin(name, folder=str(plan.stored), ranked=stored.ranked, missing=stored.missing)
         yield Opened(stored, origin, stored.notes)
         return
-    from refvid.segmenter import Segmenter
+    from refvid.inference.segmenter import Segmenter
     from refvid.weights import load_model
 
     loaded = load_model(plan.model, device=plan.device, revision=plan.revision)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from refvid.metrics import THRESHOLDS
+from refvid.metrics.regions import THRESHOLDS
 
 _CMSA = "Ye et al., TPAMI 2021"
 _CVPR = "Ye et al., CVPR 2019"

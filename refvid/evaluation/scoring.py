@@ -9,11 +9,11 @@ from itertools import product
 import numpy as np
 import numpy.typing as npt
 
-from refvid.contours import best_matching, contour_accuracy, pairwise_contours, summarise_contours
 from refvid.data.referring import ReferringVideo, Rules, Target
 from refvid.errors import RefvidError
 from refvid.evaluation.sources import Found
-from refvid.metrics import Mask, iou_counts, summarise_regions
+from refvid.metrics.contours import best_matching, contour_accuracy, pairwise_contours, summarise_contours
+from refvid.metrics.regions import Mask, iou_counts, summarise_regions
 
 _COUNTED = ("samples", "empty")  # these add up over runs; all other scores are averaged
 

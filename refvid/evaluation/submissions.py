@@ -9,7 +9,6 @@ COCO's AP ranks the masks by it. A file `unfinished` lies beside it until all ma
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -21,9 +20,9 @@ from PIL import Image
 
 from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
 from refvid.errors import OutputExistsError, RefvidError, UsageError
+from refvid.files import is_temporary, write_whole, writing
 from refvid.video.folder_writer import picture_image, save_picture
 from refvid.video.picture import opened_picture
-from refvid.video.staging import writing
 
 if TYPE_CHECKING:
     from refvid.evaluation.sources import Found
@@ -186,9 +185,7 @@ class Submission:
         """
         place = self.folder / CONFIDENCES
         with writing(place):
-            partial = place.with_name(f".{CONFIDENCES}.part")
-            partial.write_text(json.dumps(dict(confidences), indent=0) + "\n", encoding="utf-8")
-            os.replace(partial, place)
+            write_whole(place, json.dumps(dict(confidences), indent=0) + "\n")
             (self.folder / UNFINISHED).unlink(missing_ok=True)
 
 
@@ -210,7 +207,7 @@ def index_of(video: ReferringVideo, expression: Expression) -> int:
 
 
 def _is_ours(path: Path) -> bool:
-    return path.suffix.lower() == ".png" or path.name in (CONFIDENCES, RECORD, UNFINISHED, f".{CONFIDENCES}.part")
+    return path.suffix.lower() == ".png" or path.name in (CONFIDENCES, RECORD, UNFINISHED) or is_temporary(path)
 
 
 def _read_record(path: Path) -> str | None:

@@ -13,7 +13,7 @@ from refvid.data.sets import SETS
 from refvid.data.text import count_of
 from refvid.evaluation.paper_rows import PAPER_ROWS, PaperRow, rows_beside
 from refvid.evaluation.run import Evaluation
-from refvid.metrics import THRESHOLDS
+from refvid.metrics.regions import THRESHOLDS
 
 __all__ = ["PAPER_ROWS", "ScoreTable", "TableLine", "percent", "score_table", "table_of"]
 

@@ -5,8 +5,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from refvid.data.sample import STRIDE
-from refvid.model.actors import attend
-from refvid.model.multimodal import widen
+from refvid.model.cmsa.multimodal import widen
+from refvid.model.refvid.actors import attend
 
 LEAST_REGION = 0.25  # cells: what is smaller does not take part
 

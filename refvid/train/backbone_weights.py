@@ -8,9 +8,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
-from refvid.model.backbone import LightBackbone, ResNetBackbone
-from refvid.model.pyramid import PyramidBackbone
-from refvid.model.video_trunk import S3DTrunk
+from refvid.model.acga.video_backbone import S3DTrunk
+from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
+from refvid.model.layers.pyramid import PyramidBackbone
 from refvid.weights import locate_checkpoint, read_weights
 
 DEFAULT_BACKBONE = "timm/resnet101.tv_in1k"

@@ -9,8 +9,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
-from refvid.model.bert import FIRST_PIECE, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE, BertSentence
-from refvid.model.system import ReferringNetwork
+from refvid.model.interface import ReferringNetwork
+from refvid.model.layers.bert import FIRST_PIECE, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE, BertSentence
 
 DEFAULT_BERT = "google-bert/bert-base-uncased"
 _WEIGHTS, _PIECES = "model.safetensors", "vocab.txt"

@@ -8,7 +8,6 @@ RUNDIR/
 """
 
 import json
-import os
 import random
 import shutil
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from refvid.errors import WeightsError
+from refvid.files import whole_folder
 
 CHECKPOINTS, MODEL_FOLDER = "checkpoints", "model"
 _TENSORS, _REST, _SCHEMA = "state.safetensors", "state.json", 1
@@ -55,19 +55,12 @@ def save_state(folder: Path, state: RunState, *, keep: int = 2) -> Path:
     """
     home = folder / CHECKPOINTS
     home.mkdir(parents=True, exist_ok=True)
-    partial, final = home / f".step-{state.step:09d}.part", home / f"step-{state.step:09d}"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir()
+    final = home / f"step-{state.step:09d}"
     flat = {f"{part}:{name}": value for part, values in state.tensors.items() for name, value in values.items()}
-    save_file({name: _plain(value) for name, value in flat.items()}, partial / _TENSORS)
     rest = {"schema": _SCHEMA, "step": state.step, **state.rest}
-    (partial / _REST).write_text(json.dumps(rest) + "\n", encoding="utf-8")
-    for name in (_TENSORS, _REST):
-        _flush(partial / name)
-    if final.exists():  # the same step once more, after a resume
-        shutil.rmtree(final)
-    os.rename(partial, final)
-    _flush(home)
+    with whole_folder(final) as temporary:
+        save_file({name: _plain(value) for name, value in flat.items()}, temporary / _TENSORS)
+        (temporary / _REST).write_text(json.dumps(rest) + "\n", encoding="utf-8")
     for old in _steps_on_disk(folder)[:-keep]:
         shutil.rmtree(old)
     return final
@@ -111,15 +104,6 @@ def _steps_on_disk(folder: Path) -> list[Path]:
 
 def _plain(value: Tensor) -> Tensor:
     return value.detach().cpu().contiguous().clone()
-
-
-def _flush(path: Path) -> None:
-    """Sees that a file, or a folder's list of names, survives a power cut."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def random_state(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:

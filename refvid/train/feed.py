@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from refvid.data.sample import Batch, Sample, collate
 from refvid.errors import RefvidError
 from refvid.model.config import ModelConfig
-from refvid.model.network import build_vocabulary
+from refvid.model.registry import build_vocabulary
 from refvid.train.augment import Augmentation, augment
 
 TRAINING, VALIDATION = 0, 1  # streams of random numbers that never meet

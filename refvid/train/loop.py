@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from refvid.data.sample import Batch
 from refvid.errors import RefvidError
-from refvid.model.system import ReferringNetwork, lay_channels_last
+from refvid.model.interface import ReferringNetwork, lay_channels_last
 from refvid.train.average import MovingAverage
 from refvid.train.checkpoint import RunState, random_state, restore_random_state
 from refvid.train.distributed import Team

@@ -1,12 +1,12 @@
 """What can be seen of a run: a log of scalars, TensorBoard curves and sample pictures."""
 
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from refvid.files import write_whole
 from refvid.train.loop import Step
 from refvid.train.settings import TrainSettings
 
@@ -103,6 +103,4 @@ def _drop_lines_after(path: Path, step: int) -> None:
                 kept.append(line)
         except (ValueError, KeyError):
             continue  # a line that was cut off when the run was killed
-    partial = path.with_name(f".{path.name}.part")
-    partial.write_text("".join(kept), encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(path, "".join(kept))

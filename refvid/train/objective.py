@@ -16,14 +16,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.data.sample import STRIDE, Batch
-from refvid.model.cmsa import CODES, CmsaNetwork
-from refvid.model.cross_modal import CrossModalSelfAttention
-from refvid.model.evidence import WordEvidence
-from refvid.model.language import FIRST_WORD_ID, WordEmbedding, Words
-from refvid.model.spatial import spatial_code
-from refvid.model.system import LEVELS, ReferringNetwork
+from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
+from refvid.model.cmsa.network import CODES, CmsaNetwork
+from refvid.model.interface import LEVELS, ReferringNetwork
+from refvid.model.layers.language import FIRST_WORD_ID, WordEmbedding, Words
+from refvid.model.layers.spatial import spatial_code
+from refvid.model.refvid.evidence import WordEvidence
 from refvid.train.actor_objective import LEAST_REGION, actor_loss, edge_loss, intersection_over_union
-from refvid.world.words import PLACE_WORDS
+from refvid.world.language.words import PLACE_WORDS
 
 LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
 FINEST_LOSS_STRIDE = 2  # or on that of finer logits, down to this

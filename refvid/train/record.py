@@ -1,15 +1,15 @@
 """What a run is made of, as `run.json` in its folder."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from refvid.errors import RefvidError
+from refvid.files import write_whole
 from refvid.model.config import ModelConfig
-from refvid.model.network import read_config
+from refvid.model.registry import read_config
 from refvid.train.objective import ObjectiveSettings
 from refvid.train.settings import TrainSettings
 from refvid.train.sources import DataChoice
@@ -47,9 +47,7 @@ class Run:
             "origin": self.origin,
             "model": self.config.as_dict(),
         }
-        partial = folder / f".{RUN_FILE}.part"
-        partial.write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
-        os.replace(partial, folder / RUN_FILE)
+        write_whole(folder / RUN_FILE, json.dumps(values, indent=1) + "\n")
 
     def training_record(self, steps: int, seconds: float, bad_steps: int) -> dict[str, Any]:
         """Returns the record that the trained model's config carries."""

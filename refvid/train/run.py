@@ -10,8 +10,8 @@ import torch
 
 from refvid.data.sample import Sample
 from refvid.errors import OutputExistsError, UsageError, WeightsError
-from refvid.model.network import build_network, build_vocabulary
-from refvid.model.system import ReferringNetwork
+from refvid.model.interface import ReferringNetwork
+from refvid.model.registry import build_network, build_vocabulary
 from refvid.train.augment import Augmentation
 from refvid.train.checkpoint import MODEL_FOLDER, has_state, load_state, save_state
 from refvid.train.distributed import join_team

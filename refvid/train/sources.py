@@ -14,7 +14,7 @@ from refvid.data.referring import ReferringSet, ReferringVideo, SetInfo, Target
 from refvid.data.sample import Sample
 from refvid.data.sets import SETS, open_set
 from refvid.errors import RefvidError, UsageError
-from refvid.model.language import split_words
+from refvid.model.layers.language import split_words
 from refvid.train.feed import Source
 from refvid.train.settings import TrainSettings
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from refvid.errors import UsageError, WeightsError
 from refvid.model.config import ModelConfig
-from refvid.model.language import FIRST_WORD_ID
-from refvid.model.network import CONFIGS, build_network, read_config
-from refvid.model.refvos import RefvosConfig
-from refvid.model.system import ReferringNetwork
+from refvid.model.interface import ReferringNetwork
+from refvid.model.layers.language import FIRST_WORD_ID
+from refvid.model.refvos.network import RefvosConfig
+from refvid.model.registry import CONFIGS, build_network, read_config
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
 from refvid.train.bert_weights import DEFAULT_BERT, load_bert, read_pieces
 from refvid.weights import CONFIG_FILE, DEFAULT_MODEL, read_checkpoint, run_hint

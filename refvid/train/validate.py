@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from refvid.cutting import plain_masks
 from refvid.data.sample import Sample
-from refvid.metrics import THRESHOLDS, iou, mean_iou, overall_iou, precision_at
+from refvid.masks.threshold import plain_masks
+from refvid.metrics.regions import THRESHOLDS, iou, mean_iou, overall_iou, precision_at
 from refvid.model.config import ModelConfig
+from refvid.model.interface import ReferringNetwork
 from refvid.model.letterbox import Letterbox
-from refvid.model.system import ReferringNetwork
 from refvid.train.feed import VALIDATION, Source, collate_for, draw, generator_of, move
 
 

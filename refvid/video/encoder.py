@@ -21,6 +21,8 @@ PicturePacket: TypeAlias = "av.Packet[VideoStream]"
 _SWSCALE_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _BT601 = 5
 _BT709 = ColourTags(primaries=1, transfer=1, matrix=1, full_range=False)
+# What encoding and muxing raise; PyAV's own errors are no children of OSError.
+WRITE_FAILURES: tuple[type[Exception], ...] = (OSError, av.FFmpegError)
 _RGB_PIXELS = ("rgb", "bgr", "gbr", "argb", "abgr", "pal8")
 
 

@@ -8,10 +8,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from refvid.video.encoder import FrameEncoder
+from refvid.files import writing
+from refvid.video.encoder import WRITE_FAILURES, FrameEncoder
 from refvid.video.encoder_choice import choose_encoder
 from refvid.video.frame import VideoInfo
-from refvid.video.staging import writing
 
 _FINEST_RATE = 1001  # denominator of NTSC's rates; nothing finer is a frame rate
 
@@ -38,7 +38,7 @@ def write_clip(path: Path, frames: NDArray[np.uint8], frames_per_second: float, 
     settings = choose_encoder(info, ".mp4", codec=None, quality=quality, transparent=False)
     # x264's macroblock tree, in assembly, gives other bytes at every run; without it the same frames give the same.
     settings = replace(settings, options={**settings.options, "mbtree": "0"})
-    with writing(path), av.open(str(path.absolute()), "w", format="mp4") as container:
+    with writing(path, failures=WRITE_FAILURES), av.open(str(path.absolute()), "w", format="mp4") as container:
         encoder = FrameEncoder(container, settings, info, None)
         for index, pixels in enumerate(frames):
             for packet in encoder.encode(pixels, index, 1):

@@ -10,13 +10,14 @@ from typing import Protocol, Self
 import numpy as np
 
 from refvid.errors import UsageError, VideoError
+from refvid.files import Staging, writing
+from refvid.video.encoder import WRITE_FAILURES
 from refvid.video.folder_writer import FolderSink
 from refvid.video.frame import Frame, Masks, VideoInfo
 from refvid.video.image_writer import ImageSink
 from refvid.video.output_format import OutputFormat, is_folder_output
 from refvid.video.render import MOST_INDICES, Painter, painter, parse_colour
 from refvid.video.rle_writer import RleSink
-from refvid.video.staging import Staging, writing
 from refvid.video.time_range import TimeRange
 from refvid.video.video_writer import VideoSink
 
@@ -92,7 +93,7 @@ class StagedWriter:
 
     def __enter__(self) -> Self:
         try:
-            with writing(self.path):
+            with writing(self.path, failures=WRITE_FAILURES):
                 self._staging.open()
                 self._sink.open(self._staging.temporary)
         except BaseException:
@@ -110,7 +111,7 @@ class StagedWriter:
         expected = (self._expression_total, *frame.pixels.shape[:2])
         if masks.shape != expected or masks.dtype != np.bool_:
             raise ValueError(f"masks must be bool {expected}, got {masks.dtype} {masks.shape}")
-        with writing(self.path):
+        with writing(self.path, failures=WRITE_FAILURES):
             self._sink.add(frame, masks)
         self._written += 1
 
@@ -123,7 +124,7 @@ class StagedWriter:
         try:
             if not self._written:
                 raise VideoError(f"there was no frame to write, so {self.path} is not made")
-            with writing(self.path):
+            with writing(self.path, failures=WRITE_FAILURES):
                 self._sink.finish()
                 self._staging.commit()
         except BaseException:  # Ctrl-C too

@@ -1,7 +1,6 @@
 """Scenes kept on disk, so that a long training draws each of them once."""
 
 import json
-import os
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.errors import UsageError
-from refvid.world.grammar import words_of
+from refvid.files import whole_file, write_whole
+from refvid.world.language.grammar import words_of
 from refvid.world.scene import Reference, Scene
 
 _RECORD = "refvid-scenes.json"
@@ -64,7 +64,7 @@ class SceneCache:
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
                 raise UsageError(f"'{folder}' is no folder of scenes; give an empty or a new one to --cache")
             folder.mkdir(parents=True, exist_ok=True)
-            _replace(record, json.dumps(origin).encode())
+            write_whole(record, json.dumps(origin))
         kept = json.loads(record.read_text(encoding="utf-8"))
         if kept != origin:
             raise UsageError(f"the scenes in '{folder}' were made with {kept}, not with {origin}; give another --cache")
@@ -92,9 +92,9 @@ def _write(path: Path, told: Told) -> None:
         "words": [sorted(words) for words in told.words],
         "references": [[r.expression, r.actor, sorted(r.ways)] for r in told.references],
     }
-    partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    np.savez(partial, frames=told.frames, middle=told.middle, facts=np.frombuffer(json.dumps(facts).encode(), np.uint8))
-    os.replace(partial, path)
+    packed = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    with whole_file(path) as temporary:
+        np.savez(temporary, frames=told.frames, middle=told.middle, facts=packed)
 
 
 def _read(path: Path) -> Told | None:
@@ -107,9 +107,3 @@ def _read(path: Path) -> Told | None:
             return Told(kept["frames"], kept["middle"], words, references)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
-
-
-def _replace(path: Path, content: bytes) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    os.replace(partial, path)

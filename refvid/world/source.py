@@ -10,10 +10,10 @@ import numpy as np
 
 from refvid.data.sample import Sample
 from refvid.world.cache import SceneCache, Told
-from refvid.world.grammar import VOCABULARY as GRAMMAR_WORDS
-from refvid.world.part_grammar import WORDS as PART_WORDS
-from refvid.world.sampler import Mode, draw_scene
+from refvid.world.language.grammar import VOCABULARY as GRAMMAR_WORDS
+from refvid.world.language.part_grammar import WORDS as PART_WORDS
 from refvid.world.scene import Reference, Scene
+from refvid.world.scenes.sampler import Mode, draw_scene
 
 # Every word that samples can say.
 VOCABULARY: tuple[str, ...] = tuple(sorted({*GRAMMAR_WORDS, *PART_WORDS}))
@@ -70,8 +70,8 @@ class WorldSource:
         self._cache = SceneCache(cache, origin, cache_scenes) if cache else None
 
     def _open_photos(self) -> None:
-        from refvid.world.photo_scene import PhotoWorld
-        from refvid.world.single_photos import SinglePhotos
+        from refvid.world.photos.scene import PhotoWorld
+        from refvid.world.photos.single import SinglePhotos
 
         assert self.photos is not None
         self._composites = PhotoWorld(self.photos, self.split)

@@ -1,4 +1,4 @@
-"""A stand-in for refvid.segment and refvid.weights, so that the command line is tested without torch and in no time."""
+"""Stand-ins for refvid.inference.video and refvid.weights, so that the command line is tested without torch."""
 
 import sys
 from collections.abc import Callable
@@ -91,7 +91,7 @@ class FakeSegmenting:
 def segmenting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeSegmenting:
     """Puts the stand-ins where the command line imports them from, and works in an empty folder."""
     fake = FakeSegmenting()
-    segment = ModuleType("refvid.segment")
+    segment = ModuleType("refvid.inference.video")
     segment.__dict__.update(segment_video=fake, SegmentOptions=FakeOptions)
     weights = ModuleType("refvid.weights")
 
@@ -113,7 +113,7 @@ def segmenting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeSegmentin
         CONFIG_FILE="config.json",
         WEIGHTS_FILE="model.safetensors",
     )
-    monkeypatch.setitem(sys.modules, "refvid.segment", segment)
+    monkeypatch.setitem(sys.modules, "refvid.inference.video", segment)
     monkeypatch.setitem(sys.modules, "refvid.weights", weights)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("REFVID_DEBUG", raising=False)

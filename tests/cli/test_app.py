@@ -197,7 +197,7 @@ SLEEPER = """
 import sys, time
 from types import ModuleType
 from refvid.__main__ import main
-stub = ModuleType("refvid.segment")
+stub = ModuleType("refvid.inference.video")
 def segment_video(*arguments, **settings):
     try:
         print("ready", file=sys.stderr, flush=True)
@@ -205,7 +205,7 @@ def segment_video(*arguments, **settings):
     finally:
         print("cleaned", file=sys.stderr, flush=True)
 stub.segment_video, stub.SegmentOptions = segment_video, dict
-sys.modules["refvid.segment"] = stub
+sys.modules["refvid.inference.video"] = stub
 sys.exit(main(["segment", "a.mp4", "dog"]))
 """
 

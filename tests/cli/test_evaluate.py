@@ -22,7 +22,7 @@ from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import Origin, evaluate
 from refvid.evaluation.sources import Found
 from refvid.evaluation.submissions import RECORD, Submission
-from refvid.world.make import WorldPlan, make_world
+from refvid.world.output.make import WorldPlan, make_world
 from tests.evaluation.small_set import FRAMES as SMALL_FRAMES
 from tests.evaluation.small_set import Source, small_set, small_video
 from tests.world.drawn import FRAMES, HEIGHT, WIDTH, draw

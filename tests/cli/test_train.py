@@ -14,7 +14,7 @@ from typer.main import get_command
 from refvid.cli.app import app, main
 from refvid.data.sets import SETS
 from refvid.train.settings import TrainSettings
-from refvid.world.make import LayoutName, WorldPlan, make_world
+from refvid.world.output.make import LayoutName, WorldPlan, make_world
 from tests.train.toy import register, small_config
 
 NUMBERS = ["--steps", "2", "--batch", "2", "--log-every", "1", "--sample-every", "0", "--device", "cpu"]

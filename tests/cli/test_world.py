@@ -12,7 +12,7 @@ from PIL import Image
 
 from refvid.cli.world import parse_size
 from refvid.errors import UsageError
-from refvid.world.make import SIZES
+from refvid.world.output.make import SIZES
 from refvid.world.scene import Scene
 from tests.world.drawn import draw
 

@@ -17,7 +17,7 @@ from refvid.data.a2d_files import Held, Sentence, find_parts, parse_sentences, r
 from refvid.data.referring import Expression, Rules, Scaled, Target
 from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UnavailableError, UsageError
-from refvid.world.make import WorldPlan, make_world
+from refvid.world.output.make import WorldPlan, make_world
 from tests.clips import frame_pixels, make_clip
 from tests.world import drawn
 

@@ -9,14 +9,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from refvid import segmenter as segmenter_module
-from refvid.cutting import cut_out
 from refvid.data.referring import Target
 from refvid.errors import UnavailableError, UsageError
 from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.sources import Found
-from refvid.masking import Segmented
-from refvid.segmenter import Segmenter, windows
+from refvid.inference import segmenter as segmenter_module
+from refvid.inference.segmenter import Segmenter, windows
+from refvid.masks.finish import Segmented
+from refvid.masks.threshold import cut_out
 from refvid.weights import LoadedModel
 from tests.clips import frame_pixels
 from tests.evaluation.small_set import FRAMES, HEIGHT, WIDTH, SmallVideo, small_set, small_video

@@ -11,7 +11,7 @@ from refvid.data.referring import Rules
 from refvid.data.sets import SETS
 from refvid.evaluation.run import Evaluation
 from refvid.evaluation.tables import PAPER_ROWS, percent, score_table, table_of
-from refvid.metrics import THRESHOLDS
+from refvid.metrics.regions import THRESHOLDS
 from tests.evaluation.made_up import evaluation_of
 
 SCORES = {

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.evaluation_throughput import compare, largest_difference, show
 from refvid.data.referring import Target
 from refvid.evaluation.model_masks import ModelMasks
-from refvid.segmenter import Segmenter
+from refvid.inference.segmenter import Segmenter
 from refvid.weights import LoadedModel
 from tests.evaluation.small_set import small_set, small_video
 

@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from refvid.cli.app import main
 from refvid.data.sample import Batch
-from refvid.model.cmsa import CmsaNetwork
-from refvid.model.cmsa_config import CmsaConfig
-from refvid.model.language import Vocabulary
-from refvid.model.network import build_network
+from refvid.model.cmsa.config import CmsaConfig
+from refvid.model.cmsa.network import CmsaNetwork
+from refvid.model.layers.language import Vocabulary
+from refvid.model.registry import build_network
 from refvid.train.objective import Objective, ObjectiveSettings
 from refvid.weights import load_model, save_checkpoint
 from tests.clips import make_clip

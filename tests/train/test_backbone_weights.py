@@ -9,9 +9,9 @@ from torchvision.models import resnet101
 from torchvision.models.video import s3d
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
-from refvid.model.backbone import LightBackbone, ResNetBackbone
-from refvid.model.network import build_network
-from refvid.model.video_trunk import S3DTrunk
+from refvid.model.acga.video_backbone import S3DTrunk
+from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
+from refvid.model.registry import build_network
 from refvid.train.backbone_weights import load_backbone, map_weights
 from refvid.weights import read_checkpoint
 from tests.conftest import save_random, small_config

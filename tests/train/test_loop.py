@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from refvid.data.sample import Batch
 from refvid.errors import RefvidError
-from refvid.model.language import Vocabulary
-from refvid.model.network import build_network
-from refvid.model.system import ReferringNetwork
+from refvid.model.interface import ReferringNetwork
+from refvid.model.layers.language import Vocabulary
+from refvid.model.registry import build_network
 from refvid.train.augment import Augmentation
 from refvid.train.distributed import Team
 from refvid.train.feed import Feed

@@ -9,15 +9,15 @@ import torch
 from torch.nn import functional as F
 
 from refvid.data.sample import Batch, collate
-from refvid.model.cmsa import CmsaNetwork
-from refvid.model.cmsa_config import refvid_config
-from refvid.model.cross_modal import CrossModalSelfAttention
-from refvid.model.language import FIRST_WORD_ID, Vocabulary
-from refvid.model.network import build_network
-from refvid.model.spatial import spatial_code
+from refvid.model.cmsa.config import refvid_config
+from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
+from refvid.model.cmsa.network import CmsaNetwork
+from refvid.model.layers.language import FIRST_WORD_ID, Vocabulary
+from refvid.model.layers.spatial import spatial_code
+from refvid.model.registry import build_network
 from refvid.train.objective import Objective, ObjectiveSettings, contrast_loss, mask_losses
+from refvid.world.language.words import PLACE_WORDS
 from refvid.world.source import VOCABULARY, WorldSource
-from refvid.world.words import PLACE_WORDS
 
 CONFIG = refvid_config(VOCABULARY).renamed(
     backbone_channels=(4, 8, 8, 8, 8), embedding_channels=8, attention_channels=8, fusion_channels=8

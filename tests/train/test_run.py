@@ -16,8 +16,8 @@ from safetensors.torch import load_file
 
 from refvid.cli.app import main
 from refvid.errors import OutputExistsError, RefvidError, UsageError, WeightsError
-from refvid.model.evidence import RARE
-from refvid.model.network import build_network
+from refvid.model.refvid.evidence import RARE
+from refvid.model.registry import build_network
 from refvid.train.checkpoint import CHECKPOINTS, has_state, load_state
 from refvid.train.run import resume, train
 from refvid.train.settings import TrainSettings

@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from refvid.errors import UsageError
-from refvid.model.refvos import RefvosConfig
+from refvid.model.refvos.network import RefvosConfig
 from refvid.train.start import ModelChoice, begin, choose_config
 from refvid.weights import save_checkpoint
-from tests.model.test_bert import PIECES, bert_config, write_bert
+from tests.model.layers.test_bert import PIECES, bert_config, write_bert
 from tests.train.toy import small_config
 
 

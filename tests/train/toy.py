@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refvid.data.sample import Sample
-from refvid.model.cmsa_config import CmsaConfig, refvid_config
+from refvid.model.cmsa.config import CmsaConfig, refvid_config
 from refvid.train import sources
 from refvid.train.settings import TrainSettings
 from refvid.train.sources import DataChoice, OpenData

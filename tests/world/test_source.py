@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from refvid.data.sample import Sample, collate
-from refvid.model.language import Vocabulary, split_words
-from refvid.world.sampler import draw_scene
+from refvid.model.layers.language import Vocabulary, split_words
+from refvid.world.language.words import PLACE_WORDS
+from refvid.world.scenes.sampler import draw_scene
 from refvid.world.source import VOCABULARY, WorldSource, sample_of
-from refvid.world.words import PLACE_WORDS
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,318 @@
+"""An evaluation as one page that a person reads: table, charts and pictures, with nothing loaded from elsewhere."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import jinja2
+
+from refvid.data.referring import ReferringSet
+from refvid.data.sets import SETS
+from refvid.data.text import count_of
+from refvid.errors import OutputExistsError, RefvidError, UsageError
+from refvid.evaluation.paper_rows import rows_beside
+from refvid.evaluation.report.breakdown import (
+    Scorer,
+    by_actor,
+    by_length,
+    by_object,
+    by_size,
+    by_word_kind,
+    outcomes,
+    scorer_of,
+)
+from refvid.evaluation.report.charts import Chart, Series, bars, curves, histogram, parts
+from refvid.evaluation.report.pictures import FOUND_COLOUR, TRUTH_COLOUR, Sample, draw_samples, draw_unjudged, pick
+from refvid.evaluation.run import Evaluation
+from refvid.evaluation.scoring import SampleRow
+from refvid.evaluation.sources import MaskSource
+from refvid.evaluation.tables import is_contour, percent, score_table
+from refvid.files import Staging, writing
+from refvid.metrics.regions import AP_THRESHOLDS, THRESHOLDS, precision_at
+
+_PAGE = "index.html"
+_MARK = '<meta name="generator" content="refvid eval">'  # by which a page is known as one that may be replaced
+_MOST_OBJECTS = 80  # in the chart; the best and the worst of more
+
+_KINDS = {
+    "best": "Best",
+    "middling": "Middling",
+    "worst": "Worst",
+}
+_FAILURES = {
+    "only a part of it": "a part of the object is missed",
+    "leaked beyond it": "the mask leaks beyond the object",
+    "something else marked": "something else is marked",
+    "nothing found": "nothing is found",
+    "marked though absent": "something is marked though the object is not there",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with its text.
+
+    Attributes:
+        title: Above it.
+        text: A sentence or two beneath the title; may be "".
+        chart: The drawing.
+        place: "" for a column, "wide" for a line with the text beside the drawing, "tall" for a long drawing.
+    """
+
+    title: str
+    text: str
+    chart: Chart
+    place: str = ""
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Samples under a heading; `title` is "" where there is one gallery alone."""
+
+    title: str
+    samples: Sequence[Sample]
+
+
+def check_report(folder: Path) -> None:
+    """Checks that a report may be written into a folder, before the work that it is to report on; touches nothing.
+
+    Raises:
+        UsageError: The folder, or one above it, is a file.
+        OutputExistsError: It holds an index.html that is no report of refvid.
+        RefvidError: It may not be written to, or its index.html cannot be read.
+    """
+    there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise UsageError(f"the report goes into a folder, and {there} is a file; name another place")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RefvidError(f"the report cannot be written: the folder {there} does not permit it; name another place")
+    page = folder / _PAGE
+    if page.exists():
+        with writing(page), page.open("rb") as file:
+            ours = _MARK.encode() in file.read(2000)
+        if not ours:
+            raise OutputExistsError(f"{page} is no report of refvid, so it is not replaced; give another folder")
+
+
+def write_report(
+    evaluation: Evaluation,
+    referring_set: ReferringSet,
+    source: MaskSource,
+    folder: Path,
+    *,
+    command: str | None = None,
+) -> Path:
+    """Writes a page that needs nothing beside itself; one that refvid has written before is replaced.
+
+    Args:
+        evaluation: What was measured.
+        referring_set: What it was measured on.
+        source: The masks that were measured, for the pictures.
+        folder: Is made where it is missing.
+        command: The command line, to be shown.
+
+    Returns:
+        The page.
+
+    Raises:
+        UsageError: The folder is a file.
+        OutputExistsError: The folder holds another index.html.
+        RefvidError: The footage or a mask cannot be read, or the page cannot be written.
+    """
+    check_report(folder)
+    page = folder / _PAGE
+    html = render_report(evaluation, _galleries(evaluation, referring_set, source), command=command)
+    with writing(page):
+        folder.mkdir(parents=True, exist_ok=True)
+        staging = Staging(page, folder=False, overwrite=True)
+        try:
+            staging.temporary.write_text(html, encoding="utf-8")
+            staging.commit()
+        except BaseException:
+            staging.discard()
+            raise
+    return page
+
+
+def render_report(evaluation: Evaluation, galleries: Sequence[Gallery], *, command: str | None = None) -> str:
+    """Returns the page."""
+    # Everything is escaped on its way into the page, except the charts, which escape what they are given.
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    return environment.get_template("page.html.j2").render(
+        evaluation=evaluation,
+        summary=summary_of(evaluation),
+        tiles=_tiles(evaluation),
+        facts=_facts(evaluation, command),
+        table=score_table(evaluation),
+        figures=_figures(evaluation),
+        galleries=galleries,
+        contour=is_contour(evaluation),
+        colours={"truth": _css(TRUTH_COLOUR), "found": _css(FOUND_COLOUR)},
+        today=date.today().isoformat(),
+    )
+
+
+def summary_of(evaluation: Evaluation) -> str:
+    """Returns the result in a sentence or two."""
+    where = f"{evaluation.dataset} ({evaluation.split})"
+    videos = len({row.video for row in evaluation.rows})
+    if not evaluation.rows or not evaluation.scores:
+        return f"The truth of {where} is not public or holds no sample, so there is nothing to score here."
+    scores = {key: f"{percent(value)}\N{NO-BREAK SPACE}%" for key, value in evaluation.scores.items()}
+    footage = count_of(videos, "video")
+    if is_contour(evaluation):
+        return (
+            f"On {where}, {evaluation.model} reaches a J&F of {scores['j&f']} over "
+            f"{count_of(_objects(evaluation.rows), 'object')} in {footage}: {scores['j']} for the region, "
+            f"{scores['f']} for its contour."
+        )
+    first = (
+        f"On {where}, {evaluation.model} covers what the sentence means with a mean IoU of {scores['mean_iou']}. "
+        f"Of {count_of(len(evaluation.rows), 'sample')} from {footage}, {scores['p@0.5']} are more than half right "
+        f"and {scores['p@0.9']} more than nine tenths."
+    )
+    wrong = [part for part in outcomes(evaluation.rows) if part.label in _FAILURES]
+    most = max(wrong, key=lambda part: part.count)
+    share = percent(most.count / len(evaluation.rows))
+    return (
+        f"{first} Where it fails, most often {_FAILURES[most.label]} ({share}\N{NO-BREAK SPACE}% of all)."
+        if most.count
+        else first
+    )
+
+
+def _objects(rows: Sequence[SampleRow]) -> int:
+    return len({(row.video, row.key if row.instance is None else row.instance) for row in rows})
+
+
+def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
+    """Returns the figures that stand large at the top."""
+    region = {"mean_iou": "Mean IoU", "overall_iou": "Overall IoU", "p@0.5": "P@0.5", "ap_mean_precision": "AP"}
+    shown = {"j&f": "J&F", "j": "J, region", "f": "F, contour"} if is_contour(evaluation) else region
+    return [(title, percent(evaluation.scores[key])) for key, title in shown.items() if key in evaluation.scores]
+
+
+def _facts(evaluation: Evaluation, command: str | None) -> list[tuple[str, str]]:
+    protocols = SETS[evaluation.name].protocols if evaluation.name in SETS else {}
+    meaning = protocols.get(evaluation.protocol)
+    refine = {None: "", True: "DenseCRF", False: "none"}[evaluation.refine]
+    counts = ", ".join(count_of(count, what.removesuffix("s")) for what, count in evaluation.counts.items())
+    facts = {
+        "Masks": evaluation.folder or "",
+        "Model": "" if evaluation.folder else evaluation.model,
+        "Revision": evaluation.revision or "",
+        "Data set": f"{evaluation.dataset}, {evaluation.split}",
+        "Protocol": evaluation.protocol + (f" – {meaning}" if meaning else ""),
+        "Counted": counts,
+        "Threshold": "" if evaluation.threshold is None else f"{evaluation.threshold:g}",
+        "Refinement": refine,
+        "Device": ", ".join(filter(None, (evaluation.device, evaluation.precision))),
+        "Time": _duration(evaluation),
+        "Version": f"refvid {evaluation.version}",
+        "Command": command or "",
+    }
+    return [(name, fact) for name, fact in facts.items() if fact]
+
+
+def _duration(evaluation: Evaluation) -> str:
+    minutes, seconds = divmod(evaluation.seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    if not hours and not minutes:
+        return f"{seconds:.1f} s"
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {int(seconds):02} s"
+
+
+def _figures(evaluation: Evaluation) -> list[Figure]:
+    """Draws all charts that the samples have something for."""
+    rows, score = evaluation.rows, scorer_of(evaluation.rules)
+    values = [value for row in rows if (value := score(row)) is not None]
+    if not values:
+        return []
+    measure = "Mean J&F" if is_contour(evaluation) else "Mean IoU"
+    if is_contour(evaluation):
+        first = [_object_figure(rows, score)]
+    else:
+        first = [_outcome_figure(rows), _histogram_figure(values), _curve_figure(evaluation, values)]
+    groups = (
+        ("length", "By length of the sentence", "", by_length(rows, score)),
+        (
+            "kinds",
+            "By what the sentence tells it by",
+            "A sentence counts in every group that it has a word of.",
+            by_word_kind(rows, score),
+        ),
+        (
+            "actors",
+            "By what it is about",
+            "Read from the first noun of the sentence that is known.",
+            by_actor(rows, score),
+        ),
+        (
+            "sizes",
+            "By size of the object",
+            "Area of the true mask, in pixels of the data set’s frames.",
+            by_size(rows, score),
+        ),
+    )
+    rest = [Figure(title, text, bars(name, title, measure, items)) for name, title, text, items in groups if items]
+    return [*first, *rest]
+
+
+def _histogram_figure(values: Sequence[float]) -> Figure:
+    mean = sum(values) / len(values)
+    return Figure("How the IoU is spread", "Share of the samples.", histogram("spread", "IoU", values, mean))
+
+
+def _curve_figure(evaluation: Evaluation, values: Sequence[float]) -> Figure:
+    inclusive = evaluation.rules.inclusive
+    own = tuple((threshold, precision_at(values, threshold, inclusive)) for threshold in AP_THRESHOLDS)
+    beside = [
+        Series(row.system, tuple((threshold, row.scores[f"p@{threshold}"]) for threshold in THRESHOLDS))
+        for row in rows_beside(evaluation.name, evaluation.split, evaluation.protocol)
+        if not row.minor and all(f"p@{threshold}" in row.scores for threshold in THRESHOLDS)
+    ]
+    beside.sort(key=lambda series: -series.points[0][1])
+    title = "Precision over threshold"
+    drawn = curves("precision", title, "IoU threshold K", [Series(evaluation.model, own, strong=True), *beside])
+    text = "Share of the samples whose IoU is higher than K."
+    if inclusive:
+        text = "Share of the samples whose IoU is at least K."
+    return Figure(title, f"{text} Thin lines are the paper rows." if beside else text, drawn)
+
+
+def _outcome_figure(rows: Sequence[SampleRow]) -> Figure:
+    text = (
+        "Found: IoU above 0.5. Something else: IoU below 0.1 and less than half of the object covered. "
+        "Of the rest, a mask larger than the object leaked, a smaller one is a part of it."
+    )
+    title = "What becomes of the samples"
+    return Figure(title, text, parts("outcomes", title, outcomes(rows)), "wide")
+
+
+def _object_figure(rows: Sequence[SampleRow], score: Scorer) -> Figure:
+    objects = by_object(rows, score)
+    text = "Mean over its frames and expressions, best first."
+    if len(objects) > _MOST_OBJECTS:
+        half = _MOST_OBJECTS // 2
+        text = f"The best and the worst {half} of {len(objects):,} objects; means over their frames and expressions."
+        objects = [*objects[:half], *objects[-half:]]
+    return Figure("J&F of each object", text, bars("objects", "J&F of each object", "Mean J&F", objects), "tall")
+
+
+def _galleries(evaluation: Evaluation, referring_set: ReferringSet, source: MaskSource) -> list[Gallery]:
+    if not referring_set.public:
+        return [Gallery("", draw_unjudged(referring_set, source))]
+    picked = pick(evaluation.rows, scorer_of(evaluation.rules))
+    return [Gallery(_KINDS[kind], draw_samples(rows, referring_set, source)) for kind, rows in picked.items()]
+
+
+def _css(colour: tuple[int, int, int]) -> str:
+    return "rgb({}, {}, {})".format(*colour)

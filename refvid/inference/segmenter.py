@@ -1,0 +1,333 @@
+"""Frames in, masks out: the network as a stream."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import asdict
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from refvid.errors import UnavailableError, UsageError
+from refvid.inference.stages import Answered, Encoded, Prepared
+from refvid.masks.dense_crf import CrfParameters, Refiner
+from refvid.masks.finish import Finisher, Item, Masks, PlainFinisher, RefinedFinisher, Segmented
+from refvid.masks.threshold import Pixels
+from refvid.model.letterbox import Letterbox
+from refvid.model.registry import build_vocabulary
+from refvid.weights import LoadedModel
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+EXPRESSIONS_AT_ONCE = 32  # through the network; more would only take more memory
+FRAMES_AT_ONCE = 32  # that are read together
+
+
+class Segmenter:
+    """Segments what expressions name in a stream of frames.
+
+    Masks follow `model.config.frame_radius` frames behind the frames, because cross-frame attention looks that far
+    ahead; memory does not grow with the length of the stream.
+
+    Args:
+        model: From `refvid.load_model`.
+        threshold: Probability above which a pixel is the object, or its share of the frame's largest where the model's
+            `threshold_of` says so; None: the model's own.
+        refine: Whether masks are refined by DenseCRF; None: the model's own default.
+        precision: `auto` takes bfloat16 on CUDA devices that have it, else float32.
+
+    Raises:
+        UnavailableError: The precision, or pydensecrf for refinement, is not to be had.
+        UsageError: The threshold is not between 0 and 1.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        *,
+        threshold: float | None = None,
+        refine: bool | None = None,
+        precision: Precision = "auto",
+    ) -> None:
+        self.model = model
+        self.threshold = model.config.threshold if threshold is None else threshold
+        if not 0 < self.threshold < 1:
+            raise UsageError(f"the threshold is a probability between 0 and 1, got {self.threshold}")
+        self.refine = model.config.refine if refine is None else refine
+        self.precision = pick_precision(precision, model.device)
+        self.vocabulary = build_vocabulary(model.config)
+        self.timings = {"resize": 0.0, "network": 0.0, "masks": 0.0, "refine": 0.0}  # seconds
+
+    def __call__(self, frames: Iterable[Pixels], expression: str) -> Masks:
+        """Segment one expression in a whole clip: frames uint8 RGB [T, H, W, 3] in, masks bool [T, H, W] out."""
+        return np.stack([masks[0] for masks in self.stream(frames, [expression])])
+
+    def stream(self, frames: Iterable[Pixels], expressions: Sequence[str]) -> Iterator[Masks]:
+        """Yield each frame's masks bool [E, H, W], in order, one for each expression.
+
+        Args:
+            frames: uint8 RGB [H, W, 3] each, all of one size.
+            expressions: What to segment; all share the visual features.
+
+        Raises:
+            UsageError: An expression has no words, or the frames differ in size.
+        """
+        for segmented in self.run(((frame, frame) for frame in frames), expressions):
+            yield segmented.masks
+
+    def run(self, items: Iterable[tuple[Item, Pixels]], expressions: Sequence[str]) -> Iterator[Segmented[Item]]:
+        """Yield the masks of each frame together with the item that came with it, in order.
+
+        These are `prepare`, `encode`, `enhance`, `respond` and `finish`, in turn for each frame. They share nothing
+        that changes, so that each may have a thread of its own.
+
+        Args:
+            items: Anything, with a frame uint8 RGB [H, W, 3].
+            expressions: What to segment.
+        """
+        yield from self.finish(self.answer(self.prepare(items), expressions))
+
+    def prepare(self, items: Iterable[tuple[Item, Pixels]]) -> Generator[Prepared[Item], None, None]:
+        """Yield each frame resized to the network's input.
+
+        Raises:
+            UsageError: The frames differ in size.
+        """
+        box: Letterbox | None = None
+        for item, pixels in items:
+            started = time.perf_counter()
+            box = self._same_size(pixels, box)
+            picture = box.apply(torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None])
+            self.timings["resize"] += time.perf_counter() - started
+            yield Prepared(item, pixels, picture, box)
+
+    def answer(
+        self, prepared: Iterable[Prepared[Item]], expressions: Sequence[str]
+    ) -> Generator[Answered[Item], None, None]:
+        """Yield the network's answer to each frame: `encode`, `enhance` and `respond` in turn.
+
+        Raises:
+            UsageError: An expression has no words.
+        """
+        yield from self.respond(self.enhance(self.encode(prepared)), expressions)
+
+    @torch.inference_mode()
+    def encode(self, prepared: Iterable[Prepared[Item]]) -> Generator[Encoded[Item], None, None]:
+        """Yield each frame with the trunk's levels; on a CPU another thread may use them."""
+        for frame in prepared:
+            started = time.perf_counter()
+            with self._autocast():
+                levels = self.model.folded.encode(frame.picture.to(self.model.device))
+            yield Encoded(frame.item, frame.pixels, levels, frame.box, time.perf_counter() - started)
+
+    @torch.inference_mode()
+    def enhance(self, encoded: Iterable[Encoded[Item]]) -> Generator[Encoded[Item], None, None]:
+        """Yield each frame with its levels after cross-frame attention, `frame_radius` frames behind."""
+        stream = self.model.folded.stream()
+        waiting: deque[Encoded[Item]] = deque()
+        spent = 0.0  # on frames that are still held back too
+        for frame in encoded:
+            waiting.append(frame)
+            started = time.perf_counter()
+            with self._autocast():
+                ready = stream.push(frame.levels)
+            spent += time.perf_counter() - started
+            if ready is not None:
+                yield waiting.popleft().enhanced(ready, spent)
+                spent = 0.0
+        rest = stream.flush()
+        while waiting:
+            started = time.perf_counter()
+            with self._autocast():
+                ready = next(rest)
+            yield waiting.popleft().enhanced(ready, spent + time.perf_counter() - started)
+            spent = 0.0
+
+    @torch.inference_mode()
+    def respond(
+        self, enhanced: Iterable[Encoded[Item]], expressions: Sequence[str]
+    ) -> Generator[Answered[Item], None, None]:
+        """Yield the network's answer to each enhanced frame; another thread may use it, whatever the device.
+
+        Raises:
+            UsageError: An expression has no words.
+        """
+        word_ids = self._encode(expressions)
+        for frame in enhanced:
+            logits = self._segment(frame, word_ids)
+            started = time.perf_counter()
+            if logits.device.type == "cuda":
+                torch.cuda.synchronize(logits.device)  # else the time would be counted where the logits are used
+            elif logits.device.type == "mps":
+                logits = logits.cpu()  # PyTorch does not say that two threads may send work to this device
+            self.timings["network"] += frame.seconds + time.perf_counter() - started
+            yield Answered(frame.item, frame.pixels, logits)
+
+    @torch.inference_mode()
+    def finish(
+        self, answers: Iterable[Answered[Item]], refiner: Refiner | None = None
+    ) -> Generator[Segmented[Item], None, None]:
+        """Yield the masks of each frame, refined if that is wanted; `refiner` as for `targets`."""
+        seconds = {"network": 0.0, "refine": 0.0}
+        with ExitStack() as stack:
+            finisher: Finisher[Item] = self._finisher(stack, refiner, seconds)
+            for answer in answers:
+                yield from self._timed(finisher.push(answer.item, answer.pixels, answer.logits), seconds)
+            yield from self._timed(finisher.flush(), seconds)
+
+    def _timed(self, finished: Iterator[Segmented[Item]], seconds: Mapping[str, float]) -> Iterator[Segmented[Item]]:
+        """Count the time it takes: as "refine" what the finisher counts as that in `seconds`, as "masks" the rest."""
+        segmented: Segmented[Item] | None
+        while True:
+            started, before = time.perf_counter(), seconds["refine"]
+            segmented = next(finished, None)
+            waited = seconds["refine"] - before
+            self.timings["refine"] += waited
+            self.timings["masks"] += time.perf_counter() - started - waited
+            if segmented is None:
+                return
+            yield segmented
+
+    @torch.inference_mode()
+    def targets(
+        self,
+        read: Callable[[range], Pixels],
+        frames: int,
+        wanted: Mapping[int, Sequence[int]],
+        expressions: Sequence[str],
+        *,
+        rivals: Sequence[Hashable] | None = None,
+        refiner: Refiner | None = None,
+    ) -> Iterator[Segmented[int]]:
+        """Yield the masks of some frames of a video, in order, as a `run` over the whole of it would give them.
+
+        Only frames within the reach of the wanted ones' cross-frame attention are read, each once, and the visual
+        features are shared by all expressions.
+
+        Args:
+            read: Gives consecutive frames, uint8 RGB [len(range), H, W, 3].
+            frames: How many the video has.
+            wanted: For each frame by its index, the expressions to segment there, as indices; at least one.
+            expressions: What may be segmented.
+            rivals: For each expression, whom it competes with: of those with equal ones that are wanted in a frame, a
+                pixel goes to the most probable alone. None: masks may overlap.
+            refiner: From `refiner`, to keep its processes from video to video; None: they live as long as the call.
+
+        Returns:
+            The index of each frame, and masks bool [len(wanted[index]), H, W].
+
+        Raises:
+            UsageError: An expression has no words.
+        """
+        word_ids = self._encode(expressions)
+        with ExitStack() as stack:
+            finish: Finisher[int] = self._finisher(stack, refiner, self.timings)
+            for window in windows(wanted, self.model.network.frame_radius, frames):
+                for frame in self.enhance(self.encode(self.prepare(_read(read, window)))):
+                    self.timings["network"] += frame.seconds
+                    if frame.item in wanted:
+                        chosen = list(wanted[frame.item])
+                        logits = self._segment(frame, word_ids[:, chosen])
+                        compete = None if rivals is None else [rivals[expression] for expression in chosen]
+                        yield from finish.push(frame.item, frame.pixels, logits, compete)
+            yield from finish.flush()
+
+    def refiner(self) -> Refiner:
+        """Return what refines masks, for a `with` block around several calls of `targets`, or one of `finish`.
+
+        Raises:
+            UnavailableError: pydensecrf is not installed.
+        """
+        return Refiner(self._crf())
+
+    def _encode(self, expressions: Sequence[str]) -> Tensor:
+        """Return word ids int64 [1, E, L] on the device."""
+        try:
+            return self.vocabulary.encode(expressions).to(self.model.device)[None]
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    def _finisher(
+        self, stack: ExitStack, refiner: Refiner | None, timings: MutableMapping[str, float]
+    ) -> Finisher[Item]:
+        config = self.model.config
+        if not self.refine:
+            return PlainFinisher(self.threshold, self.letterbox, timings, config.threshold_of, config.upsampling)
+        longest_side = config.crf.longest_side
+        pool = refiner or stack.enter_context(self.refiner())
+        return RefinedFinisher(self.threshold, longest_side, timings, pool, config.threshold_of)
+
+    def _segment(self, frame: Encoded[Item], word_ids: Tensor) -> Tensor:
+        """Segment expressions int64 [1, E, L]; return logits [E, h', w'] on the resized picture."""
+        started = time.perf_counter()
+        with self._autocast():
+            logits = [
+                self.model.folded.segment(frame.levels, some)[0][0].float()
+                for some in torch.split(word_ids, EXPRESSIONS_AT_ONCE, dim=1)
+            ]
+            resized = frame.box.crop(torch.cat(logits))
+        self.timings["network"] += time.perf_counter() - started
+        return resized
+
+    def letterbox(self, pixels: Pixels) -> Letterbox:
+        """Return where frames of this size [H, W, 3] lie in the network's input."""
+        height, width = pixels.shape[:2]
+        return Letterbox(height, width, self.model.config.canvas(height, width))
+
+    def _same_size(self, pixels: Pixels, box: Letterbox | None) -> Letterbox:
+        height, width = pixels.shape[:2]
+        if box is not None and (height, width) != (box.height, box.width):
+            raise UsageError(
+                f"all frames of a stream have one size: the first was {box.width}x{box.height}, "
+                f"then came {width}x{height}"
+            )
+        return box or self.letterbox(pixels)
+
+    def _autocast(self) -> AbstractContextManager[object]:
+        if self.precision == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.model.device.type, dtype=self.precision)
+
+    def _crf(self) -> CrfParameters:
+        settings = asdict(self.model.config.crf)
+        settings.pop("longest_side")
+        return CrfParameters(**settings)
+
+
+def windows(targets: Iterable[int], radius: int, frames: int) -> list[range]:
+    """Return the frames that lie within a radius of targets, as ranges in order; those that overlap are one.
+
+    Each target's own window lies wholly in one range, as far as a video of so many frames goes.
+    """
+    found: list[range] = []
+    for target in sorted(targets):
+        window = range(max(0, target - radius), min(frames, target + radius + 1))
+        if found and window.start < found[-1].stop:
+            window = range(found.pop().start, window.stop)
+        found.append(window)
+    return found
+
+
+def _read(read: Callable[[range], Pixels], window: range) -> Iterator[tuple[int, Pixels]]:
+    """Yield the frames of a window with their indices, a bounded number of them read at a time."""
+    for start in window[::FRAMES_AT_ONCE]:
+        part = range(start, min(start + FRAMES_AT_ONCE, window.stop))
+        yield from zip(part, read(part), strict=True)
+
+
+def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
+    """Return the dtype of the network's arithmetic; `auto` is bfloat16 on CUDA devices that have it, else float32.
+
+    Raises:
+        UnavailableError: The device does not compute in this precision.
+    """
+    if name == "auto":
+        half = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if half else torch.float32
+    if name == "float16" and device.type == "cpu":
+        raise UnavailableError("float16 needs a GPU; on the CPU use --precision float32 or bfloat16")
+    if name == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
+        raise UnavailableError("this CUDA device does not compute in bfloat16; use --precision float16 or float32")
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]

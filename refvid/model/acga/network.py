@@ -1,0 +1,296 @@
+"""ACGA, "Asymmetric Cross-Guided Attention Network for Actor and Action Video Segmentation" (Wang et al., ICCV 2019).
+
+    frames of a window ── trunk ── mean over time ── / |v| ─┬─ language-guided vision ── v' ─┬─ decoder ── 3 responses
+                                                            │       (positions, by words)    │
+    expression ── words ── embedding ── tanh(convolution) ──┴─ vision-guided language ───────┘
+                                                                    (words, by positions)
+
+`acga-s3d` has the paper's sizes, on S3D for I3D (see `S3DTrunk`); `acga` has the light trunk, which sees single frames,
+with `TemporalConvolutions` on top. Neither paper nor code says what stands for frames beyond the ends of a video. Here
+S3D sees the last frame again, since it cannot leave one out, and to the temporal convolutions they are missing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refvid.model.acga.attention import (
+    LanguageGuidedVisionAttention,
+    MultiResolutionDecoder,
+    VisionGuidedLanguageAttention,
+    WordContext,
+)
+from refvid.model.acga.video_backbone import FrameWindow, S3DTrunk, TemporalConvolutions, WindowStream
+from refvid.model.config import TINY, ModelConfig, ThresholdOf
+from refvid.model.interface import LEVELS, ReferringNetwork
+from refvid.model.layers.backbone import LightBackbone
+from refvid.model.layers.language import WordEmbedding
+from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
+
+BackboneName = Literal["s3d", "light"]
+STRIDE = 16  # of the grid that the attentions work on
+# One response of the full network: more finest positions at once would only take memory (436 channels in each).
+POSITIONS_AT_ONCE = 512 * 512
+
+
+@dataclass(frozen=True)
+class AcgaConfig(ModelConfig):
+    """Everything needed to build and feed ACGA; the defaults are the paper's.
+
+    Attributes:
+        window_before: Frames of the window before the target frame.
+        window_after: Frames of it after the target frame.
+        window_stride: Frames of the video from one frame of the window to the next. Clips to learn from should have a
+            frame at each: `--frame-stride` as large, and as many frames.
+        decoder_channels: Widths of the visual features at the second and third scale.
+        response_channels: Widths of the hidden layers that respond at each scale.
+        enlargement: From one scale to the next.
+    """
+
+    backbone: str = "s3d"
+    input_size: int = 512
+    embedding_channels: int = 300
+    pixel_mean: tuple[float, float, float] = (0.43216, 0.394666, 0.37645)  # torchvision's, for Kinetics-400
+    pixel_std: tuple[float, float, float] = (0.22803, 0.22145, 0.216989)
+    threshold_of: ThresholdOf = "maximum"
+    window_before: int = 8
+    window_after: int = 7
+    window_stride: int = 1
+    decoder_channels: tuple[int, int] = (256, 128)
+    response_channels: tuple[int, int, int] = (256, 128, 64)
+    enlargement: int = 4
+    architecture: str = "acga"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("backbone", get_args(BackboneName))
+        self.require("architecture", ("acga",))
+        if self.input_size % STRIDE:
+            raise ValueError(f"input_size of ACGA must be a multiple of {STRIDE}, got {self.input_size}")
+        if min(self.window_before, self.window_after) < 0 or self.window_stride < 1:
+            raise ValueError(
+                f"a window has no less than 0 frames before and after its target and a stride from 1, got "
+                f"{self.window_before}, {self.window_after} and {self.window_stride}"
+            )
+        if self.enlargement < 2 or self.enlargement % 2:
+            raise ValueError(f"enlargement must be even and at least 2, got {self.enlargement}")
+
+    def canvas(self, height: int, width: int) -> tuple[int, int]:
+        """Return height and width of the network's input for frames of this size, multiples of 16."""
+        if self.input_shape == "square":
+            return self.input_size, self.input_size
+        scale = self.input_size / (height * width) ** 0.5
+        rows, columns = (max(1, round(side * scale / STRIDE)) * STRIDE for side in (height, width))
+        return rows, columns
+
+
+class AcgaNetwork(ReferringNetwork):
+    """ACGA: segments what an expression names in the target frame of a window.
+
+    The last of a frame's levels is what its window shows, as one map. What a single frame gives before is, for S3D, the
+    normalised picture itself; for the light trunk, Res4, which stays beside, and Res5, which goes into the window.
+    """
+
+    backbone: S3DTrunk | LightBackbone
+    embedding: WordEmbedding
+
+    def __init__(
+        self,
+        *,
+        backbone: S3DTrunk | LightBackbone,
+        temporal: TemporalConvolutions | None,
+        coarsen: nn.Conv2d | None,
+        embedding: WordEmbedding,
+        context: WordContext,
+        language: VisionGuidedLanguageAttention,
+        vision: LanguageGuidedVisionAttention,
+        decoder: MultiResolutionDecoder,
+        window: FrameWindow,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+    ) -> None:
+        super().__init__(pixel_mean, pixel_std)
+        self.backbone, self.temporal, self.coarsen = backbone, temporal, coarsen
+        self.embedding, self.context = embedding, context
+        self.language, self.vision, self.decoder = language, vision, decoder
+        self.window, self.frame_radius = window, window.radius
+
+    @property
+    def attribute_channels(self) -> tuple[int, ...]:
+        """Widths of the levels that `attribute_levels` returns."""
+        return tuple(self.backbone.channels[1:LEVELS] if self.temporal else self.backbone.channels)
+
+    def attribute_levels(self, levels: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Return Res4 and what the window shows, or S3D's map brought from stride 16 to stride 8."""
+        return levels if self.temporal else [F.interpolate(level, scale_factor=2, mode="bilinear") for level in levels]
+
+    def encode(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Map images [B, 3, H, W], values 0 to 1, to all that a single frame gives before its window is known."""
+        if self.temporal is None:
+            return (self.normalise(images),)
+        return super().encode(images)[1:LEVELS]
+
+    def stream(self) -> WindowStream:
+        """Return what keeps the frames of the window."""
+        return WindowStream(self.window, self.show)
+
+    def show(
+        self, clip: Sequence[Tensor], target: int, frame_mask: Tensor | None, times: Sequence[int]
+    ) -> list[Tensor]:
+        """Return the target's levels, the last of which is what its window shows.
+
+        Args:
+            clip: From `encode`, [B, T, ...] each.
+            target: Index of the target frame.
+            frame_mask: False for frames beyond the ends of the video, bool [B, T].
+            times: Number of each frame in its video, from any start.
+        """
+        *beside, seen = clip
+        exists = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device) if frame_mask is None else frame_mask
+        if isinstance(self.backbone, S3DTrunk):
+            shown: Tensor = self.backbone(self.window.nearest(seen, target, exists, times))
+        else:
+            assert self.temporal is not None
+            shown = self.temporal(*self.window.exact(seen, target, exists, times))
+        return [*(level[:, target] for level in beside), shown]
+
+    def enhance(
+        self,
+        clips: Tensor,
+        target: int,
+        frame_mask: Tensor | None = None,
+        times: Sequence[int] | None = None,
+        *,
+        neighbour_gradients: bool = True,
+    ) -> list[Tensor]:
+        """Encode clips [B, T, 3, H, W] and return the target's levels, the last of which is what its window shows.
+
+        Frames that are in no slot of the window are not encoded; a clip may have only some of those that are. Without
+        `neighbour_gradients` the light trunk learns from the target frame alone. S3D sees all frames in one pass and
+        learns from them all.
+        """
+        times = range(clips.shape[1]) if times is None else times
+        if self.temporal is None:
+            return self.show([self.normalise(clips)], target, frame_mask, times)
+        used = [index for index, time in enumerate(times) if time - times[target] in self.window.offsets]
+        around = [index for index in used if index != target]
+        if neighbour_gradients or not around:
+            levels = [
+                level.reshape(-1, len(used), *level.shape[1:]) for level in self.encode(clips[:, used].flatten(0, 1))
+            ]
+        else:
+            levels = [level[:, None] for level in self.encode(clips[:, target])]
+            with torch.no_grad():
+                others = self.encode(clips[:, around].flatten(0, 1))
+            levels = [
+                torch.cat([own, other.reshape(-1, len(around), *other.shape[1:])], 1)
+                for own, other in zip(levels, others, strict=True)
+            ]
+            used = [target, *around]
+        exists = None if frame_mask is None else frame_mask[:, used]
+        return self.show(levels, used.index(target), exists, [times[index] for index in used])
+
+    def segment(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Segment every expression on the same visual features.
+
+        Args:
+            levels: From `enhance` or the stream.
+            word_ids: int64 [B, E, L], 0 for padding.
+
+        Returns:
+            The last response [B, E, ...], and what each word weighs at the mean position [B, E, L].
+        """
+        responses, weights = self._decode(levels, word_ids)
+        return responses[-1], [weights]
+
+    def respond(self, levels: Sequence[Tensor], word_ids: Tensor) -> list[Tensor]:
+        """Return the responses of the small and the medium scale and the last one, [B, E, ...] each."""
+        return self._decode(levels, word_ids)[0]
+
+    def _decode(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[list[Tensor], Tensor]:
+        visual = self._coarse(levels[-1])
+        height, width = visual.shape[-2:]
+        code = spatial_code(height, width, dtype=visual.dtype, device=visual.device).expand(len(visual), -1, -1, -1)
+        tokens = torch.cat([F.normalize(visual, dim=1), code], 1).flatten(2).transpose(1, 2)  # B P C+8
+        embedded, word_mask = self.embedding(word_ids)
+        words = self.context(embedded, word_mask)
+        told, weights = self.language(tokens, words, word_mask)
+        seen = self.vision(tokens, words, word_mask)
+        maps = [
+            features.flatten(0, 1)
+            .transpose(1, 2)
+            .reshape(-1, features.shape[-1], height, width)  # B E P C -> B*E C h w
+            for features in (seen, told)
+        ]
+        finest = height * width * self.decoder.magnification**2
+        at_once = len(maps[0]) if torch.is_grad_enabled() else max(1, POSITIONS_AT_ONCE // finest)
+        parts = [self.decoder(*part) for part in zip(*(torch.split(one, at_once) for one in maps), strict=True)]
+        responses = [
+            joined.reshape(*word_ids.shape[:2], *joined.shape[-2:])
+            for joined in (torch.cat(scale) for scale in zip(*parts, strict=True))
+        ]
+        return responses, weights.mean(2)
+
+    def _coarse(self, shown: Tensor) -> Tensor:
+        """Return what the window shows at stride 16; of an odd number of cells the last is there twice."""
+        if self.coarsen is None:
+            return shown
+        height, width = shown.shape[-2:]
+        coarse: Tensor = self.coarsen(F.pad(shown, (0, width % 2, 0, height % 2), mode="replicate"))
+        return coarse
+
+
+def build_acga(config: AcgaConfig) -> AcgaNetwork:
+    """Build the network a config describes, with random weights."""
+    light = config.backbone == "light"
+    backbone = LightBackbone(config.backbone_channels, config.colour_channels) if light else S3DTrunk()
+    width = backbone.channels[-1]
+    return AcgaNetwork(
+        backbone=backbone,
+        temporal=TemporalConvolutions(width) if light else None,
+        coarsen=nn.Conv2d(width, width, 2, stride=2) if light else None,
+        embedding=WordEmbedding(len(config.vocabulary), config.embedding_channels),
+        context=WordContext(config.embedding_channels),
+        language=VisionGuidedLanguageAttention(width + SPATIAL_CHANNELS, config.embedding_channels),
+        vision=LanguageGuidedVisionAttention(width, config.embedding_channels),
+        decoder=MultiResolutionDecoder(
+            width,
+            config.embedding_channels,
+            decoder_channels=config.decoder_channels,
+            response_channels=config.response_channels,
+            enlargement=config.enlargement,
+        ),
+        window=FrameWindow(config.window_before, config.window_after, config.window_stride),
+        pixel_mean=config.pixel_mean,
+        pixel_std=config.pixel_std,
+    )
+
+
+def acga_full_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
+    """Return `acga-s3d`, the network of the paper on S3D."""
+    return AcgaConfig(name="acga-s3d", vocabulary=vocabulary)
+
+
+def acga_tiny_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
+    """Return `acga`: the paper's modules on the light trunk, at strides 16, 8 and 4, sized for two CPU cores.
+
+    Its window is the target and the frames five before and after it, which are also those of the clips of
+    `--frames 3 --frame-stride 5` and within the radius of `refvid-tiny`.
+    """
+    return AcgaConfig(
+        name="acga",
+        vocabulary=vocabulary,
+        **TINY,
+        pixel_mean=ModelConfig.pixel_mean,  # those that the light trunk was taught with
+        pixel_std=ModelConfig.pixel_std,
+        window_before=1,
+        window_after=1,
+        window_stride=5,
+        decoder_channels=(64, 32),
+        response_channels=(96, 48, 24),
+        enlargement=2,
+    )

@@ -1,0 +1,114 @@
+"""What Table 1 compares word attention-aware pooling with: the mean and the maximum over the words of an expression."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from refvid.model.cmsa.cross_modal import (
+    CrossModalSelfAttention,
+    attend_positions,
+    different_words,
+    pool_positions_query_by_query,
+    unit_features,
+)
+from refvid.model.cmsa.multimodal import DenseMultimodal
+from refvid.model.layers.spatial import SPATIAL_CHANNELS
+
+CHUNK = 1 << 26  # numbers of f^_pn that are built at a time, 256 MiB
+
+
+class MeanPooledAttention(CrossModalSelfAttention):
+    """CMSA whose words all count alike, a_n = 1 / L: Eq. 5 stays linear, and so does everything made from it."""
+
+    def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
+        super().__init__(visual_channels, embedding_channels, attention_channels)
+        del self.temperature  # of the softmax of Eq. 4, which is not taken
+
+    def word_attention(self, received: Tensor, word_mask: Tensor) -> Tensor:
+        """Return 1 / L for each of the L real words, whatever attention they receive: [B, E, L]."""
+        return word_mask.to(received.dtype) / word_mask.sum(-1, keepdim=True)
+
+
+class MaxPooledAttention(CrossModalSelfAttention):
+    """CMSA whose F^ is, in each channel and position, the largest of what the words have there: max_n f^_pn.
+
+    A maximum is not linear, so that every f^_pn is built, for some of the positions at a time.
+    """
+
+    def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
+        super().__init__(visual_channels, embedding_channels, attention_channels)
+        del self.temperature  # of the softmax of Eq. 4, which is not taken
+
+    def forward(  # type: ignore[override]  # both results can be projected, which is all that is asked of them
+        self, visual: Tensor, words: Tensor, word_mask: Tensor, spatial: Tensor, shared: Tensor | None = None
+    ) -> tuple[DenseMultimodal, Tensor]:
+        """Fuse visual features with the words of each expression.
+
+        Args:
+            visual: [B, C, h, w].
+            words: Word embeddings [B, E, L, C_l].
+            word_mask: True for real words, bool [B, E, L].
+            spatial: [8, h, w].
+            shared: Which of the different words of a picture each word is, as in `CrossModalSelfAttention`.
+
+        Returns:
+            Multimodal features, and the share of their values that each word gives, [B, E, L].
+        """
+        unit_visual, code, unit_words = unit_features(visual, words, spatial)
+        a, b, c, d, g, h = self.queries_keys_values(torch.cat([unit_visual, code], dim=-1), unit_words)
+        if shared is None:
+            shared = torch.arange(words.shape[1] * words.shape[2], device=words.device).view(words.shape[1:3])
+            shared = shared.expand(words.shape[:3])
+        with torch.autocast(visual.device.type, enabled=False):
+            seen = self._attend_positions(a, different_words(b, shared), c, g)  # [B, U, P, A]
+            padding = ~word_mask[:, :, None]
+            to_words = (a[:, None] @ d.transpose(2, 3)).masked_fill(padding, float("-inf"))  # [B, E, P, L']
+            among_words = (b @ d.transpose(2, 3)).masked_fill(padding, float("-inf"))  # [B, E, L, L']
+        # e / |e| in its place among the channels of f_pn, and -inf for padding, which is never the largest.
+        own = F.pad(unit_words, (self.visual_channels, SPATIAL_CHANNELS)).masked_fill(
+            ~word_mask[..., None], float("-inf")
+        )
+        largest, winners = [], []
+        step = max(1, CHUNK // (own.numel() or 1))
+        for first in range(0, a.shape[1], step):
+            part = slice(first, first + step)
+            value, winner = self._largest(to_words[:, :, part], among_words, h, seen[:, :, part], shared, own)
+            largest.append(value)
+            winners.append(winner)
+        nothing = torch.zeros_like(code[..., :1]).expand(-1, -1, words.shape[-1])
+        constant = torch.cat([unit_visual, nothing, code], dim=-1)  # the same for every word
+        winner = torch.cat(winners, 2).flatten(2)  # [B, E, P D]
+        shares = torch.zeros(word_mask.shape, device=words.device)
+        shares.scatter_add_(2, winner, torch.full_like(winner, 1 / winner.shape[-1], dtype=shares.dtype))
+        height, width = visual.shape[2:]
+        return DenseMultimodal(torch.cat(largest, 2) + constant[:, None], (height, width)), shares
+
+    def _largest(
+        self, to_words: Tensor, among_words: Tensor, h: Tensor, seen: Tensor, shared: Tensor, own: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return max_n (W v^_pn + own_n) of some of the positions, and which n it is, [B, E, p, D].
+
+        Args:
+            to_words: a_p . d_n', [B, E, p, L].
+            among_words: b_n . d_n', [B, E, L, L].
+            h: Word part of the values [B, E, L, A].
+            seen: Attended values of the positions for each different word [B, U, p, A].
+            shared: Number of each word among the different ones [B, E, L].
+            own: [B, E, L, D].
+        """
+        picture = torch.arange(len(seen), device=seen.device)[:, None, None]
+        with torch.autocast(seen.device.type, enabled=False):
+            told = (to_words[:, :, None] + among_words[:, :, :, None]).softmax(-1) @ h[:, :, None]
+            attended = seen[picture, shared] + told  # v^_pn [B, E, L, p, A]
+        features = self.output(attended.to(own.dtype)) + own[:, :, :, None]
+        values, winners = features.max(2)
+        return values, winners
+
+    @staticmethod
+    def _attend_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor) -> Tensor:
+        attended = attend_positions(a, b, c, g)
+        if attended is not None:
+            return attended
+        word_logits = b @ c.transpose(1, 2)
+        alone = torch.ones_like(b[..., :1])
+        return pool_positions_query_by_query(a @ c.transpose(1, 2), word_logits[:, :, None], g, alone)

@@ -1,0 +1,123 @@
+"""Cross-frame self-attention (section 3.4, Eq. 9 to 11)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
+
+
+def frame_weights(block_logsumexp: Tensor, temperature: Tensor, frame_mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the frame attention of Eq. 11 from the log-sum-exp of each block of logits.
+
+    Our reading: like the words of Eq. 4, a frame's mass is what it receives as a key, as a mean over the queries, and
+    the softmax has a learnt temperature: w_t = softmax(temperature * T * mass_t).
+
+    Args:
+        block_logsumexp: log sum_p' exp(q_tp . k_t'p') [B, T, T', P], over the keys of frame t'.
+        temperature: Scalar.
+        frame_mask: True for the frames of the clip that exist, bool [B, T].
+
+    Returns:
+        w_t [B, T], 0 for missing frames, and the log-sum-exp over all keys of the clip [B, T, P].
+    """
+    blocks = block_logsumexp.masked_fill(~frame_mask[:, None, :, None], float("-inf"))
+    total = blocks.logsumexp(2)  # [B, T, P]
+    # Queries of missing frames count for nothing; in a stream their rows may be empty, hence no multiplication.
+    share = torch.exp(blocks - total[:, :, None]).mean(-1).masked_fill(~frame_mask[:, :, None], 0.0)  # [B, T, T']
+    count = frame_mask.sum(-1, keepdim=True).to(share.dtype)
+    mass = share.sum(1) / count  # [B, T']
+    logits = (temperature * count * mass).masked_fill(~frame_mask, float("-inf"))
+    return logits.softmax(-1), total
+
+
+class CrossFrameSelfAttention(nn.Module):
+    """CFSA of one level: V_T := V_T + W v^, v^ the attention over all positions of a clip, pooled over its frames.
+
+    Queries and keys are taken from features of unit length, as in Eq. 1, so that the logits do not grow with the
+    features; values are taken from the features themselves. Eq. 9 leaves both open.
+
+    As printed, the attention knows neither where nor when a feature was seen: a clip played backwards, or with the
+    background swapped about, gives the same result, and "rolling to the left" cannot be learnt. With `space_time` (a
+    variant of our own, off by default) the tokens carry the spatial code of section 3.1, and a key carries how many
+    frames it is away from its query: r(delta) is added to the key and u(delta) to the value, both linear in
+    (delta / radius, |delta| / radius).
+    """
+
+    def __init__(self, channels: int, attention_channels: int, *, space_time: bool = False, radius: int = 5) -> None:
+        super().__init__()
+        self.space_time, self.radius = space_time, radius
+        width = channels + (SPATIAL_CHANNELS if space_time else 0)
+        self.query = nn.Linear(width, attention_channels, bias=False)
+        self.key = nn.Linear(width, attention_channels, bias=False)
+        self.value = nn.Linear(width, attention_channels, bias=False)
+        self.output = nn.Linear(attention_channels, channels, bias=False)
+        self.temperature = nn.Parameter(torch.ones(()))
+        for projection in (self.query, self.key):
+            nn.init.normal_(projection.weight, std=attention_channels**-0.25)  # logits start with a spread of about 1
+        if space_time:
+            self.time_key = nn.Linear(2, attention_channels, bias=False)
+            self.time_value = nn.Linear(2, attention_channels, bias=False)
+            for code in (self.time_key, self.time_value):
+                nn.init.zeros_(code.weight)  # still pictures teach them nothing: they must not disturb until clips do
+
+    def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Map features [..., C, h, w] to queries, keys and values, each [..., P, A], in float32 or wider."""
+        tokens = features.flatten(-2).transpose(-1, -2)  # ... C h w -> ... P C
+        unit = F.normalize(tokens, dim=-1)
+        if self.space_time:
+            code = spatial_code(*features.shape[-2:], dtype=tokens.dtype, device=tokens.device)
+            code = code.flatten(1).T.expand(*tokens.shape[:-1], -1)
+            unit, tokens = torch.cat([unit, code], dim=-1), torch.cat([tokens, code], dim=-1)
+        projected = self.query(unit), self.key(unit), self.value(tokens)
+        q, k, v = (x if x.dtype == torch.float64 else x.float() for x in projected)
+        return q, k, v
+
+    def time_terms(self, distances: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return r and u, each [..., A], for keys this many frames after their queries [...]; None without them."""
+        if not self.space_time:
+            return None
+        weight = self.time_key.weight
+        share = distances.to(weight.dtype) / self.radius
+        code = torch.stack([share, share.abs()], dim=-1)
+        r, u = F.linear(code, weight), F.linear(code, self.time_value.weight)
+        return (r, u) if r.dtype == torch.float64 else (r.float(), u.float())
+
+    def update(self, features: Tensor, pooled: Tensor) -> Tensor:
+        """Return V_T + W v^ for features [B, C, h, w] and pooled values v^ [B, P, A]."""
+        change: Tensor = self.output(pooled.to(features.dtype)).transpose(1, 2).unflatten(2, features.shape[-2:])
+        return features + change
+
+    def forward(
+        self, clip: Tensor, target: int, frame_mask: Tensor | None = None, times: Sequence[int] | None = None
+    ) -> Tensor:
+        """Enhance the target frame of each clip by the whole clip; the form that is trained.
+
+        Args:
+            clip: Features [B, T, C, h, w].
+            target: Index of the target frame in the clip.
+            frame_mask: False for frames beyond the ends of the video, bool [B, T]; None: all exist.
+            times: Number of each frame in its video, from any start; None: they follow each other.
+
+        Returns:
+            [B, C, h, w].
+        """
+        batch, frames = clip.shape[:2]
+        if frame_mask is None:
+            frame_mask = torch.ones(batch, frames, dtype=torch.bool, device=clip.device)
+        q, k, v = self.project(clip)
+        with torch.autocast(clip.device.type, enabled=False):
+            moments = torch.tensor(range(frames) if times is None else list(times), device=clip.device)
+            terms = self.time_terms(moments[None] - moments[:, None])  # [T, T', A]
+            logits = torch.einsum("btpc,bsqc->btspq", q, k)  # [B, T, T', P, P']
+            if terms is not None:
+                logits = logits + torch.einsum("btpc,tsc->btsp", q, terms[0])[..., None]
+            weights, total = frame_weights(logits.logsumexp(-1), self.temperature, frame_mask)
+            logits = logits.masked_fill(~frame_mask[:, None, :, None, None], float("-inf"))
+            attention = torch.exp(logits - total[:, :, None, :, None])
+            pooled = torch.einsum("bt,btspq,bsqc->bpc", weights, attention, v)
+            if terms is not None:
+                pooled = pooled + torch.einsum("bt,btspq,tsc->bpc", weights, attention, terms[1])
+        return self.update(clip[:, target], pooled)

@@ -1,0 +1,307 @@
+"""Cross-modal self-attention with word attention-aware pooling (section 3.2), in its exact factorised form.
+
+f_pn = [v_p / |v_p|, e_n / |e_n|, s_p] is a concatenation and the maps to query, key and value are linear, so
+
+    q_pn = a_p + b_n,   k_pn = c_p + d_n,   v_pn = g_p + h_n
+
+and Eq. 3, a softmax over all keys (p', n') for each query (p, n), is the product of a softmax over positions and one
+over words. Nothing of size (L P) x (L P) is ever built; the pooled result of Eq. 5 needs one P x P matrix per
+expression, whatever its number of words:
+
+    A = exp(a c^T)  [P, P],   X = exp(b c^T)  [L, P],   Z = A X^T  [P, L]
+    pooled position weights = A * ((w_n / Z) X)
+
+with w_n the word attention of Eq. 4. Where A X^T underflows (strongly opposed logits) the softmax over positions is
+taken query by query instead.
+
+Training asks many expressions of one picture, and they share most of their words. There the order of the products is
+turned round: for each different word u of a picture
+
+    pooled_u = A (X_u * g) / Z_u  [P, A]
+
+is one slice of a single product with A, and an expression is a weighted sum of its words' slices.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refvid.model.cmsa.multimodal import Multimodal
+from refvid.model.layers.spatial import SPATIAL_CHANNELS
+
+# 1 / Z^2 appears in the gradient, so Z has to stay far from the smallest float32.
+SMALLEST_NORMALISER = 1e-12
+
+
+def pool_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, word_weights: Tensor) -> Tensor:
+    """Return sum_n w_n sum_p' softmax_p'((a_p + b_n) . c_p') g_p' by one P x P matrix for all words.
+
+    Args:
+        a: Visual part of the queries [B, P, A].
+        b: Word part of the queries [B, E, L, A].
+        c: Visual part of the keys [B, P, A].
+        g: Visual part of the values [B, P, A].
+        word_weights: w_n [B, E, L], zero for padding.
+
+    Returns:
+        [B, E, P, A], in float32 or wider.
+    """
+    position_logits = a @ c.transpose(1, 2)  # [B, P, P]
+    word_logits = b @ c[:, None].transpose(2, 3)  # [B, E, L, P]
+    position_terms = torch.exp(position_logits - position_logits.detach().amax(-1, keepdim=True))
+    word_terms = torch.exp(word_logits - word_logits.detach().amax(-1, keepdim=True))
+    normaliser = position_terms[:, None] @ word_terms.transpose(2, 3)  # [B, E, P, L]
+    if bool(normaliser.detach().amin() < SMALLEST_NORMALISER):
+        return pool_positions_query_by_query(position_logits, word_logits, g, word_weights)
+    mixed = (word_weights[:, :, None] / normaliser) @ word_terms  # [B, E, P, P]
+    return (mixed * position_terms[:, None]) @ g[:, None]
+
+
+def pool_positions_word_by_word(
+    a: Tensor, b: Tensor, c: Tensor, g: Tensor, word_weights: Tensor, dtype: torch.dtype
+) -> Tensor | None:
+    """Return what `pool_positions` returns, for expressions that share their words.
+
+    Args:
+        a: Visual part of the queries [B, P, A].
+        b: Word part of the queries of the U different words of a picture [B, U, A].
+        c: Visual part of the keys [B, P, A].
+        g: Visual part of the values [B, P, A].
+        word_weights: Weight of each of the U words in each expression [B, E, U].
+        dtype: Numbers of the two large products; what is small, Z among it, keeps that of `a`.
+
+    Returns:
+        [B, E, P, A], or None where a normaliser underflows.
+    """
+    products = _sum_positions(a, b, c, g, dtype)
+    if products is None:
+        return None
+    summed, normaliser = products
+    shares = (word_weights[:, None] / normaliser[:, :, None]).to(dtype)  # [B, P, E, U]
+    return (shares @ summed).transpose(1, 2).to(g.dtype)
+
+
+def attend_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor) -> Tensor | None:
+    """Return sum_p' softmax_p'((a_p + b_u) . c_p') g_p' of every word u, [B, U, P, A].
+
+    Args:
+        a: Visual part of the queries [B, P, A].
+        b: Word part of the queries of U words of a picture [B, U, A].
+        c: Visual part of the keys [B, P, A].
+        g: Visual part of the values [B, P, A].
+
+    Returns:
+        [B, U, P, A], or None where a normaliser underflows.
+    """
+    products = _sum_positions(a, b, c, g, g.dtype)
+    if products is None:
+        return None
+    summed, normaliser = products
+    return (summed / normaliser[..., None]).transpose(1, 2)
+
+
+def _sum_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
+    """Return A (X_u * g) of every position and word [B, P, U, A], in `dtype`, and Z [B, P, U]; None if Z underflows."""
+    position_logits = a @ c.transpose(1, 2)  # [B, P, P]
+    word_logits = b @ c.transpose(1, 2)  # [B, U, P]
+    position_terms = torch.exp(position_logits - position_logits.detach().amax(-1, keepdim=True))
+    word_terms = torch.exp(word_logits - word_logits.detach().amax(-1, keepdim=True)).transpose(1, 2)  # [B, P, U]
+    normaliser = position_terms @ word_terms
+    if bool(normaliser.detach().amin() < SMALLEST_NORMALISER):
+        return None
+    weighted = word_terms.to(dtype)[..., None] * g.to(dtype)[:, :, None]
+    return (position_terms.to(dtype) @ weighted.flatten(2)).view(weighted.shape), normaliser
+
+
+def pool_positions_query_by_query(
+    position_logits: Tensor, word_logits: Tensor, g: Tensor, word_weights: Tensor
+) -> Tensor:
+    """Return what `pool_positions` returns by one softmax a query: slower, and safe for any logits.
+
+    Args:
+        position_logits: a c^T [B, P, P].
+        word_logits: b c^T [B, E, L, P].
+        g: Visual part of the values [B, P, A].
+        word_weights: [B, E, L].
+    """
+    pooled = torch.zeros_like(position_logits[:, None]).repeat(1, word_logits.shape[1], 1, 1)
+    for word in range(word_logits.shape[2]):
+        logits = position_logits[:, None] + word_logits[:, :, word, None]
+        pooled = pooled + word_weights[:, :, word, None, None] * logits.softmax(-1)
+    return pooled @ g[:, None]
+
+
+def unit_features(visual: Tensor, words: Tensor, spatial: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the three parts of f_pn: v / |v| [B, P, C], s [B, P, 8] and e / |e| [B, E, L, C_l].
+
+    Args:
+        visual: [B, C, h, w].
+        words: Word embeddings [B, E, L, C_l].
+        spatial: [8, h, w].
+    """
+    code = spatial.to(visual.dtype).flatten(1).T.expand(len(visual), -1, -1)  # 8 h w -> B P 8
+    unit_visual = F.normalize(visual.flatten(2).transpose(1, 2), dim=-1)  # B C h w -> B P C
+    return unit_visual, code, F.normalize(words, dim=-1)
+
+
+def different_words(values: Tensor, shared: Tensor) -> Tensor:
+    """Return what belongs to the different words of a picture, once each.
+
+    Args:
+        values: Of each word [B, E, L, A], equal for equal words.
+        shared: Which of the U different words each is, int64 [B, E, L].
+
+    Returns:
+        [B, U, A]; the gradient reaches one place of each word.
+    """
+    count = int(shared.max()) + 1
+    flat = shared.flatten(1)  # B E L -> B (E L)
+    order = torch.arange(flat.shape[1], device=flat.device).expand_as(flat)
+    # Where each different word stands first; one of its places, or its gradient would count once a place.
+    first = torch.zeros_like(flat[:, :count]).scatter_reduce(1, flat, order, "amin", include_self=False)
+    return values.flatten(1, 2).gather(1, first[..., None].expand(-1, -1, values.shape[-1]))
+
+
+class CrossModalSelfAttention(nn.Module):
+    """CMSA of one level: Eq. 1 to 5.
+
+    Our reading of Eq. 4: the softmax of Eq. 3 runs over the keys of each query (each row of Fig. 4), and a word's
+    mass is what it receives as a key, as a mean over the queries instead of a sum, because a sum grows with their
+    number and makes the softmax one-hot: a_n = softmax(temperature * L * mass_n), the temperature learnt, from 1.
+    """
+
+    def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
+        super().__init__()
+        self.visual_channels, self.embedding_channels = visual_channels, embedding_channels
+        self.channels = visual_channels + embedding_channels + SPATIAL_CHANNELS
+        self.query = nn.Linear(self.channels, attention_channels, bias=False)
+        self.key = nn.Linear(self.channels, attention_channels, bias=False)
+        self.value = nn.Linear(self.channels, attention_channels, bias=False)
+        self.output = nn.Linear(attention_channels, self.channels, bias=False)
+        self.temperature = nn.Parameter(torch.ones(()))
+        for projection in (self.query, self.key):
+            # |f| is about 2, so that logits q . k start with a spread of about 1 instead of a flat softmax.
+            nn.init.normal_(projection.weight, std=0.5 * attention_channels**-0.25)
+
+    def split(self, projection: nn.Linear, positions: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        """Apply a projection of f_pn to its visual-and-spatial and to its word part.
+
+        Args:
+            projection: Linear map of the D channels [visual, word, spatial].
+            positions: [v / |v|, s], [B, P, C + 8].
+            words: e / |e|, [B, E, L, C_l].
+
+        Returns:
+            [B, P, A] and [B, E, L, A], whose sum over (p, n) is the projection of f_pn.
+        """
+        position_weight, word_weight = self.weights_of(projection)
+        return F.linear(positions, position_weight), F.linear(words, word_weight)
+
+    def weights_of(self, projection: nn.Linear) -> tuple[Tensor, Tensor]:
+        """Return the columns of a projection for [visual, spatial], [A, C + 8], and for the word, [A, C_l]."""
+        sizes = [self.visual_channels, self.embedding_channels, SPATIAL_CHANNELS]
+        visual, word, spatial = torch.split(projection.weight, sizes, dim=1)
+        return torch.cat([visual, spatial], dim=1), word
+
+    def forward(
+        self, visual: Tensor, words: Tensor, word_mask: Tensor, spatial: Tensor, shared: Tensor | None = None
+    ) -> tuple["Multimodal", Tensor]:
+        """Fuse visual features with the words of each expression.
+
+        Args:
+            visual: [B, C, h, w].
+            words: Word embeddings [B, E, L, C_l].
+            word_mask: True for real words, bool [B, E, L].
+            spatial: [8, h, w].
+            shared: Which of the different words of a picture each word is, 0 to U - 1, int64 [B, E, L]; given where
+                expressions share words, so that each is attended to once.
+
+        Returns:
+            Multimodal features (Eq. 5) and word attention [B, E, L] (Eq. 4; 0 for padding).
+        """
+        height, width = visual.shape[2:]
+        unit_visual, code, unit_words = unit_features(visual, words, spatial)
+        a, b, c, d, g, h = self.queries_keys_values(torch.cat([unit_visual, code], dim=-1), unit_words)
+        device = visual.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else g.dtype
+        with torch.autocast(device, enabled=False):
+            attention, word_weights = self.attend_words(a, b, d, word_mask)
+            pooled = None if shared is None else self._pool_shared(a, b, c, g, attention, shared, dtype)
+            if pooled is None:
+                pooled = pool_positions(a, b, c, g, attention)
+            pooled = pooled + word_weights @ h  # [B, E, P, A]
+        summed = (attention.to(words.dtype)[..., None] * unit_words).sum(2)
+        return Multimodal(pooled.to(visual.dtype), self.output.weight, unit_visual, summed, code, (height, width)), (
+            attention
+        )
+
+    def queries_keys_values(self, positions: Tensor, words: Tensor) -> tuple[Tensor, ...]:
+        """Return both parts of the queries, of the keys and of the values, a b c d g h, in float32 or wider.
+
+        Args:
+            positions: [v / |v|, s], [B, P, C + 8].
+            words: e / |e|, [B, E, L, C_l].
+        """
+        projections = (self.query, self.key, self.value)
+        parts = [part for projection in projections for part in self.split(projection, positions, words)]
+        return tuple(part if part.dtype == torch.float64 else part.float() for part in parts)
+
+    @staticmethod
+    def _pool_shared(
+        a: Tensor, b: Tensor, c: Tensor, g: Tensor, attention: Tensor, shared: Tensor, dtype: torch.dtype
+    ) -> Tensor | None:
+        different = different_words(b, shared)
+        weights = attention.new_zeros(*attention.shape[:2], different.shape[1]).scatter_add(2, shared, attention)
+        return pool_positions_word_by_word(a, different, c, g, weights, dtype)
+
+    def word_logits(self, visual: Tensor, words: Tensor, spatial: Tensor) -> Tensor:
+        """Return b_n . c_p, how strongly each word looks at each position: [B, E, L, P].
+
+        Args:
+            visual: [B, C, h, w].
+            words: Word embeddings [B, E, L, C_l].
+            spatial: [8, h, w].
+        """
+        unit_visual, code, unit_words = unit_features(visual, words, spatial)
+        b = F.linear(unit_words, self.weights_of(self.query)[1])
+        c = F.linear(torch.cat([unit_visual, code], dim=-1), self.weights_of(self.key)[0])
+        return b @ c.transpose(1, 2)[:, None]
+
+    def attend_words(self, a: Tensor, b: Tensor, d: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the word attention a_n of Eq. 4 [B, E, L] and sum_n a_n T_pn [B, E, P, L].
+
+        T, the word factor of Eq. 3, is a softmax over words n' of (a_p + b_n) . d_n', and like the one over positions
+        it is never built:
+
+            alpha = exp(a d^T) [P, L'],   beta = exp(b d^T) [L, L'],   Z = alpha beta^T [P, L]
+            sum_n w_n T_pn = alpha_p * ((w / Z_p) beta)
+        """
+        padding = ~word_mask[:, :, None]
+        visual = (a[:, None] @ d.transpose(2, 3)).masked_fill(padding, float("-inf"))  # [B, E, P, L']
+        word = (b @ d.transpose(2, 3)).masked_fill(padding, float("-inf"))  # [B, E, L, L']
+        alpha = torch.exp(visual - visual.detach().amax(-1, keepdim=True))
+        beta = torch.exp(word - word.detach().amax(-1, keepdim=True))
+        normaliser = alpha @ beta.transpose(2, 3)  # [B, E, P, L]
+        if bool(normaliser.detach().amin() < SMALLEST_NORMALISER):
+            return self.attend_words_query_by_query(visual, word, word_mask)
+        inverse = word_mask[:, :, None] / normaliser
+        received = (alpha * (inverse @ beta)).mean(2)  # what each word gets from the queries of all words
+        attention = self.word_attention(received, word_mask)
+        return attention, alpha * ((attention[:, :, None] * inverse) @ beta)
+
+    def attend_words_query_by_query(self, visual: Tensor, word: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what `attend_words` returns by one softmax a query: slower, and safe for any logits.
+
+        Args:
+            visual: a d^T [B, E, P, L'], -inf for padding.
+            word: b d^T [B, E, L, L'], -inf for padding.
+            word_mask: True for real words, bool [B, E, L].
+        """
+        softmax = (visual[:, :, :, None] + word[:, :, None]).softmax(-1)  # [B, E, P, L, L']
+        attention = self.word_attention((softmax.mean(2) * word_mask[..., None]).sum(2), word_mask)
+        return attention, torch.einsum("bepnm,ben->bepm", softmax, attention)
+
+    def word_attention(self, received: Tensor, word_mask: Tensor) -> Tensor:
+        """Return a_n of Eq. 4 [B, E, L] from what each word receives, summed over words, mean over positions."""
+        # The mean over the L real queries is received / L, and the logits are temperature * L * mean.
+        return (self.temperature * received).masked_fill(~word_mask, float("-inf")).softmax(-1)

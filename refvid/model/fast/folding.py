@@ -1,0 +1,95 @@
+"""The same network for inference: what training needs apart is taken together.
+
+Every result is equal to rounding. Norms go into the convolutions before them on any device; the rest is for the CPU.
+"""
+
+import copy
+from typing import TypeVar, cast
+
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
+from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
+from refvid.model.cmsa.fusion import GatedMultiLevelFusion
+from refvid.model.cmsa.network import CmsaNetwork
+from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal
+from refvid.model.fast.backbone import FoldedLightBackbone
+from refvid.model.fast.convolution import pack_convolutions
+from refvid.model.interface import ReferringNetwork, lay_channels_last
+from refvid.model.layers.backbone import LightBackbone, ResidualBlock
+
+Network = TypeVar("Network", bound=ReferringNetwork)
+# Which norm follows which convolution in blocks that do not say so by their order. By name, as torchvision, whose the
+# last two are, takes long to import.
+FOLLOWING = {
+    f"{ResidualBlock.__module__}.ResidualBlock": (("conv1", "bn1"), ("conv2", "bn2")),
+    "torchvision.models.resnet.BasicBlock": (("conv1", "bn1"), ("conv2", "bn2")),
+    "torchvision.models.resnet.Bottleneck": (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
+}
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+LARGEST_KEPT = 31 << 20  # bytes; glibc learns from blocks below 32 MiB
+
+
+@torch.no_grad()
+def fold(network: Network) -> Network:
+    """Return a copy of a network for inference; what it does not change it shares with the network.
+
+    The copy cannot be trained, and its weights are not those of a checkpoint.
+    """
+    shared: dict[int, object] = {
+        id(tensor): nn.Parameter(tensor.detach(), requires_grad=False) for tensor in network.parameters()
+    }
+    shared.update((id(tensor), tensor) for tensor in network.buffers())
+    folded = copy.deepcopy(network, shared).eval()
+    fold_norms(folded)
+    if next(folded.parameters()).device.type == "cpu":
+        _prepare_for_cpu(folded)
+    return folded
+
+
+def fold_norms(module: nn.Module) -> None:
+    """Fold the norms of a module in inference mode into the convolutions before them; identities take their places."""
+    kind = type(module)
+    for names in FOLLOWING.get(f"{kind.__module__}.{kind.__qualname__}", ()):
+        _fold_pair(module, *names)
+    if isinstance(module, nn.Sequential):
+        for before, after in zip(list(module._modules), list(module._modules)[1:], strict=False):
+            _fold_pair(module, before, after)
+    for child in module.children():
+        fold_norms(child)
+
+
+def _fold_pair(parent: nn.Module, before: str, after: str) -> None:
+    convolution, norm = getattr(parent, before), getattr(parent, after)
+    if isinstance(convolution, CONVOLUTIONS) and isinstance(norm, NORMS) and norm.track_running_stats:
+        setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
+        setattr(parent, after, nn.Identity())
+
+
+def _prepare_for_cpu(network: ReferringNetwork) -> None:
+    """Let a network whose norms are folded compute in the order and by the library that suit a CPU."""
+    if isinstance(network.backbone, LightBackbone):
+        network.backbone = FoldedLightBackbone(network.backbone)
+    if isinstance(network, CmsaNetwork):
+        for index, attention in enumerate(network.cross_frame):
+            network.cross_frame[index] = FoldedCrossFrame(cast(CrossFrameSelfAttention, attention))
+        if isinstance(network.fusion, GatedMultiLevelFusion):
+            for index, mapping in enumerate(network.fusion.project):
+                joint = network.cross_modal[index]
+                if type(joint) is CrossModalSelfAttention:
+                    network.cross_modal[index] = FoldedCrossModal(joint, cast(nn.Conv2d, mapping))
+    lay_channels_last(network)
+    pack_convolutions(network)
+    keep_freed_memory()
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep what a frame frees for the next one, where it is glibc.
+
+    By default it gives the top of the heap back to the system above a threshold, and zeroed pages have to be fetched
+    for every frame: a fifth of the time of a small network. The threshold follows the largest block that was freed.
+    """
+    torch.empty(LARGEST_KEPT, dtype=torch.uint8)

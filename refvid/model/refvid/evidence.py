@@ -1,0 +1,86 @@
+"""How far each word is true of each position by itself, and what that says of an expression; a variant of our own.
+
+The attention of CMSA is shared out among the positions of a frame: the word "brown" looks at whatever is most brown,
+however little that is. Here every word n has a truth t_np = sigmoid(u_n . v_p + d_n) at every position p, learnt from
+the words that are known to be true of the actors of a frame, and an expression's logits are raised by
+
+    sum_n  g_n log(t_np + s) + g'_n log(1 - t_np + s),
+
+so that one word that is not true outweighs others that are. The weights g_n and g'_n, of a word that is to be true and
+of one that is denied ("not moving"), depend on the word and on those around it: of "dog to the left of the man" the
+last word is not to be true of what is meant. s is `LEAST_TRUTH`.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refvid.model.cmsa.multimodal import widen
+from refvid.model.layers.language import FIRST_WORD_ID, UNKNOWN_ID
+
+HIDDEN_CHANNELS = 48
+REACH = 5  # words, by each of two convolutions
+LEAST_TRUTH = 0.01
+RARE = -4.0  # the logit of a word at first: most are true of nothing
+STATED, DENIED = -1.5, -4.0  # before softplus: the weights g_n and g'_n of every word at first
+
+
+class WordEvidence(nn.Module):
+    """Logits of expressions by the truth of their words.
+
+    Args:
+        level_channels: Of Res3, Res4 and Res5.
+        embedding_channels: Width of a word's embedding.
+        vocabulary_size: Words that have ids from `FIRST_WORD_ID` on.
+    """
+
+    def __init__(self, level_channels: Sequence[int], embedding_channels: int, vocabulary_size: int) -> None:
+        super().__init__()
+        self.table = nn.Parameter(torch.empty(FIRST_WORD_ID + vocabulary_size, sum(level_channels)))
+        self.bias = nn.Parameter(torch.full((FIRST_WORD_ID + vocabulary_size,), RARE))
+        self.around = nn.Conv1d(embedding_channels, HIDDEN_CHANNELS, REACH, padding=REACH // 2)
+        self.context_weight = nn.Conv1d(HIDDEN_CHANNELS, 2, REACH, padding=REACH // 2)
+        self.word_weight = nn.Parameter(torch.zeros(FIRST_WORD_ID + vocabulary_size, 2))
+        nn.init.normal_(self.table, std=0.02)
+        nn.init.zeros_(self.context_weight.weight)
+        with torch.no_grad():
+            cast(Tensor, self.context_weight.bias).copy_(torch.tensor([STATED, DENIED]))
+
+    def truth_logits(self, levels: Sequence[Tensor]) -> Tensor:
+        """Return the logits [B, V, h, w] of every word of the vocabulary, in the order of ids, at every position."""
+        return F.conv2d(torch.cat(list(levels), 1), self.table[..., None, None], self.bias)
+
+    def weights(self, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return g_n and g'_n, each [B, E, L] in float32 or wider; 0 for padding and for words it does not know.
+
+        Args:
+            words: Embedded words [B, E, L, C].
+            word_mask: Which of them are words, bool [B, E, L].
+            word_ids: int64 [B, E, L].
+        """
+        inside = word_mask.flatten(0, 1)[:, None].to(words.dtype)
+        hidden = F.relu(self.around(words.flatten(0, 1).mT * inside)) * inside  # [B * E, X, L]
+        context = widen(self.context_weight(hidden).mT.reshape(*word_ids.shape, 2))
+        known = word_mask & (word_ids != UNKNOWN_ID)
+        stated, denied = (F.softplus(context + self.word_weight[word_ids]) * known[..., None]).unbind(-1)
+        return stated, denied
+
+    def forward(self, levels: Sequence[Tensor], words: Tensor, word_mask: Tensor, word_ids: Tensor) -> Tensor:
+        """Return what is added to the logits of each expression, [B, E, h, w] in float32 or wider.
+
+        Args:
+            levels: [B, C_i, h, w].
+            words: Embedded words [B, E, L, C].
+            word_mask: Which of them are words, bool [B, E, L].
+            word_ids: int64 [B, E, L].
+        """
+        batch, _, height, width = levels[0].shape
+        features = torch.cat([level.flatten(2) for level in levels], 1)
+        logits = self.table[word_ids].flatten(1, 2) @ features + self.bias[word_ids].flatten(1)[..., None]
+        truth = widen(logits).view(*word_ids.shape, -1).sigmoid()
+        stated, denied = self.weights(words, word_mask, word_ids)
+        evidence = stated[..., None] * (truth + LEAST_TRUTH).log() + denied[..., None] * (1 + LEAST_TRUTH - truth).log()
+        return evidence.sum(2).view(batch, -1, height, width)

@@ -1,0 +1,270 @@
+"""RefVOS (Bellver et al., "RefVOS: A Closer Look at Referring Expressions for Video Object Segmentation", 2020).
+
+DeepLabv3 on single frames, whose features are multiplied by one vector of the whole expression. Numbers that the paper
+leaves out are those of its released code.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from torch import Tensor, nn
+
+from refvid.errors import UsageError
+from refvid.model.config import TINY, InputShape, ModelConfig
+from refvid.model.interface import LEVELS, ReferringNetwork
+from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
+from refvid.model.layers.bert import FIRST_PIECE, FRAME, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE, BertSentence, WordPieces
+from refvid.model.layers.language import Vocabulary
+from refvid.model.layers.sentence import SentenceEmbedding
+from refvid.model.layers.upsampling import DetailUpsampling
+from refvid.model.refvos.aspp import PatientBatchNorm1d, atrous_pyramid
+
+LanguageName = Literal["bert", "sentence"]
+BackboneName = Literal["resnet101", "light"]
+CLASSES = 2  # background and object
+
+
+@dataclass(frozen=True)
+class RefvosConfig(ModelConfig):
+    """Everything needed to build RefVOS and to feed it.
+
+    The released code tests on frames of their own size, 320 or 480 pixels high, and trains on crops of 480; the input
+    of the area of 480 x 480 pixels without padding, 360 x 640 for most videos, lies between (our choice).
+
+    Attributes:
+        vocabulary: For "sentence" words, as with every system. For "bert" all of BERT's word pieces in the order of
+            their ids, [PAD] first; empty until they are known.
+        embedding_channels: Width of the sentence vector, for "bert" BERT's own.
+        max_words: The longest expression; for "bert" in word pieces with [CLS] and [SEP]. The released code takes 20
+            of RefCOCO and 10 of A2D and DAVIS.
+        language: What makes the sentence vector: "bert", as in the paper, or "sentence", our own LSTM.
+        bert_layers: Layers of BERT.
+        bert_heads: Of the attention of each of its layers.
+        bert_inner_channels: Width inside the perceptron of each of its layers.
+        bert_positions: The longest sequence that BERT's weights know.
+        bert_taught_layers: How many of its layers learn, from the first (see `BertSentence`).
+        aspp_channels: Width of the pyramid's features, of the sentence vector they are multiplied by and of the head.
+        aspp_rates: Dilations of the pyramid's 3 x 3 convolutions.
+        dropout: Share of what the pyramid and the head drop in training.
+        detail_channels: Width of what brings the logits to stride 4 (`DetailUpsampling`, light backbone only); 0: they
+            are upsampled bilinearly, as in the paper.
+    """
+
+    embedding_channels: int = 768
+    input_size: int = 480
+    input_shape: InputShape = "area"
+    language: LanguageName = "bert"
+    bert_layers: int = 12
+    bert_heads: int = 12
+    bert_inner_channels: int = 3072
+    bert_positions: int = 512
+    bert_taught_layers: int = 10
+    aspp_channels: int = 256
+    aspp_rates: tuple[int, ...] = (12, 24, 36)
+    dropout: float = 0.5
+    detail_channels: int = 0
+    architecture: str = "refvos"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("backbone", get_args(BackboneName))
+        self.require("language", get_args(LanguageName))
+        self.require("architecture", ("refvos",))
+        if self.backbone != "light" and self.detail_channels:
+            raise ValueError("detail_channels belong to the light backbone, leave them 0")
+        if not 0 <= self.dropout < 1:
+            raise ValueError(f"dropout is a share from 0 to below 1, got {self.dropout}")
+        if not self.aspp_rates or min(self.aspp_rates) < 1:
+            raise ValueError(f"aspp_rates are dilations of at least 1, got {self.aspp_rates}")
+        if self.language == "bert":
+            self._check_bert()
+
+    def _check_bert(self) -> None:
+        if self.vocabulary and self.vocabulary[0] != PAD_PIECE:
+            raise ValueError(
+                f"the vocabulary of language 'bert' are BERT's word pieces, {PAD_PIECE} first; "
+                f"got {self.vocabulary[0]!r}"
+            )
+        frame = {UNKNOWN_PIECE, FIRST_PIECE, LAST_PIECE}
+        if self.vocabulary and (missing := frame - set(self.vocabulary)):
+            raise ValueError(f"the vocabulary of language 'bert' lacks {', '.join(sorted(missing))}")
+        if not FRAME < self.max_words <= self.bert_positions:
+            raise ValueError(
+                f"max_words of language 'bert' counts {FIRST_PIECE}, {LAST_PIECE} and at least one word piece, and is "
+                f"at most bert_positions, {self.bert_positions}; got {self.max_words}"
+            )
+        if self.embedding_channels % self.bert_heads:
+            raise ValueError(
+                f"embedding_channels, {self.embedding_channels}, do not divide into {self.bert_heads} heads"
+            )
+
+
+def refvos_full_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
+    """Return `refvos-deeplab101`, the network of the paper; the vocabulary are BERT's word pieces."""
+    return RefvosConfig(name="refvos-deeplab101", vocabulary=vocabulary)
+
+
+def refvos_tiny_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
+    """Return `refvos`, sized for two CPU cores: the light trunk, an LSTM for BERT, and finer logits.
+
+    The dilations have the share of a wide video's grid, 32 x 18, that the paper's have of theirs. Less is dropped than
+    in the paper, since a network this small learns little by heart.
+    """
+    return RefvosConfig(
+        name="refvos",
+        vocabulary=vocabulary,
+        **TINY,
+        language="sentence",
+        aspp_channels=64,
+        aspp_rates=(3, 6, 9),
+        dropout=0.1,
+        detail_channels=24,
+    )
+
+
+class MaskHead(nn.Module):
+    """From multiplied features to the scores of background and object."""
+
+    def __init__(self, channels: int, dropout: float) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(channels, channels, 1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(channels),
+            nn.ReLU(),
+        )
+        self.score = nn.Conv2d(channels, CLASSES, 1)
+
+    def forward(self, fused: Tensor) -> tuple[Tensor, Tensor]:
+        """Map [N, C, h, w] to the scores of both classes [N, 2, h, w], and the features [N, C, h, w] they are of."""
+        features = self.features(fused)
+        return self.score(features), features
+
+
+class RefvosNetwork(ReferringNetwork):
+    """RefVOS: segments what an expression names in a single frame; the frames around it have no say.
+
+    The paper's loss is the cross-entropy of two classes. With the softmax of two scores that is the binary
+    cross-entropy of their difference, which `segment` therefore returns, and the class with the larger score, the
+    paper's mask, is where it exceeds 0.
+
+    In training the vectors of all B * E expressions of a batch are normalised together; one alone, by the running
+    statistics (`PatientBatchNorm1d`).
+    """
+
+    backbone: ResNetBackbone | LightBackbone
+    embedding: BertSentence | SentenceEmbedding
+
+    def __init__(
+        self,
+        *,
+        backbone: ResNetBackbone | LightBackbone,
+        embedding: BertSentence | SentenceEmbedding,
+        pyramid: nn.Module,
+        projection: nn.Module,
+        head: MaskHead,
+        detail: DetailUpsampling | None,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+    ) -> None:
+        super().__init__(pixel_mean, pixel_std)
+        self.backbone, self.embedding = backbone, embedding
+        self.pyramid, self.projection, self.head, self.detail = pyramid, projection, head, detail
+
+    def enhance(
+        self,
+        clips: Tensor,
+        target: int,
+        frame_mask: Tensor | None = None,
+        times: Sequence[int] | None = None,
+        *,
+        neighbour_gradients: bool = True,
+    ) -> list[Tensor]:
+        """Encode the target frames of clips [B, T, 3, H, W] alone and return their levels [B, C_i, h, w]."""
+        return list(self.encode(clips[:, target]))
+
+    def scores(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scores of both classes and the features they are of.
+
+        Args:
+            levels: Features of Res3, Res4 and Res5, [B, C_i, h, w], of which the last is looked at.
+            word_ids: int64 [B, E, L], 0 for padding.
+
+        Returns:
+            Scores of background and object, [B * E, 2, h, w], and features [B * E, C, h, w].
+        """
+        visual = self.pyramid(levels[LEVELS - 1])  # [B, C, h, w]
+        sentences, _ = self.embedding(word_ids)  # [B, E, 1, C_l]
+        vectors = self.projection(sentences.flatten(0, 2)).view(*word_ids.shape[:2], -1)  # [B, E, C]
+        fused = visual[:, None] * vectors[..., None, None]  # [B, E, C, h, w]
+        return cast(tuple[Tensor, Tensor], self.head(fused.flatten(0, 1)))
+
+    def segment(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """Segment every expression on the same visual features.
+
+        Args:
+            levels: Features [B, C_i, h, w]; fine ones, [B, C, 2 h, 2 w], where the network has them.
+            word_ids: int64 [B, E, L], 0 for padding.
+
+        Returns:
+            By how much the score of the object exceeds that of the background, [B, E, h, w], or [B, E, 2 h, 2 w] with
+            fine features, and no attention over words.
+        """
+        scores, features = self.scores(levels, word_ids)
+        logits = scores[:, 1:] - scores[:, :1]
+        if self.detail is not None:
+            logits = self.detail(logits, features, levels[LEVELS])
+        return logits.view(*word_ids.shape[:2], *logits.shape[-2:]), []
+
+
+def build_refvos(config: RefvosConfig) -> RefvosNetwork:
+    """Build the network a config describes, with random weights.
+
+    Raises:
+        UsageError: The config asks for BERT and does not know its word pieces.
+        UnavailableError: It asks for BERT and `transformers` is not installed.
+    """
+    backbone: ResNetBackbone | LightBackbone = (
+        ResNetBackbone()
+        if config.backbone == "resnet101"
+        else LightBackbone(config.backbone_channels, config.colour_channels, config.detail_channels)
+    )
+    channels = config.aspp_channels
+    return RefvosNetwork(
+        backbone=backbone,
+        embedding=_build_embedding(config),
+        pyramid=atrous_pyramid(backbone.channels[LEVELS - 1], channels, config.aspp_rates, config.dropout),
+        projection=nn.Sequential(nn.Linear(config.embedding_channels, channels), PatientBatchNorm1d(channels)),
+        head=MaskHead(channels, config.dropout),
+        detail=DetailUpsampling(config.detail_channels, channels) if config.detail_channels else None,
+        pixel_mean=config.pixel_mean,
+        pixel_std=config.pixel_std,
+    )
+
+
+def _build_embedding(config: RefvosConfig) -> BertSentence | SentenceEmbedding:
+    if config.language == "sentence":
+        return SentenceEmbedding(len(config.vocabulary), config.embedding_channels)
+    if not config.vocabulary:
+        raise UsageError(
+            f"the model '{config.name}' reads with BERT and has no vocabulary; it must be BERT's word pieces"
+        )
+    return BertSentence(
+        pieces=len(config.vocabulary),
+        channels=config.embedding_channels,
+        layers=config.bert_layers,
+        heads=config.bert_heads,
+        inner_channels=config.bert_inner_channels,
+        positions=config.bert_positions,
+        taught_layers=config.bert_taught_layers,
+    )
+
+
+def vocabulary_of(config: RefvosConfig) -> Vocabulary | WordPieces:
+    """Return what turns expressions into the ids that the network of a config reads."""
+    kind = WordPieces if config.language == "bert" else Vocabulary
+    return kind(config.vocabulary, config.max_words)

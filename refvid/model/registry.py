@@ -1,0 +1,77 @@
+"""The systems by name: the one place that knows them all."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from refvid.model.acga.network import AcgaConfig, acga_full_config, acga_tiny_config, build_acga
+from refvid.model.cmsa.build import build_cmsa
+from refvid.model.cmsa.config import CmsaConfig, full_config, refvid_config, tiny_config
+from refvid.model.config import ModelConfig
+from refvid.model.hinet.network import HinetConfig, build_hinet, hinet_full_config, hinet_tiny_config
+from refvid.model.interface import ReferringNetwork
+from refvid.model.layers.language import Vocabulary, Words
+from refvid.model.refvos.network import (
+    RefvosConfig,
+    build_refvos,
+    refvos_full_config,
+    refvos_tiny_config,
+    vocabulary_of,
+)
+
+
+@dataclass(frozen=True)
+class System:
+    """How a system's configs are read and its networks built.
+
+    Attributes:
+        config: Class of its configs.
+        build: Makes the network of a config, with random weights.
+    """
+
+    config: type[ModelConfig]
+    build: Callable[[Any], ReferringNetwork]
+
+
+SYSTEMS = {  # by ModelConfig.architecture
+    "cmsa": System(CmsaConfig, build_cmsa),
+    "acga": System(AcgaConfig, build_acga),
+    "refvos": System(RefvosConfig, build_refvos),
+    "hinet": System(HinetConfig, build_hinet),
+}
+# Configs by the names that `refvid train --model` knows, each of a vocabulary.
+CONFIGS: dict[str, Callable[[tuple[str, ...]], ModelConfig]] = {
+    "refvid-tiny": refvid_config,
+    "cmsa-tiny": tiny_config,
+    "cmsa-deeplab101": full_config,
+    "acga": acga_tiny_config,
+    "acga-s3d": acga_full_config,
+    "refvos": refvos_tiny_config,
+    "refvos-deeplab101": refvos_full_config,
+    "hinet": hinet_tiny_config,
+    "hinet-resnet101": hinet_full_config,
+}
+
+
+def read_config(values: dict[str, Any]) -> ModelConfig:
+    """Build a config from the contents of `config.json`, of whichever system it is.
+
+    Raises:
+        ValueError: The system or a key is unknown, a key is missing, or a value is out of range.
+    """
+    architecture = values.get("architecture", "cmsa")
+    if architecture not in SYSTEMS:
+        raise ValueError(f"architecture must be one of {', '.join(SYSTEMS)}, got {architecture!r}")
+    return SYSTEMS[architecture].config.from_dict(values)
+
+
+def build_network(config: ModelConfig) -> ReferringNetwork:
+    """Build the network a config describes, with random weights."""
+    return SYSTEMS[config.architecture].build(config)
+
+
+def build_vocabulary(config: ModelConfig) -> Words:
+    """Return what turns expressions into the ids that a config's network reads."""
+    if isinstance(config, RefvosConfig):
+        return vocabulary_of(config)
+    return Vocabulary(config.vocabulary, config.max_words)

@@ -1,0 +1,95 @@
+"""Real photos as they are, with expressions for the person and for what the person wears."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from refvid.data.sample import Sample
+from refvid.world.language.part_grammar import NAMES, describe, words_of_part, words_of_person
+from refvid.world.photos.folder import Photo, Split, open_library
+
+_LEAST_PIXELS = 16  # of a part that is still asked for
+
+
+class SinglePhotos:
+    """An endless stream of photos, cropped, scaled and mirrored at random."""
+
+    def __init__(self, folder: Path | str, split: Split = "train", size: int = 256) -> None:
+        """Read the photos; arguments and errors as of `PhotoLibrary`."""
+        self.library = open_library(Path(folder), split, size)
+
+    def draw(
+        self, rng: np.random.Generator, *, frames: int = 1, longer: int = 192, count: int = 5, absent: int = 2
+    ) -> Sample:
+        """Draw one sample.
+
+        Args:
+            rng: Source of randomness.
+            frames: Length T of the clip; more than one slides the window slowly over the photo.
+            longer: Longer side of the frames, pixels.
+            count: Expressions for the person and the parts, at most.
+            absent: Expressions that mean nothing, at most.
+
+        Returns:
+            Frames uint8 [T, H, W, 3]; regions are the person, then each part that is visible.
+        """
+        photo = self.library.pick(rng)
+        windows, scale = _windows(rng, photo, frames, longer)
+        mirrored = bool(rng.random() < 0.5)
+        labels = _cut(photo.labels, windows[frames // 2], scale, mirrored, cv2.INTER_NEAREST)
+        smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        clip = np.stack([_cut(photo.image, window, scale, mirrored, smooth) for window in windows])
+        return _sample(rng, photo, clip, labels, count, absent)
+
+
+def _windows(
+    rng: np.random.Generator, photo: Photo, frames: int, longer: int
+) -> tuple[list[tuple[int, int, int, int]], float]:
+    """Return a window (left, top, width, height) of the photo for each frame and the scale that makes it the frame."""
+    height, width = photo.labels.shape
+    share = 1.0 if rng.random() < 0.3 else float(rng.uniform(0.55, 1.0))
+    wide = round(width * min(1.0, share * rng.uniform(1.0, 1.3)))
+    tall = round(min(height * share, wide * 1.9))
+    scale = longer / max(wide, tall)
+    start = np.array([rng.integers(width - wide + 1), rng.integers(height - tall + 1)], np.float64)
+    drift = rng.uniform(-2, 2, 2) * (rng.random() < 0.6)
+    limits = (width - wide, height - tall)
+    lefts_tops = [(start + drift * (t - frames // 2)).clip(0, limits).round().astype(int) for t in range(frames)]
+    return [(int(left), int(top), wide, tall) for left, top in lefts_tops], scale
+
+
+def _cut(
+    picture: npt.NDArray[np.uint8], window: tuple[int, int, int, int], scale: float, mirrored: bool, how: int
+) -> npt.NDArray[np.uint8]:
+    left, top, width, height = window
+    part = picture[top : top + height, left : left + width]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    resized = cv2.resize(part, size, interpolation=how)
+    return np.ascontiguousarray(resized[:, ::-1] if mirrored else resized).astype(np.uint8)
+
+
+def _sample(
+    rng: np.random.Generator, photo: Photo, clip: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8],
+    count: int, absent: int,
+) -> Sample:  # fmt: skip
+    person = labels > 0
+    # What the window cuts off is not spoken of.
+    counts = np.bincount(labels.ravel(), minlength=256)
+    parts = tuple(part for part in photo.facts.parts if counts[part.index] >= _LEAST_PIXELS)
+    facts = replace(photo.facts, parts=parts)
+    sayings = describe(rng, facts, count, absent)
+    nothing = np.zeros_like(person)
+    part_masks = [labels == part.index for part in parts]
+    meant: dict[int | None, npt.NDArray[np.bool_]] = {None: nothing, -1: person, **dict(enumerate(part_masks))}
+    named = [index for index, part in enumerate(parts) if part.label in NAMES]
+    return Sample(
+        frames=clip,
+        frame_mask=np.ones(len(clip), np.bool_),
+        expressions=tuple(saying.expression for saying in sayings),
+        masks=np.stack([meant[saying.part] for saying in sayings]) if sayings else nothing[None][:0],
+        regions=np.stack([person, *(part_masks[index] for index in named)]),
+        region_words=(words_of_person(facts), *(words_of_part(parts[index]) for index in named)),
+    )

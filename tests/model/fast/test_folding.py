@@ -1,0 +1,268 @@
+"""The network as inference runs it against the network as it was trained: in float64, and in float32 to rounding."""
+
+import copy
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.models.resnet import BasicBlock, Bottleneck
+
+from refvid.model.cmsa.cross_modal import pool_positions_query_by_query
+from refvid.model.cmsa.network import CmsaNetwork
+from refvid.model.fast import attention as folded_attention
+from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal, MappedLevel
+from refvid.model.fast.backbone import FoldedLightBackbone
+from refvid.model.fast.convolution import PackedConvolution, pack_convolutions
+from refvid.model.fast.folding import fold, fold_norms
+from refvid.weights import LoadedModel
+from tests.model.miniature import EXPRESSIONS, build
+
+T = TypeVar("T")
+VARIANTS: dict[str, dict[str, object]] = {
+    "no actors": {},
+    "refvid-tiny": {"actor_channels": 5, "bilateral_channels": 7, "word_evidence": True},
+    "as printed": {"cross_frame_code": "none"},
+    "actors": {"actor_channels": 5},
+    "actors, no CFSA": {"actor_channels": 5, "cross_frame": False},
+    "bilateral": {"bilateral_channels": 7},
+    "word evidence": {"word_evidence": True},
+    "no CFSA": {"cross_frame": False},
+    "CFSA on all levels": {"cross_frame_levels": (3, 4, 5)},
+    "no colours, no detail": {"colour_channels": 0, "detail_channels": 0},
+    "wider and wider": {"backbone_channels": (4, 6, 8, 10, 12)},
+    "sentence": {"language": "sentence"},
+    "pixel attention": {"attention": "pixel"},
+    "mean pooling": {"pooling": "mean"},
+    "conv-lstm": {"fusion": "conv-lstm"},
+    "self-gated": {"fusion": "self-gated"},
+}
+
+
+def unsettle(module: nn.Module) -> nn.Module:
+    """Give norms statistics, and what begins at zero weights, so that everything counts."""
+    generator = torch.Generator().manual_seed(9)
+    with torch.no_grad():
+        for norm in module.modules():
+            if isinstance(norm, nn.BatchNorm2d):
+                for values, low, high in ((norm.running_mean, -0.5, 0.5), (norm.running_var, 0.3, 2.0),
+                                          (norm.weight, -1.5, 1.5), (norm.bias, -0.5, 0.5)):  # fmt: skip
+                    values.uniform_(low, high, generator=generator)
+        for parameter in module.parameters():
+            if parameter.dim() > 1 and not parameter.any():
+                parameter.normal_(0, 0.3, generator=generator)
+    return module
+
+
+def miniature(dtype: torch.dtype = torch.float64, **changes: object) -> CmsaNetwork:
+    network = unsettle(build(**changes)).to(dtype)
+    assert isinstance(network, CmsaNetwork)
+    return network
+
+
+@torch.no_grad()
+def run(network: CmsaNetwork, frames: Tensor, word_ids: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+    """What a stream of frames [T, 3, H, W] gives for every frame: logits, and word attention of each level."""
+    stream = network.stream()
+    ready = [stream.push(network.encode(frame[None])) for frame in frames]
+    levels = [one for one in ready if one is not None] + list(stream.flush())
+    return [network.segment(one, word_ids) for one in levels]
+
+
+def video(frames: int = 7, dtype: torch.dtype = torch.float64) -> Tensor:
+    return torch.rand(frames, 3, 24, 40, dtype=dtype, generator=torch.Generator().manual_seed(2))
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_folded_network_says_the_same_of_every_frame(name: str) -> None:
+    network = miniature(**VARIANTS[name])
+    words = EXPRESSIONS[:1]
+    expected, found = run(network, video(), words), run(fold(network), video(), words)
+    assert len(expected) == len(found) == 7
+    for (logits, attention), (logits_found, attention_found) in zip(expected, found, strict=True):
+        assert logits.std() > 0.01, "a constant would prove nothing"
+        torch.testing.assert_close(logits_found, logits, rtol=1e-9, atol=1e-10)
+        torch.testing.assert_close(attention_found, attention, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["refvid-tiny", "as printed"])
+def test_in_float32_only_rounding_differs(name: str) -> None:
+    """Here oneDNN does the products: the canvas is large enough for it."""
+    network = miniature(torch.float32, **VARIANTS[name], attention_channels=32, fusion_channels=32)
+    frames = torch.rand(6, 3, 144, 192, generator=torch.Generator().manual_seed(3))
+    exact = run(copy.deepcopy(network).double(), frames.double(), EXPRESSIONS[:1])
+    plain, folded = (run(one, frames, EXPRESSIONS[:1]) for one in (network, fold(network)))
+    for (truth, _), (usual, _), (fast, _) in zip(exact, plain, folded, strict=True):
+        rounding = float((usual - truth).abs().max())
+        assert float((fast - truth).abs().max()) < 5 * rounding + 1e-6 * float(truth.abs().max())
+
+
+def test_logits_too_large_for_plain_exponentials_are_as_exact() -> None:
+    network = miniature(attention_channels=16, fusion_channels=16)
+    with torch.no_grad():
+        for part in (*network.cross_modal, *network.cross_frame):
+            part.query.weight.mul_(60)
+    for (expected, _), (found, _) in zip(
+        run(network, video(4), EXPRESSIONS[:1]), run(fold(network), video(4), EXPRESSIONS[:1]), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-7, atol=1e-8)
+
+
+def test_opposed_positions_and_words_leave_the_products(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fall-backs to one softmax a query, of positions and of words."""
+    network = miniature(cross_frame=False)
+    with torch.no_grad():
+        for part in network.cross_modal:
+            part.query.weight.normal_(0, 40, generator=torch.Generator().manual_seed(1))
+            part.key.weight.normal_(0, 5, generator=torch.Generator().manual_seed(2))
+    folded = fold(network)
+    seen = set()
+
+    def noting(name: str, function: Callable[..., T]) -> Callable[..., T]:
+        def call(*given: object) -> T:
+            seen.add(name)
+            return function(*given)
+
+        return call
+
+    monkeypatch.setattr(
+        folded_attention, "pool_positions_query_by_query", noting("positions", pool_positions_query_by_query)
+    )
+    for part in folded.cross_modal:
+        slow = noting("words", part.attention.attend_words_query_by_query)
+        monkeypatch.setattr(part.attention, "attend_words_query_by_query", slow)
+    for (expected, attention), (found, attention_found) in zip(
+        run(network, video(2), EXPRESSIONS[:1]), run(folded, video(2), EXPRESSIONS[:1]), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(attention_found, attention, rtol=1e-6, atol=1e-7)
+    assert seen == {"positions", "words"}, "this case must really leave the fast path"
+
+
+def test_other_words_and_sizes_are_noticed() -> None:
+    """What is kept from frame to frame belongs to the words and to the grid it was made for."""
+    network = miniature()
+    folded = fold(network)
+    wide = torch.rand(2, 3, 32, 56, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+    for frames, words in ((video(2), EXPRESSIONS[:1]), (video(2), EXPRESSIONS[1:]), (wide, EXPRESSIONS[1:, :1]),
+                          (video(2), EXPRESSIONS[:1])):  # fmt: skip
+        for (expected, _), (found, _) in zip(run(network, frames, words), run(folded, frames, words), strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
+
+
+def test_clips_and_batches_go_through_a_folded_network_too() -> None:
+    network = miniature()
+    clips = torch.rand(2, 3, 3, 24, 40, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        expected, found = (one(clips, EXPRESSIONS, target=1) for one in (network, fold(network)))
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-10)
+
+
+def test_bfloat16_only_rounds_and_leaves_nothing_behind() -> None:
+    network = miniature(torch.float32, attention_channels=32, fusion_channels=32)
+    folded, frames = fold(network), video(4, torch.float32)
+    exact = run(network, frames, EXPRESSIONS[:1])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        rounded = run(folded, frames, EXPRESSIONS[:1])
+    afterwards = run(folded, frames, EXPRESSIONS[:1])
+    for (truth, _), (rough, _), (fine, _) in zip(exact, rounded, afterwards, strict=True):
+        assert (rough.float() - truth).abs().max() > 1e-4, "this must really be bfloat16"
+        torch.testing.assert_close(rough.float(), truth, rtol=0.1, atol=0.1 * float(truth.abs().max()))
+        torch.testing.assert_close(fine, truth, rtol=1e-4, atol=1e-4)
+
+
+def test_the_network_itself_stays_as_it_was() -> None:
+    network = miniature(torch.float32)
+    network.train().requires_grad_()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    folded = fold(network)
+    run(folded, video(3, torch.float32), EXPRESSIONS[:1])
+    assert network.training
+    assert not folded.training
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert not any(parameter.requires_grad for parameter in folded.parameters())
+    assert before.keys() == network.state_dict().keys()
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    table = network.embedding.table.weight
+    assert folded.embedding.table.weight.data_ptr() == table.data_ptr(), "what is not changed is shared"
+
+
+def test_everything_there_is_to_fold_is_folded() -> None:
+    folded = fold(miniature(torch.float32))
+    kinds = [type(part) for part in folded.modules()]
+    assert nn.BatchNorm2d not in kinds
+    assert FoldedLightBackbone in kinds
+    assert kinds.count(FoldedCrossModal) == 3
+    assert kinds.count(FoldedCrossFrame) == 1
+    convolutions = [part for part in folded.modules() if type(part) is nn.Conv2d]
+    assert all(part.kernel_size == (1, 1) and part.out_channels < 8 for part in convolutions), "gates alone are left"
+
+
+@pytest.mark.parametrize("block", [BasicBlock, Bottleneck])
+@torch.no_grad()
+def test_the_blocks_of_resnet_are_folded(block: type[BasicBlock | Bottleneck]) -> None:
+    torch.manual_seed(0)
+    shortcut = nn.Sequential(nn.Conv2d(6, 4 * block.expansion, 1, 2, bias=False), nn.BatchNorm2d(4 * block.expansion))
+    stem = [nn.Conv2d(3, 6, 7, 2, 3, bias=False), nn.BatchNorm2d(6), nn.ReLU(inplace=True), nn.MaxPool2d(3, 2, 1)]
+    trunk = unsettle(nn.Sequential(*stem, block(6, 4, 2, shortcut)).double()).eval()
+    folded = copy.deepcopy(trunk)
+    fold_norms(folded)
+    pack_convolutions(folded)
+    assert not any(isinstance(part, nn.BatchNorm2d) for part in folded.modules())
+    assert any(isinstance(part, PackedConvolution) for part in folded.modules())
+    pictures = torch.randn(2, 3, 40, 48, dtype=torch.float64)
+    torch.testing.assert_close(folded(pictures), trunk(pictures), rtol=1e-11, atol=1e-11)
+
+
+def test_norms_that_follow_no_convolution_stay() -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1)).eval()
+    fold_norms(layers)
+    assert isinstance(layers[2], nn.BatchNorm2d)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"kernel_size": 3, "padding": 1},
+        {"kernel_size": 3, "stride": 2, "padding": 1, "bias": False},
+        {"kernel_size": 3, "padding": 4, "dilation": 4},
+        {"kernel_size": 1, "stride": 2},
+        {"kernel_size": 3, "padding": 1, "groups": 4},
+        {"kernel_size": 3, "padding": "same"},
+        {"kernel_size": 3, "padding": 1, "padding_mode": "reflect"},
+    ],
+)
+def test_a_packed_convolution_is_that_convolution(
+    shape: dict[str, object], relu: bool, layout: torch.memory_format
+) -> None:
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(8, 16, **shape)
+    packed = PackedConvolution(convolution, relu=relu)
+    with torch.no_grad():
+        for size in ((10, 14), (12, 9)):
+            features = torch.randn(2, 8, *size).contiguous(memory_format=layout)
+            expected = convolution(features)
+            other = torch.randn_like(expected)
+            summed, kept = expected + other, other.clone()
+            torch.testing.assert_close(packed(features), expected.relu() if relu else expected, rtol=1e-5, atol=1e-5)
+            found = packed(features, other)
+            torch.testing.assert_close(found, summed.relu() if relu else summed, rtol=1e-5, atol=1e-5)
+            assert torch.equal(other, kept), "what is added is not touched"
+    assert packed.state_dict().keys() == convolution.state_dict().keys()
+
+
+def test_a_loaded_model_is_folded_once(model: LoadedModel) -> None:
+    assert model.folded is model.folded
+    assert model.folded is not model.network
+    with torch.inference_mode():
+        levels = [one.encode(video(1, torch.float32)) for one in (model.network, model.folded)]
+    torch.testing.assert_close(levels[1], levels[0], rtol=1e-4, atol=1e-5)
+
+
+def test_mapped_levels_are_what_they_are() -> None:
+    features = torch.randn(1, 2, 3, 4)
+    assert MappedLevel(features).project(torch.zeros(2, 5), torch.zeros(2)) is features
