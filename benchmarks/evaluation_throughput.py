@@ -29,7 +29,7 @@ from refvid.data.sets import open_set
 from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import count, first_videos
 from refvid.evaluation.scoring import SampleRow, score_video, summarise
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
 from refvid.inference.segmenter import Segmenter
 from refvid.metrics.regions import Mask
 from refvid.weights import DEFAULT_MODEL, load_model
@@ -97,7 +97,7 @@ def run(video: ReferringVideo, referring_set: ReferringSet, source: ModelMasks, 
     timings = source.segmenter.timings
     for part in parts:
         before, began = timings["network"], time.perf_counter()
-        found: list[tuple[Target, Found]] = list(source.masks(part))
+        found: list[tuple[Target, FrameMasks]] = list(source.masks(part))
         tally.seconds += time.perf_counter() - began
         tally.network += timings["network"] - before
         tally.rows += score_video(part, referring_set.rules, found)

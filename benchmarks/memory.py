@@ -52,7 +52,7 @@ def small_model(folder: Path) -> Path:
 
     torch.manual_seed(8)
     widths = {"embedding_channels": 8, "attention_channels": 8, "fusion_channels": 8}
-    config = refvid_config(("dog", "man")).renamed(
+    config = refvid_config(("dog", "man")).replace(
         name=SMALL, backbone_channels=(4, 4, 8, 8, 8), input_size=64, frame_radius=2, **widths
     )
     save_checkpoint(build_network(config), config, folder)

@@ -28,7 +28,7 @@ import torch
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from refvid.inference.schedule import Way, share_cores, usable_cores, where_stages_overlap
+from refvid.inference.schedule import Overlap, share_cores, usable_cores, where_stages_overlap
 from refvid.inference.segmenter import Segmenter
 from refvid.inference.video import SegmentOptions, open_output, segment_video
 from refvid.video.frame import Position
@@ -38,21 +38,21 @@ from refvid.video.render import painter, parse_colour
 from refvid.weights import DEFAULT_MODEL, load_model
 
 # The threads of `segment_video` and what each of them does, on a CPU and beside a GPU.
-THREADS: dict[Way, dict[str, tuple[str, ...]]] = {
-    "in the network": {
+THREADS: dict[Overlap, dict[str, tuple[str, ...]]] = {
+    "network": {
         "encode": ("decode", "resize", "trunk"),
         "enhance": ("CFSA",),
-        "respond": ("CMSA and the rest",),
+        "decode": ("CMSA and the rest",),
         "write": ("masks", "draw", "video encoder"),
     },
-    "beside the network": {
+    "io": {
         "read": ("decode", "resize"),
         "network": ("trunk", "CFSA", "CMSA and the rest"),
         "masks": ("masks",),
         "write": ("draw", "video encoder"),
     },
 }
-THREADS["in turn"] = {"all": tuple(stage for stages in THREADS["in the network"].values() for stage in stages)}
+THREADS["none"] = {"all": tuple(stage for stages in THREADS["network"].values() for stage in stages)}
 
 
 @dataclass
@@ -98,7 +98,7 @@ class Setting:
     def threads(self) -> tuple[int, int, int, int]:
         """Return PyTorch's threads for the network's three stages and for the others in the pipeline."""
         everywhere = torch.get_num_threads()
-        if where_stages_overlap(self.segmenter.model.device) != "in the network":
+        if where_stages_overlap(self.segmenter.model.device) != "network":
             return everywhere, everywhere, everywhere, everywhere
         return *share_cores(usable_cores()), 1
 
@@ -120,15 +120,15 @@ def each_stage_alone(setting: Setting, clock: Clock) -> None:
     with setting.open() as reader:
         with clock.time("decode"):
             frames = list(reader)
-        encode, enhance, respond, others = setting.threads()
+        encode, enhance, decode, others = setting.threads()
         with clock.time("resize"), computing(encode):
             prepared = list(segmenter.prepare((frame, frame.pixels) for frame in frames))
         with clock.time("trunk"), computing(encode):
             encoded = list(segmenter.encode(prepared))
         with clock.time("CFSA"), computing(enhance):
             enhanced = list(segmenter.enhance(encoded))
-        with clock.time("CMSA and the rest"), computing(respond):
-            answers = list(segmenter.respond(enhanced, setting.expressions))
+        with clock.time("CMSA and the rest"), computing(decode):
+            answers = list(segmenter.decode(enhanced, setting.expressions))
         # Its processes are started beforehand, as nobody waits for them in a long video.
         with segmenter.refiner() if segmenter.refine else nullcontext() as refiner:
             if refiner is not None:
@@ -195,7 +195,7 @@ def content(path: Path) -> list[bytes]:
     return [each.read_bytes() for each in (sorted(path.iterdir()) if path.is_dir() else [path])]
 
 
-def summarise(clock: Clock, ratios: Sequence[float], same: bool, way: Way) -> dict[str, Any]:
+def summarise(clock: Clock, ratios: Sequence[float], same: bool, way: Overlap) -> dict[str, Any]:
     """Work out the bound and how near the pipeline comes to it."""
     stages_of = THREADS[way]
     threads = {name: sum(clock.seconds[stage] for stage in stages) for name, stages in stages_of.items()}

@@ -23,7 +23,7 @@ def main() -> None:
     torch.manual_seed(0)
     config = full_config(tuple(dict.fromkeys(split_words(arguments.words))))
     network = build_network(config)
-    save_checkpoint(network, config.renamed(training={"data": "none: random weights"}), arguments.folder)
+    save_checkpoint(network, config.replace(training={"data": "none: random weights"}), arguments.folder)
     print(f"{sum(p.numel() for p in network.parameters()) / 1e6:.1f} million parameters in {arguments.folder}")
 
 

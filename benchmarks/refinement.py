@@ -19,7 +19,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -31,10 +31,8 @@ import numpy.typing as npt
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from refvid.masks.dense_crf import (  # PyTorch is left to functions: the workers import this file
-    CrfParameters,
-    add_kernels,
-)
+from refvid.masks.dense_crf import add_kernels  # PyTorch is left to functions: the workers import this file
+from refvid.model.config import CrfSettings
 
 if TYPE_CHECKING:
     from refvid.inference.segmenter import Segmenter
@@ -48,7 +46,7 @@ Maps = npt.NDArray[np.float32]
 Masks = npt.NDArray[np.bool_]
 
 
-def one_at_a_time(pixels: npt.NDArray[np.uint8], probabilities: Maps, parameters: CrfParameters) -> Maps:
+def one_at_a_time(pixels: npt.NDArray[np.uint8], probabilities: Maps, parameters: CrfSettings) -> Maps:
     """Return what pydensecrf's own `inference` makes of each map [E, h, w]."""
     import pydensecrf.densecrf as dcrf
 
@@ -70,10 +68,11 @@ class FullSizeFinisher:
         """Takes what refines in the background; `neutral`: the CRF takes neither side at the threshold."""
         self.threshold, self.submit = segmenter.threshold, submit
         self.shift = float(np.log(self.threshold / (1 - self.threshold))) if neutral else 0.0
-        crf = asdict(segmenter.model.config.crf)
-        scale = FULL_SIDE / crf.pop("longest_side")
-        crf |= {key: scale * crf[key] for key in ("gaussian_sxy", "bilateral_sxy")}
-        self.parameters = CrfParameters(**crf)
+        crf = segmenter.model.config.crf
+        scale = FULL_SIDE / crf.longest_side
+        self.parameters = replace(
+            crf, gaussian_sxy=scale * crf.gaussian_sxy, bilateral_sxy=scale * crf.bilateral_sxy, longest_side=FULL_SIDE
+        )
 
     def push(self, pixels: npt.NDArray[np.uint8], logits: Any) -> Callable[[], Masks]:
         """Take a frame's logits [E, h', w'] on the resized picture; the result waits for its masks [E, H, W]."""
@@ -112,7 +111,7 @@ def segment_as_before(model: "LoadedModel", video: Path, expression: str, output
         with open_output(reader, [expression], path, format, options) as writer:
             waiting: list[tuple[Any, Callable[[], Masks]]] = []
             prepared = segmenter.prepare((frame, frame.pixels) for frame in reader)
-            for answer in segmenter.answer(prepared, [expression]):
+            for answer in segmenter.predict(prepared, [expression]):
                 waiting.append((answer.item, finisher.push(answer.pixels, answer.logits)))
                 if len(waiting) > 3:
                     frame, masks = waiting.pop(0)

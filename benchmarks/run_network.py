@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from benchmarks.run_measure import PARK, seconds
-from refvid.inference.segmenter import Precision, Segmenter
+from refvid.inference.segmenter import Segmenter
 from refvid.model.cmsa.config import full_config
+from refvid.model.config import Precision
 from refvid.model.letterbox import Letterbox
 from refvid.model.registry import build_network
 from refvid.video.reader import open_reader
@@ -34,14 +35,14 @@ def read_frames(count: int = FRAMES, path: Path = PARK) -> list[Pixels]:
 def full_model(device: torch.device, size: int = 320) -> LoadedModel:
     """Return `cmsa-deeplab101` with random weights, for inputs of size x size pixels."""
     torch.manual_seed(0)
-    config = full_config(tuple(EXPRESSION.split())).renamed(input_size=size)
+    config = full_config(tuple(EXPRESSION.split())).replace(input_size=size)
     return LoadedModel(config.name, build_network(config).to(device).eval(), config, device)
 
 
 def with_longest_side(model: LoadedModel, side: int, height: int, width: int) -> LoadedModel:
     """Return a model for frames of this size that resizes them until the longest side is `side`, a multiple of 8."""
     square = side if model.config.input_shape == "square" else side * (min(height, width) / max(height, width)) ** 0.5
-    return replace(model, config=model.config.renamed(input_size=round(square / 8) * 8))
+    return replace(model, config=model.config.replace(input_size=round(square / 8) * 8))
 
 
 class FrameNetwork:

@@ -91,7 +91,7 @@ class Recipe:
 
     def config(self, row: Row) -> ModelConfig:
         """Returns a row's config with this input."""
-        return CONFIGS[row.model](VOCABULARY).renamed(**row.changes, input_size=self.size)
+        return CONFIGS[row.model](VOCABULARY).replace(**row.changes, input_size=self.size)
 
     def settings(self, seed: int) -> TrainSettings:
         """Returns how to train."""

@@ -86,7 +86,7 @@ def loaded(config: ModelConfig) -> Running:
 def cost(row: Row, rounds: int = ROUNDS, frames: int = ROUND_FRAMES) -> Result:
     """Returns what a row costs at its own input size, and frames a second in turns with the base, medians of rounds."""
     torch.manual_seed(0)
-    config, base = (CONFIGS[one.model](VOCABULARY).renamed(**one.changes) for one in (row, BASE))
+    config, base = (CONFIGS[one.model](VOCABULARY).replace(**one.changes) for one in (row, BASE))
     own, beside = loaded(config), loaded(base)
     times = [(own.seconds(frames), beside.seconds(frames)) for _ in range(rounds)]
     rate, of_base = 1 / statistics.median(a for a, _ in times), statistics.median(b / a for a, b in times)

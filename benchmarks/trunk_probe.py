@@ -35,8 +35,8 @@ WIDTH, HEIGHT = 256, 144
 STAGES = ("stem", "Res2", "Res3", "Res4", "Res5")
 KINDS = ("person", "ball", "bird", "car", "cat", "dog")
 FITTING_STEPS = 400
-LEAST_CELLS = 1.0  # of an actor that takes part
-LEAST_PIXELS = 50  # of a mask that takes part
+MIN_CELLS = 1.0  # of an actor that takes part
+MIN_PIXELS = 50  # of a mask that takes part
 
 Floats = npt.NDArray[np.float64]
 
@@ -76,7 +76,7 @@ def collect(
         levels = stages(network, batch.clips[:, 0].float() / 255)
         for region, words in enumerate(sample.region_words):
             share = maps[0, region]
-            if share.sum() < LEAST_CELLS:
+            if share.sum() < MIN_CELLS:
                 continue
             for kept, level in zip(features, levels, strict=True):
                 pooled = F.adaptive_avg_pool2d(level, (share.shape[0], share.shape[1]))[0]
@@ -117,7 +117,7 @@ def bound(samples: Iterator[Sample], config: CmsaConfig, stride: int) -> float:
     for sample in samples:
         for region in () if sample.regions is None else sample.regions:
             mask = torch.from_numpy(region).float()[None, None]
-            if mask.sum() < LEAST_PIXELS:
+            if mask.sum() < MIN_PIXELS:
                 continue
             cells = F.adaptive_avg_pool2d(mask, (height // stride, width // stride))
             back = F.interpolate(cells, mask.shape[-2:], mode="bilinear") > 0.5

@@ -120,7 +120,7 @@ def _enhance(stream: FrameStream, levels: Sequence[Tensor]) -> Iterator[list[Ten
 
 def without_cross_frame(model: LoadedModel) -> LoadedModel:
     """Return a model with the same weights whose network sees one frame at a time."""
-    config = model.config.renamed(cross_frame=False)
+    config = model.config.replace(cross_frame=False)
     network = build_network(config)
     weights = model.network.state_dict()
     network.load_state_dict({name: value for name, value in weights.items() if not name.startswith("cross_frame.")})

@@ -15,7 +15,7 @@ from refvid.files import whole_file, write_whole
 from refvid.model.config import ModelConfig
 from refvid.model.fast.folding import fold
 from refvid.model.interface import ReferringNetwork
-from refvid.model.registry import build_network, read_config
+from refvid.model.registry import FORMER_NAMES, build_network, read_config
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 DEFAULT_MODEL = "refvid-tiny"
@@ -171,9 +171,10 @@ def locate_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str
         UsageError: The name is no name of a model.
         WeightsError: The folder holds no checkpoint.
     """
+    embedded = FORMER_NAMES.get(name, name)
     for root in _EMBEDDED:
-        if (root / name / CONFIG_FILE).is_file() and "/" not in name:
-            return root / name, None
+        if (root / embedded / CONFIG_FILE).is_file() and "/" not in embedded:
+            return root / embedded, None
     path = Path(name).expanduser()
     if path.is_file():
         path = path.parent

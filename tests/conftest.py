@@ -22,7 +22,7 @@ def small_config() -> CmsaConfig:
     """refvid-tiny in miniature, untrained, without codes of actors, word evidence and bilateral and guided
     upsampling, which not all can have.
     """
-    return refvid_config(WORDS).renamed(
+    return refvid_config(WORDS).replace(
         name="small",
         actor_channels=0,
         bilateral_channels=0,

@@ -194,8 +194,8 @@ def test_the_stages_of_the_network_give_the_masks_of_the_program(model: LoadedMo
 
 
 def test_input_of_the_longest_side_asked_for(model: LoadedModel) -> None:
-    area = replace(model, config=model.config.renamed(input_shape="area"))
-    square = replace(model, config=model.config.renamed(input_shape="square"))
+    area = replace(model, config=model.config.replace(input_shape="area"))
+    square = replace(model, config=model.config.replace(input_shape="square"))
     for side, height in ((320, 176), (480, 272), (640, 360)):
         assert with_longest_side(area, side, 360, 640).config.canvas(360, 640) == (height, side)
         assert with_longest_side(square, side, 360, 640).config.canvas(360, 640) == (side, side)

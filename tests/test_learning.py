@@ -71,7 +71,7 @@ def train_on(scene: Scene, folder: Path) -> None:
     """Train `cmsa-tiny`, slimmer and on smaller pictures, from random weights and write its checkpoint."""
     torch.manual_seed(0)
     words = tuple(sorted({word for expression in EXPRESSIONS for word in split_words(expression)}))
-    config = tiny_config(words).renamed(
+    config = tiny_config(words).replace(
         input_size=128,
         backbone_channels=(16, 24, 48, 64, 64),
         embedding_channels=32,

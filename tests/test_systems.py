@@ -290,7 +290,7 @@ def test_scores_count_pixels_and_choices(tmp_path: Path) -> None:
 
 
 def test_flops_are_two_for_a_multiplication_and_an_addition() -> None:
-    config = CONFIGS["cmsa-tiny"](WORDS).renamed(cross_frame=False)
+    config = CONFIGS["cmsa-tiny"](WORDS).replace(cross_frame=False)
     network, sizes = build_network(config), dict[str, int]()
 
     def note(name: str) -> Callable[[torch.nn.Conv2d, object, torch.Tensor], None]:
@@ -322,9 +322,9 @@ def test_a_row_costs_what_it_does_in_a_stream() -> None:
     assert joined["of_base"] > 0
 
 
-@pytest.mark.parametrize("name", ["cmsa-tiny", "refvos", "hinet", "acga"])
+@pytest.mark.parametrize("name", ["cmsa-tiny", "refvos-tiny", "hinet-tiny", "acga-tiny"])
 def test_what_is_counted_unseen_is_what_is_computed(name: str) -> None:
-    config = CONFIGS[name](WORDS).renamed(input_size=64)
+    config = CONFIGS[name](WORDS).replace(input_size=64)
     assert count_unseen(config) == count(config)
 
 

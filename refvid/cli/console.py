@@ -15,11 +15,10 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from refvid.errors import UsageError
+from refvid.progress import OnProgress
 
 LOGGER = logging.getLogger("refvid")
 SECONDS_BETWEEN_LINES = 5.0  # where stderr is a file, a line now and then shows life without filling it
-
-OnProgress = Callable[[int, int], None]
 
 
 class Terminal:

@@ -17,7 +17,7 @@ from refvid.errors import UsageError
 from refvid.train.settings import DecayScope, TrainSettings
 
 if TYPE_CHECKING:
-    from refvid.train.monitor import Show
+    from refvid.train.monitor import OnStep
     from refvid.train.run import Outcome
 
 Loss = Literal["paper", "refvid"]
@@ -264,7 +264,7 @@ def _summarise(outcome: "Outcome", terminal: Terminal) -> None:
 
 
 @contextmanager
-def _progress(terminal: Terminal, label: str, *, quiet: bool) -> "Iterator[Show | None]":
+def _progress(terminal: Terminal, label: str, *, quiet: bool) -> "Iterator[OnStep | None]":
     """Gives a function that shows steps done, loss, steps a second and the time that remains."""
     if quiet:
         yield None

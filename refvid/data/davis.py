@@ -23,7 +23,7 @@ from refvid.data.text import count_of, name_some
 from refvid.errors import RefvidError
 
 VOID = 255
-_MOST_OBJECTS = 20  # the benchmark takes no more; a grey picture of a palette has larger values
+_MAX_OBJECTS = 20  # the benchmark takes no more; a grey picture of a palette has larger values
 
 
 @dataclass(frozen=True)
@@ -189,9 +189,9 @@ def _count_objects(video: DavisVideo) -> int:
         return 1
     numbers = video.read_mask(video.targets[0])
     most = int(numbers[numbers != VOID].max(initial=0))
-    if not 0 < most <= _MOST_OBJECTS:
+    if not 0 < most <= _MAX_OBJECTS:
         raise RefvidError(
-            f"the first mask in {video.masks} numbers {most} objects, expected 1 to {_MOST_OBJECTS}; give DAVIS-17's "
+            f"the first mask in {video.masks} numbers {most} objects, expected 1 to {_MAX_OBJECTS}; give DAVIS-17's "
             "palette PNGs as downloaded, not DAVIS-16's and no pictures of them"
         )
     return most

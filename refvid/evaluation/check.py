@@ -1,18 +1,16 @@
 """Whether the footage and the masks of a split are all there, before hours are spent on it."""
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from refvid.data.referring import FileByFile, ReferringSet, ReferringVideo
 from refvid.data.text import count_of
 from refvid.errors import RefvidError, UnavailableError
-from refvid.evaluation.footage import Oddity, footage_notes, look_at
+from refvid.evaluation.footage import FootageIssue, footage_notes, inspect_footage
+from refvid.progress import OnProgress, ignore_progress
 
 LOGGER = logging.getLogger(__name__)
-
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ def check_set(
     referring_set: ReferringSet,
     *,
     thorough: bool = False,
-    progress: OnProgress = lambda done, total: None,
+    progress: OnProgress = ignore_progress,
 ) -> Checked:
     """Reads the first target of every video with its masks, or all of them; of single files it looks at the size.
 
@@ -49,11 +47,11 @@ def check_set(
     total = sum(_wanted(video, thorough) for video in referring_set.videos)
     frames = 0
     faults: list[str] = []
-    oddities: dict[str, Oddity] = {}
+    issues: dict[str, FootageIssue] = {}
     for video in referring_set.videos:
         try:
             _check_video(referring_set, video, thorough)
-            oddities[video.name] = look_at(video)
+            issues[video.name] = inspect_footage(video)
         except UnavailableError:
             raise
         except RefvidError as error:
@@ -61,7 +59,7 @@ def check_set(
             LOGGER.debug("%s: %s", video.name, error)
         frames += _wanted(video, thorough)
         progress(frames, total)
-    return Checked(frames, tuple(faults), footage_notes(oddities))
+    return Checked(frames, tuple(faults), footage_notes(issues))
 
 
 def _wanted(video: ReferringVideo, thorough: bool) -> int:

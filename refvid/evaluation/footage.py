@@ -10,7 +10,7 @@ _ROUNDING = 2  # pixels by which encoders and annotators round sides
 
 
 @dataclass(frozen=True)
-class Oddity:
+class FootageIssue:
     """What is odd about the footage of a video.
 
     Attributes:
@@ -22,10 +22,10 @@ class Oddity:
     sizes: tuple[tuple[int, int], tuple[int, int]] | None = None
 
 
-NO_ODDITY = Oddity()
+NO_ISSUE = FootageIssue()
 
 
-def look_at(video: ReferringVideo) -> Oddity:
+def inspect_footage(video: ReferringVideo) -> FootageIssue:
     """Counts frames and compares sizes; nothing is decoded.
 
     Raises:
@@ -34,7 +34,7 @@ def look_at(video: ReferringVideo) -> Oddity:
     count = video.count_frames()
     beyond = sum(target.index >= count for target in video.targets)
     sizes = video.sizes() if isinstance(video, Scaled) else None
-    return Oddity(beyond, sizes if sizes is not None and is_stretched(*sizes) else None)
+    return FootageIssue(beyond, sizes if sizes is not None and is_stretched(*sizes) else None)
 
 
 def is_stretched(footage: tuple[int, int], masks: tuple[int, int]) -> bool:
@@ -45,17 +45,17 @@ def is_stretched(footage: tuple[int, int], masks: tuple[int, int]) -> bool:
     return min(by_height, by_width) > _ROUNDING
 
 
-def footage_notes(oddities: Mapping[str, Oddity]) -> tuple[str, ...]:
+def footage_notes(issues: Mapping[str, FootageIssue]) -> tuple[str, ...]:
     """Returns sentences on the footage of a split, by the names of its videos."""
     notes = []
-    beyond = {video: oddity.beyond for video, oddity in oddities.items() if oddity.beyond}
+    beyond = {video: issue.beyond for video, issue in issues.items() if issue.beyond}
     if beyond:
         frames = count_of(sum(beyond.values()), "annotated frame")
         notes.append(
             f"{frames} after the end of the footage, in {count_of(len(beyond), 'video')} ({next(iter(beyond))} the "
             "first): the last frame there is stands in."
         )
-    stretched = {video: oddity.sizes for video, oddity in oddities.items() if oddity.sizes is not None}
+    stretched = {video: issue.sizes for video, issue in issues.items() if issue.sizes is not None}
     if stretched:
         video, ((width, height), (wanted_width, wanted_height)) = next(iter(stretched.items()))
         notes.append(

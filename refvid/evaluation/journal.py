@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from refvid.data.referring import ReferringSet
-from refvid.evaluation.footage import NO_ODDITY, Oddity
+from refvid.evaluation.footage import NO_ISSUE, FootageIssue
 from refvid.evaluation.scoring import SampleRow
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ class Finished:
         rows: Of its samples; none where the truth is not public.
         confidences: Of its masks that are not empty, by their names in a submission's `confidences.json`.
         seconds: That it took.
-        oddity: What is odd about its footage.
+        issue: What is odd about its footage.
     """
 
     video: str
     rows: tuple[SampleRow, ...]
     confidences: Mapping[str, float]
     seconds: float = 0.0
-    oddity: Oddity = NO_ODDITY
+    issue: FootageIssue = NO_ISSUE
 
 
 class Journal:
@@ -106,7 +106,7 @@ class Journal:
             "rows": [vars(row) for row in finished.rows],
             "confidences": dict(finished.confidences),
             "seconds": finished.seconds,
-            "oddity": vars(finished.oddity),
+            "issue": vars(finished.issue),
         }
         try:
             with self._path.open("a", encoding="utf-8") as file:
@@ -171,16 +171,16 @@ def _parse(line: bytes) -> tuple[int, Finished] | None:
         entry = json.loads(line)
         rows = tuple(SampleRow(**row) for row in entry["rows"])
         finished = Finished(
-            str(entry["video"]), rows, dict(entry["confidences"]), float(entry["seconds"]), _oddity(entry["oddity"])
+            str(entry["video"]), rows, dict(entry["confidences"]), float(entry["seconds"]), _issue(entry["issue"])
         )
         return int(entry["index"]), finished
     except (ValueError, KeyError, TypeError):
         return None
 
 
-def _oddity(entry: Mapping[str, Any]) -> Oddity:
+def _issue(entry: Mapping[str, Any]) -> FootageIssue:
     sizes = entry["sizes"]
     if sizes is None:
-        return Oddity(int(entry["beyond"]))
+        return FootageIssue(int(entry["beyond"]))
     (width, height), (wanted_width, wanted_height) = sizes
-    return Oddity(int(entry["beyond"]), ((width, height), (wanted_width, wanted_height)))
+    return FootageIssue(int(entry["beyond"]), ((width, height), (wanted_width, wanted_height)))

@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import numpy.typing as npt
 
 from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
 from refvid.data.text import count_of, name_some
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
+from refvid.video.frame import Pixels
 
 if TYPE_CHECKING:  # masks on disk are scored without PyTorch
     from refvid.inference.segmenter import Segmenter
@@ -20,8 +20,7 @@ if TYPE_CHECKING:  # masks on disk are scored without PyTorch
     from refvid.masks.finish import Segmented
 
 LOGGER = logging.getLogger(__name__)
-_MOST_WORDS = 10  # unknown ones that are named
-Pixels = npt.NDArray[np.uint8]
+_MAX_WORDS = 10  # unknown ones that are named
 
 
 class ModelMasks:
@@ -56,11 +55,11 @@ class ModelMasks:
         self._refiner = None
         self._stack.close()
 
-    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, Found]]:
+    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
         """Yields every target of a video with its masks; see `MaskSource`."""
         return self._segment(video, video.targets)
 
-    def masks_at(self, video: ReferringVideo, target: Target) -> Found:
+    def masks_at(self, video: ReferringVideo, target: Target) -> FrameMasks:
         """Returns the masks of one target; see `MaskSource`."""
         ((_, found),) = self._segment(video, (target,))
         return found
@@ -77,7 +76,7 @@ class ModelMasks:
             often = Counter(word for words in unknown for word in words).most_common()
             notes.append(
                 f"{len(unknown):,} of {count_of(len(said), 'expression')} use words that the model has never seen: "
-                f"{name_some([word for word, _ in often], _MOST_WORDS)}."
+                f"{name_some([word for word, _ in often], _MAX_WORDS)}."
             )
         if cut:
             notes.append(
@@ -88,7 +87,7 @@ class ModelMasks:
             notes.append(f"{wordless:,} of {count_of(len(said), 'expression')} hold no word; their masks are empty.")
         return tuple(notes)
 
-    def _segment(self, video: ReferringVideo, targets: Sequence[Target]) -> Iterator[tuple[Target, Found]]:
+    def _segment(self, video: ReferringVideo, targets: Sequence[Target]) -> Iterator[tuple[Target, FrameMasks]]:
         """Yields some targets of a video, by rising index, with their masks."""
         frames = video.count_frames()
         # Decoders differ by a frame at the end of some clips: an annotated last frame must not be lost for that.
@@ -99,7 +98,7 @@ class ModelMasks:
             chosen = {*wanted.get(place, []), *self._compared(video, target)} & rows.keys()
             if chosen:
                 wanted[place] = sorted(chosen)
-        segmented = self.segmenter.targets(
+        segmented = self.segmenter.segment_frames(
             _reader(video, set(wanted)),
             frames,
             {place: [rows[number] for number in numbers] for place, numbers in wanted.items()},
@@ -145,7 +144,7 @@ def _reader(video: ReferringVideo, targets: set[int]) -> Callable[[range], Pixel
     return read
 
 
-def _choose(segmented: "Segmented[int]", numbers: Sequence[int], target: Target) -> Found:
+def _choose(segmented: "Segmented[int]", numbers: Sequence[int], target: Target) -> FrameMasks:
     """Picks the masks of the expressions that count; those without a word are empty."""
     found = _nothing(len(target.counting), *segmented.masks.shape[1:])
     for position, number in enumerate(target.counting):
@@ -157,5 +156,5 @@ def _choose(segmented: "Segmented[int]", numbers: Sequence[int], target: Target)
     return found
 
 
-def _nothing(count: int, height: int, width: int) -> Found:
-    return Found(np.zeros((count, height, width), np.bool_), np.full(count, np.nan))
+def _nothing(count: int, height: int, width: int) -> FrameMasks:
+    return FrameMasks(np.zeros((count, height, width), np.bool_), np.full(count, np.nan))

@@ -17,7 +17,7 @@ from refvid.evaluation.stored_masks import MissingRule, StoredMasks
 from refvid.evaluation.submissions import Submission
 
 if TYPE_CHECKING:  # masks on disk are scored without PyTorch
-    from refvid.inference.segmenter import Precision
+    from refvid.model.config import Precision
     from refvid.weights import LoadedModel
 
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
@@ -10,16 +10,15 @@ from typing import Any
 from refvid.data.referring import EmptyRule, ReferringSet, Rules, Target
 from refvid.data.text import count_of
 from refvid.errors import RefvidError, UsageError
-from refvid.evaluation.footage import NO_ODDITY, footage_notes, look_at
+from refvid.evaluation.footage import NO_ISSUE, footage_notes, inspect_footage
 from refvid.evaluation.journal import Finished, Journal
 from refvid.evaluation.scoring import SampleRow, score_video, summarise
-from refvid.evaluation.sources import Found, MaskSource
+from refvid.evaluation.sources import FrameMasks, MaskSource
 from refvid.evaluation.submissions import Submission, confidences_of
+from refvid.progress import OnProgress, ignore_progress
 
 SCHEMA = 1
 _NUMBERS = ("samples", "empty")  # scores that count
-
-OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -140,7 +139,7 @@ def evaluate(
     submission: Submission | None = None,
     notes: tuple[str, ...] = (),
     seed: int = 0,
-    progress: OnProgress = lambda done, total: None,
+    progress: OnProgress = ignore_progress,
 ) -> Evaluation:
     """Scores the masks of every video of a split.
 
@@ -190,7 +189,7 @@ def evaluate(
         seconds=earlier + time.perf_counter() - started,
         scores=summarise(rows, referring_set.rules) if referring_set.public else {},
         rows=rows,
-        notes=(*referring_set.notes, *notes, *footage_notes({one.video: one.oddity for one in finished})),
+        notes=(*referring_set.notes, *notes, *footage_notes({one.video: one.issue for one in finished})),
         rules=referring_set.rules,
         counts=count(referring_set),
         folder=origin.folder,
@@ -256,7 +255,7 @@ def _evaluate_video(
     video = referring_set.videos[index]
     confidences: dict[str, float] = {}
 
-    def found() -> Iterator[tuple[Target, Found]]:
+    def found() -> Iterator[tuple[Target, FrameMasks]]:
         for target, one in source.masks(video):
             if submission is not None:
                 submission.add(video, target, one)
@@ -269,8 +268,8 @@ def _evaluate_video(
     else:
         for _ in found():
             pass
-    oddity = look_at(video) if footage else NO_ODDITY
-    return Finished(video.name, tuple(rows), confidences, time.perf_counter() - started, oddity)
+    issue = inspect_footage(video) if footage else NO_ISSUE
+    return Finished(video.name, tuple(rows), confidences, time.perf_counter() - started, issue)
 
 
 def _trusted(journal: Journal, referring_set: ReferringSet) -> dict[int, Finished]:

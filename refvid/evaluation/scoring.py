@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from refvid.data.referring import ReferringVideo, Rules, Target
 from refvid.errors import RefvidError
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
 from refvid.metrics.contours import best_matching, contour_accuracy, pairwise_contours, summarise_contours
 from refvid.metrics.regions import Mask, iou_counts, summarise_regions
 
@@ -57,7 +57,7 @@ class SampleRow:
     instance: int | None = None
 
 
-def score_video(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, Found]]) -> list[SampleRow]:
+def score_video(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, FrameMasks]]) -> list[SampleRow]:
     """Compares the masks of a video with the truth.
 
     Args:
@@ -108,14 +108,14 @@ def _summarise_run(rows: Sequence[SampleRow], rules: Rules) -> dict[str, float]:
                               [[f for _, f in one] for one in objects.values()])  # fmt: skip
 
 
-def _inner(found: Iterable[tuple[Target, Found]], count: int) -> Iterator[tuple[Target, Found]]:
+def _inner(found: Iterable[tuple[Target, FrameMasks]], count: int) -> Iterator[tuple[Target, FrameMasks]]:
     """Leaves the first and the last target out."""
     for position, pair in enumerate(found):
         if 0 < position < count - 1:
             yield pair
 
 
-def _own_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, Found]]) -> list[SampleRow]:
+def _own_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, FrameMasks]]) -> list[SampleRow]:
     """Compares every object with the prediction of its own expression."""
     rows = []
     for target, one in found:
@@ -128,7 +128,7 @@ def _own_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target,
     return rows
 
 
-def _match_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, Found]]) -> list[SampleRow]:
+def _match_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, FrameMasks]]) -> list[SampleRow]:
     """Compares every object with the prediction that suits it best over the video, run by run.
 
     An expression that means no object is a prediction like the others.
@@ -176,7 +176,7 @@ def _merit(rows: Sequence[SampleRow]) -> float:
 
 
 def _read_truth(
-    video: ReferringVideo, target: Target, found: Found
+    video: ReferringVideo, target: Target, found: FrameMasks
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
     """Reads the masks of a frame that are true, and which pixels do not count.
 

@@ -11,7 +11,7 @@ from refvid.data.referring import ReferringVideo, Target
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class FrameMasks:
     """The masks that were found in one frame.
 
     Attributes:
@@ -26,7 +26,7 @@ class Found:
 class MaskSource(Protocol):
     """Gives masks of a video's expressions."""
 
-    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, Found]]:
+    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
         """Yields every target of a video with its masks, in order.
 
         Raises:
@@ -34,7 +34,7 @@ class MaskSource(Protocol):
         """
         ...
 
-    def masks_at(self, video: ReferringVideo, target: Target) -> Found:
+    def masks_at(self, video: ReferringVideo, target: Target) -> FrameMasks:
         """Returns the masks of one target; the same as `masks` yields for it.
 
         Raises:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Target
 from refvid.data.text import count_of
 from refvid.errors import RefvidError
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
 from refvid.evaluation.submissions import (
     CONFIDENCES,
     RECORD,
@@ -23,7 +23,7 @@ from refvid.evaluation.submissions import (
 )
 
 MissingRule = Literal["error", "empty"]
-_MOST_OBJECTS = 20  # of a video, as the DAVIS benchmark takes them
+_MAX_OBJECTS = 20  # of a video, as the DAVIS benchmark takes them
 
 
 class StoredMasks:
@@ -100,12 +100,12 @@ class StoredMasks:
             )
         return len(absent)
 
-    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, Found]]:
+    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
         """Yields every target of a video with its masks; see `MaskSource`."""
         for target in video.targets:
             yield target, self.masks_at(video, target)
 
-    def masks_at(self, video: ReferringVideo, target: Target) -> Found:
+    def masks_at(self, video: ReferringVideo, target: Target) -> FrameMasks:
         """Returns the masks of one target; see `MaskSource`."""
         pictures: dict[Path, npt.NDArray[np.int64] | None] = {}
         masks: list[npt.NDArray[np.bool_] | None] = []
@@ -121,7 +121,7 @@ class StoredMasks:
         shape = shapes.pop() if shapes else _size_of(video, target)
         stacked = np.stack([np.zeros(shape, np.bool_) if mask is None else mask for mask in masks])
         given = [self._confidence(video, video.expressions[number], target) for number in target.counting]
-        return Found(stacked, np.where(stacked.any(axis=(1, 2)), given, np.nan))
+        return FrameMasks(stacked, np.where(stacked.any(axis=(1, 2)), given, np.nan))
 
     def _refuse_uneven(
         self, video: ReferringVideo, target: Target, masks: Sequence[npt.NDArray[np.bool_] | None]
@@ -163,7 +163,7 @@ class StoredMasks:
         if values.ndim != 2:
             raise RefvidError(f"{path} is coloured; expected a palette image whose values are the instances")
         if len({other.instance for other in video.expressions}) == 1:
-            if (most := np.count_nonzero(np.bincount(values.ravel())[1:])) > _MOST_OBJECTS:
+            if (most := np.count_nonzero(np.bincount(values.ravel())[1:])) > _MAX_OBJECTS:
                 raise RefvidError(
                     f"{path} has {most} values beside 0, as a picture of probabilities has; expected a palette image "
                     "whose values are the instances"

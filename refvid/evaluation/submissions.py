@@ -25,12 +25,12 @@ from refvid.video.folder_writer import picture_image, save_picture
 from refvid.video.picture import opened_picture
 
 if TYPE_CHECKING:
-    from refvid.evaluation.sources import Found
+    from refvid.evaluation.sources import FrameMasks
 
 CONFIDENCES = "confidences.json"
 RECORD = ".refvid-eval.json"  # marks a folder as one that may be replaced
 UNFINISHED = "unfinished"  # lies in a folder of predictions until they are whole
-MOST_INSTANCES = 255  # of a palette image
+MAX_INSTANCES = 255  # of a palette image
 
 
 def mask_path(referring_set: ReferringSet, video: ReferringVideo, expression: Expression, target: Target) -> Path:
@@ -51,7 +51,7 @@ def confidence_key(video: ReferringVideo, expression: Expression, target: Target
     return str(PurePosixPath(expression.run, video.name, expression.key, target.name))
 
 
-def confidences_of(video: ReferringVideo, target: Target, found: "Found") -> dict[str, float]:
+def confidences_of(video: ReferringVideo, target: Target, found: "FrameMasks") -> dict[str, float]:
     """Returns the confidences of the masks of a frame that are not empty, by their names in `confidences.json`."""
     pairs = zip(target.counting, found.confidences.tolist(), strict=True)
     return {
@@ -151,7 +151,7 @@ class Submission:
             else:
                 entry.unlink()
 
-    def add(self, video: ReferringVideo, target: Target, found: "Found") -> None:
+    def add(self, video: ReferringVideo, target: Target, found: "FrameMasks") -> None:
         """Writes the masks of one frame.
 
         Raises:
@@ -198,10 +198,10 @@ def index_of(video: ReferringVideo, expression: Expression) -> int:
     value = expression.instance
     if value is None and expression.key.isascii() and expression.key.isdigit():
         value = int(expression.key)
-    if value is None or not 0 < value <= MOST_INSTANCES:
+    if value is None or not 0 < value <= MAX_INSTANCES:
         raise RefvidError(
             f"{video.name}: '{expression.text}' has the number {value}, but a palette image holds 1 to "
-            f"{MOST_INSTANCES}; the data set's files are not as published"
+            f"{MAX_INSTANCES}; the data set's files are not as published"
         )
     return value
 

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from refvid.inference.segmenter import Segmenter
-from refvid.inference.stages import Answered, Encoded, bytes_held
+from refvid.inference.stages import Encoded, FrameLogits, bytes_held
 from refvid.inference.threads import Channel, Limit, pipeline
 from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import Segmented
@@ -22,7 +22,7 @@ from refvid.video.reader import VideoReader
 from refvid.video.writer import MaskWriter
 
 Item = TypeVar("Item")
-Way = Literal["in turn", "beside the network", "in the network"]
+Overlap = Literal["none", "io", "network"]
 AHEAD = Limit(items=3)  # between the parts of the network, which have an even pace
 
 
@@ -52,7 +52,7 @@ class Tally:
 
 
 @dataclass(frozen=True)
-class Line:
+class FramePipeline:
     """The stages that a video's frames go through; reader and writer are opened before and closed after them.
 
     Attributes:
@@ -71,17 +71,17 @@ class Line:
         """Take every frame from the reader to the writer; yield the confidence in its masks [E] when it is written."""
         device = self.segmenter.model.device
         match where_stages_overlap(device):
-            case "in turn":
+            case "none":
                 yield from self._in_turn()
-            case "beside the network":
+            case "io":
                 yield from self._beside_the_network()
-            case "in the network":
+            case "network":
                 yield from self._in_the_network()
 
     def _in_turn(self) -> Generator[NDArray[np.float64], None, None]:
         """Take each frame through all stages, one after another."""
         with closing(self._encode()) as encoded:
-            answers = self.segmenter.respond(self.segmenter.enhance(encoded), self.expressions)
+            answers = self.segmenter.decode(self.segmenter.enhance(encoded), self.expressions)
             yield from self._write(self.segmenter.finish(answers, self.refiner))
 
     def _beside_the_network(self) -> Generator[NDArray[np.float64], None, None]:
@@ -92,25 +92,25 @@ class Line:
         segmenter = self.segmenter
         with pipeline() as stages:
             frames = stages.start("read", segmenter.prepare(self._read()), bytes_held)
-            answers: Channel[Answered[Frame]] = stages.channel(bytes_held)
+            answers: Channel[FrameLogits[Frame]] = stages.channel(bytes_held)
             segmented = stages.start("masks", segmenter.finish(answers, self.refiner), _bytes_of_masks)
             written = stages.start("write", self._write(segmented), _bytes_of_confidence, limit=None)
-            yield from stages.carry(segmenter.answer(frames, self.expressions), answers, written)
+            yield from stages.carry(segmenter.predict(frames, self.expressions), answers, written)
 
     def _in_the_network(self) -> Generator[NDArray[np.float64], None, None]:
-        """Read and encode in one thread, enhance and respond in one each, make masks and write in a fourth.
+        """Read and encode in one thread, enhance and decode in one each, make masks and write in a fourth.
 
         The caller's thread waits for them, and PyTorch's setting for it stays as it is.
         """
         segmenter, own = self.segmenter, torch.get_num_threads()
-        encode, enhance, respond = share_cores(usable_cores())
+        encode, enhance, decode = share_cores(usable_cores())
         with pipeline() as stages:
             encoding = _computing(self._encode(), encode, own)
             encoded: Channel[Encoded[Frame]] = stages.start("encode", encoding, bytes_held, AHEAD)
             enhancing = _computing(segmenter.enhance(encoded), enhance, own)
             enhanced: Channel[Encoded[Frame]] = stages.start("enhance", enhancing, bytes_held, AHEAD)
-            responding = _computing(segmenter.respond(enhanced, self.expressions), respond, own)
-            answers: Channel[Answered[Frame]] = stages.start("respond", responding, bytes_held, AHEAD)
+            decoding = _computing(segmenter.decode(enhanced, self.expressions), decode, own)
+            answers: Channel[FrameLogits[Frame]] = stages.start("decode", decoding, bytes_held, AHEAD)
             writing = _computing(self._write(segmenter.finish(answers, self.refiner)), 1, own)
             yield from stages.start("write", writing, _bytes_of_confidence, limit=None)
 
@@ -143,7 +143,7 @@ class Line:
             yield each.confidence
 
 
-def where_stages_overlap(device: torch.device) -> Way:
+def where_stages_overlap(device: torch.device) -> Overlap:
     """Return which stages get threads of their own.
 
     Beside a network on a GPU all have. On a CPU the network's own threads would have every core, and all wait for the
@@ -151,8 +151,8 @@ def where_stages_overlap(device: torch.device) -> Way:
     the network itself is cut into three parts, which share the cores out (benchmarks/README.md).
     """
     if device.type != "cpu":
-        return "beside the network"
-    return "in the network" if usable_cores() > 1 else "in turn"
+        return "io"
+    return "network" if usable_cores() > 1 else "none"
 
 
 def usable_cores() -> int:
@@ -162,7 +162,7 @@ def usable_cores() -> int:
 
 
 def share_cores(cores: int) -> tuple[int, int, int]:
-    """Return the threads of PyTorch for `encode`, `enhance` and `respond`, which has the least to do.
+    """Return the threads of PyTorch for `encode`, `enhance` and `decode`, which has the least to do.
 
     Each has one at least. Where there are enough, a core is left to reading and writing: threads that compute together
     all wait for the last.

@@ -4,23 +4,21 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Hashable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import asdict
-from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from refvid.errors import UnavailableError, UsageError
-from refvid.inference.stages import Answered, Encoded, Prepared
-from refvid.masks.dense_crf import CrfParameters, Refiner
-from refvid.masks.finish import Finisher, Item, Masks, PlainFinisher, RefinedFinisher, Segmented
-from refvid.masks.threshold import Pixels
+from refvid.inference.stages import Encoded, FrameLogits, Prepared
+from refvid.masks.dense_crf import Refiner
+from refvid.masks.finish import Finisher, Item, PlainFinisher, RefinedFinisher, Segmented
+from refvid.model.config import Precision
 from refvid.model.letterbox import Letterbox
 from refvid.model.registry import build_vocabulary
+from refvid.video.frame import Masks, Pixels
 from refvid.weights import LoadedModel
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
 EXPRESSIONS_AT_ONCE = 32  # through the network; more would only take more memory
 FRAMES_AT_ONCE = 32  # that are read together
 
@@ -80,14 +78,14 @@ class Segmenter:
     def run(self, items: Iterable[tuple[Item, Pixels]], expressions: Sequence[str]) -> Iterator[Segmented[Item]]:
         """Yield the masks of each frame together with the item that came with it, in order.
 
-        These are `prepare`, `encode`, `enhance`, `respond` and `finish`, in turn for each frame. They share nothing
+        These are `prepare`, `encode`, `enhance`, `decode` and `finish`, in turn for each frame. They share nothing
         that changes, so that each may have a thread of its own.
 
         Args:
             items: Anything, with a frame uint8 RGB [H, W, 3].
             expressions: What to segment.
         """
-        yield from self.finish(self.answer(self.prepare(items), expressions))
+        yield from self.finish(self.predict(self.prepare(items), expressions))
 
     def prepare(self, items: Iterable[tuple[Item, Pixels]]) -> Generator[Prepared[Item], None, None]:
         """Yield each frame resized to the network's input.
@@ -103,15 +101,15 @@ class Segmenter:
             self.timings["resize"] += time.perf_counter() - started
             yield Prepared(item, pixels, picture, box)
 
-    def answer(
+    def predict(
         self, prepared: Iterable[Prepared[Item]], expressions: Sequence[str]
-    ) -> Generator[Answered[Item], None, None]:
-        """Yield the network's answer to each frame: `encode`, `enhance` and `respond` in turn.
+    ) -> Generator[FrameLogits[Item], None, None]:
+        """Yield the network's answer to each frame: `encode`, `enhance` and `decode` in turn.
 
         Raises:
             UsageError: An expression has no words.
         """
-        yield from self.respond(self.enhance(self.encode(prepared)), expressions)
+        yield from self.decode(self.enhance(self.encode(prepared)), expressions)
 
     @torch.inference_mode()
     def encode(self, prepared: Iterable[Prepared[Item]]) -> Generator[Encoded[Item], None, None]:
@@ -146,9 +144,9 @@ class Segmenter:
             spent = 0.0
 
     @torch.inference_mode()
-    def respond(
+    def decode(
         self, enhanced: Iterable[Encoded[Item]], expressions: Sequence[str]
-    ) -> Generator[Answered[Item], None, None]:
+    ) -> Generator[FrameLogits[Item], None, None]:
         """Yield the network's answer to each enhanced frame; another thread may use it, whatever the device.
 
         Raises:
@@ -163,13 +161,13 @@ class Segmenter:
             elif logits.device.type == "mps":
                 logits = logits.cpu()  # PyTorch does not say that two threads may send work to this device
             self.timings["network"] += frame.seconds + time.perf_counter() - started
-            yield Answered(frame.item, frame.pixels, logits)
+            yield FrameLogits(frame.item, frame.pixels, logits)
 
     @torch.inference_mode()
     def finish(
-        self, answers: Iterable[Answered[Item]], refiner: Refiner | None = None
+        self, answers: Iterable[FrameLogits[Item]], refiner: Refiner | None = None
     ) -> Generator[Segmented[Item], None, None]:
-        """Yield the masks of each frame, refined if that is wanted; `refiner` as for `targets`."""
+        """Yield the masks of each frame, refined if that is wanted; `refiner` as for `segment_frames`."""
         seconds = {"network": 0.0, "refine": 0.0}
         with ExitStack() as stack:
             finisher: Finisher[Item] = self._finisher(stack, refiner, seconds)
@@ -191,7 +189,7 @@ class Segmenter:
             yield segmented
 
     @torch.inference_mode()
-    def targets(
+    def segment_frames(
         self,
         read: Callable[[range], Pixels],
         frames: int,
@@ -235,12 +233,12 @@ class Segmenter:
             yield from finish.flush()
 
     def refiner(self) -> Refiner:
-        """Return what refines masks, for a `with` block around several calls of `targets`, or one of `finish`.
+        """Return what refines masks, for a `with` block around several calls of `segment_frames`, or one of `finish`.
 
         Raises:
             UnavailableError: pydensecrf is not installed.
         """
-        return Refiner(self._crf())
+        return Refiner(self.model.config.crf)
 
     def _encode(self, expressions: Sequence[str]) -> Tensor:
         """Return word ids int64 [1, E, L] on the device."""
@@ -289,11 +287,6 @@ class Segmenter:
         if self.precision == torch.float32:
             return nullcontext()
         return torch.autocast(self.model.device.type, dtype=self.precision)
-
-    def _crf(self) -> CrfParameters:
-        settings = asdict(self.model.config.crf)
-        settings.pop("longest_side")
-        return CrfParameters(**settings)
 
 
 def windows(targets: Iterable[int], radius: int, frames: int) -> list[range]:

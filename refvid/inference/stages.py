@@ -7,8 +7,8 @@ from typing import Generic
 from torch import Tensor
 
 from refvid.masks.finish import Item
-from refvid.masks.threshold import Pixels
 from refvid.model.letterbox import Letterbox
+from refvid.video.frame import Pixels
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +48,7 @@ class Encoded(Generic[Item]):
 
 
 @dataclass(frozen=True, eq=False)
-class Answered(Generic[Item]):
+class FrameLogits(Generic[Item]):
     """A frame with the network's answer: logits float32 [E, h', w'] on the resized picture."""
 
     item: Item
@@ -56,7 +56,7 @@ class Answered(Generic[Item]):
     logits: Tensor
 
 
-def bytes_held(item: Prepared[Item] | Encoded[Item] | Answered[Item]) -> int:
+def bytes_held(item: Prepared[Item] | Encoded[Item] | FrameLogits[Item]) -> int:
     """Return the bytes of a frame and of what has been made of it."""
     made: Sequence[Tensor]
     match item:
@@ -64,6 +64,6 @@ def bytes_held(item: Prepared[Item] | Encoded[Item] | Answered[Item]) -> int:
             made = [item.picture]
         case Encoded():
             made = item.levels
-        case Answered():
+        case FrameLogits():
             made = [item.logits]
     return item.pixels.nbytes + sum(tensor.nbytes for tensor in made)

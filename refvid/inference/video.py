@@ -1,7 +1,7 @@
 """One video in, one output out: what is opened, carried through the stages and told afterwards."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +11,15 @@ import torch
 
 from refvid.errors import OutOfMemoryError, OutputExistsError, UsageError
 from refvid.inference.report import ExpressionReport, SegmentReport, peak_memory
-from refvid.inference.schedule import Line, Tally
-from refvid.inference.segmenter import Precision, Segmenter
+from refvid.inference.schedule import FramePipeline, Tally
+from refvid.inference.segmenter import Segmenter
+from refvid.model.config import Precision
+from refvid.progress import OnProgress, Tell, tell_nobody
 from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import ReaderName, VideoReader, open_reader
 from refvid.video.writer import MaskWriter, WriterOptions, open_writer
 from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
-
-Progress = Callable[[int, int], None]
-Warn = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ def segment_video(
     revision: str | None = None,
     device: str = "auto",
     options: SegmentOptions | None = None,
-    progress: Progress | None = None,
-    warn: Warn | None = None,
+    progress: OnProgress | None = None,
+    warn: Tell | None = None,
 ) -> SegmentReport:
     """Segment what each expression names in a video, an image or a folder of frames, and write the result.
 
@@ -85,7 +84,7 @@ def segment_video(
         loaded = model if isinstance(model, LoadedModel) else load_model(model, device=device, revision=revision)
         tally.timings["load"] = time.perf_counter() - loading
         segmenter = Segmenter(loaded, threshold=options.threshold, refine=options.refine, precision=options.precision)
-        say = warn or (lambda sentence: None)
+        say = warn or tell_nobody
         _warn_of_words(segmenter, expressions, say)
         try:
             notes = _stream(reader, segmenter, expressions, path, format, options, tally, progress)
@@ -107,13 +106,13 @@ def _stream(
     format: OutputFormat,
     options: SegmentOptions,
     tally: Tally,
-    progress: Progress | None,
+    progress: OnProgress | None,
 ) -> tuple[str, ...]:
     """Carry every frame from the reader to the writer; return what the user should be told afterwards."""
     with open_output(reader, expressions, path, format, options) as writer:
         with (
             segmenter.refiner() if segmenter.refine else nullcontext() as refiner,
-            closing(Line(reader, segmenter, writer, expressions, refiner, tally).carry()) as written,
+            closing(FramePipeline(reader, segmenter, writer, expressions, refiner, tally).carry()) as written,
         ):
             for confidence in written:
                 tally.add(confidence)
@@ -140,7 +139,7 @@ def open_output(
     return open_writer(path, format, reader.info, expressions, settings, first_time=first_time, last_time=last_time)
 
 
-def _warn_of_words(segmenter: Segmenter, expressions: Sequence[str], warn: Warn) -> None:
+def _warn_of_words(segmenter: Segmenter, expressions: Sequence[str], warn: Tell) -> None:
     for expression in expressions:
         if unknown := segmenter.vocabulary.unknown_words(expression):
             words = ", ".join(f"'{word}'" for word in unknown)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -20,23 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refvid.errors import RefvidError, UnavailableError
+from refvid.model.config import CrfSettings
 
 Probabilities = NDArray[np.float32]  # [E, h, w]
 
 
-@dataclass(frozen=True)
-class CrfParameters:
-    """DenseCRF: one Gaussian and one bilateral kernel, widths in pixels and in colour steps of 0 to 255."""
-
-    iterations: int
-    gaussian_sxy: float
-    gaussian_compat: float
-    bilateral_sxy: float
-    bilateral_srgb: float
-    bilateral_compat: float
-
-
-def refine_masks(pixels: NDArray[np.uint8], probabilities: Probabilities, parameters: CrfParameters) -> Probabilities:
+def refine_masks(pixels: NDArray[np.uint8], probabilities: Probabilities, parameters: CrfSettings) -> Probabilities:
     """Return the DenseCRF's marginal probabilities of the object.
 
     Of two labels one decides: with `l` the log-odds of the probabilities, `q` the marginals and `K` the sum of the two
@@ -66,7 +54,7 @@ def refine_masks(pixels: NDArray[np.uint8], probabilities: Probabilities, parame
     return foreground.reshape(probabilities.shape).astype(np.float32)
 
 
-def add_kernels(field: Any, pixels: NDArray[np.uint8], parameters: CrfParameters) -> None:
+def add_kernels(field: Any, pixels: NDArray[np.uint8], parameters: CrfSettings) -> None:
     """Give a `DenseCRF2D` of a picture [h, w, 3] the paper's two kernels."""
     field.addPairwiseGaussian(sxy=parameters.gaussian_sxy, compat=parameters.gaussian_compat)
     field.addPairwiseBilateral(
@@ -89,7 +77,7 @@ class Refiner:
         UnavailableError: pydensecrf is not installed.
     """
 
-    def __init__(self, parameters: CrfParameters, workers: int | None = None) -> None:
+    def __init__(self, parameters: CrfSettings, workers: int | None = None) -> None:
         if importlib.util.find_spec("pydensecrf") is None:
             raise UnavailableError(
                 'refinement needs pydensecrf, which is not installed: pip install "refvid[crf]" (it needs a C++ '

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refvid.masks.dense_crf import Probabilities, Refiner
-from refvid.masks.guided_filter import Part, upsample
-from refvid.masks.threshold import Pixels, cut_out, mean_confidence, plain_masks, probability_cut, probable_part
+from refvid.masks.guided_filter import PixelWindow, upsample
+from refvid.masks.threshold import mean_confidence, plain_masks, probability_cut, probable_part, threshold_maps
 from refvid.model.config import ThresholdOf, UpsamplingName
 from refvid.model.letterbox import Letterbox
+from refvid.video.frame import Masks, Pixels
 
-Masks = NDArray[np.bool_]
 Item = TypeVar("Item")
 QUEUED_FRAMES_PER_WORKER = 3
 NEUTRAL = 0.5  # probability at which the CRF takes neither side
@@ -123,7 +123,7 @@ class _Waiting(Generic[Item]):
     expressions: int
     rows: NDArray[np.intp]
     probabilities: Probabilities
-    part: Part
+    part: PixelWindow
     refined: Callable[[], Probabilities] | None
 
 
@@ -204,7 +204,7 @@ class RefinedFinisher(Generic[Item]):
             restored = box.restore(probabilities)
         threshold = NEUTRAL if self._threshold_of == "one" else self._threshold
         rivals = None if waiting.rivals is None else [waiting.rivals[row] for row in waiting.rows]
-        masks = cut_out(restored, probability_cut(restored, threshold, self._threshold_of), rivals).numpy()
+        masks = threshold_maps(restored, probability_cut(restored, threshold, self._threshold_of), rivals).numpy()
         meant = (probabilities.logit(1e-6) + self._shift).sigmoid() if self._shift else probabilities
         least = probability_cut(meant, self._threshold, self._threshold_of)
         return masks, mean_confidence(meant.numpy(), least.numpy())

@@ -11,10 +11,12 @@ from torch.nn import functional as F
 RADIUS = 1  # of the windows, pixels of the small picture
 SMOOTHNESS = 1e-4  # variance of the grey values, 0 to 1, below which a window counts as flat
 AXES = 16  # sides of parts that are remembered: from frame to frame most stay
-Part = tuple[slice, slice]  # rows and columns
+PixelWindow = tuple[slice, slice]  # rows and columns
 
 
-def upsample(values: Tensor, frame: Tensor, part: Part | None = None, *, radius: int = RADIUS) -> tuple[Tensor, Part]:
+def upsample(
+    values: Tensor, frame: Tensor, part: PixelWindow | None = None, *, radius: int = RADIUS
+) -> tuple[Tensor, PixelWindow]:
     """Return maps in the frame's size whose edges lie where the frame's do.
 
     Around each pixel of the small picture the map is fitted by a straight line of the picture's grey value. The lines

@@ -10,11 +10,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from refvid.masks.dense_crf import Probabilities
-from refvid.masks.guided_filter import Part, upsample
+from refvid.masks.guided_filter import PixelWindow, upsample
 from refvid.model.config import ThresholdOf, UpsamplingName
 from refvid.model.letterbox import Letterbox
+from refvid.video.frame import Pixels
 
-Pixels = NDArray[np.uint8]
 PROBABLE = 0.1  # what is less probable, and far from what is more, is left as it is
 GUIDED_RADIUS = 2  # pixels of the network's input, of the windows that fit its answer to the frame
 STEP = 8  # pixels of the network's input
@@ -41,13 +41,13 @@ def plain_masks(
         threshold_of: See `logit_cut`.
         upsampling: "bilinear", of logits, or "guided" by the frame, of probabilities, around where they come near the
             threshold, if the frame is larger than the resized picture.
-        rivals: As for `cut_out`.
+        rivals: As for `threshold_maps`.
     """
     height, width = logits.shape[1:]
     larger = box.height >= height and box.width >= width and (box.height, box.width) != (height, width)
     if upsampling == "bilinear" or not larger:
         restored = box.restore(logits)
-        return cut_out(restored, logit_cut(restored, threshold, threshold_of), rivals)
+        return threshold_maps(restored, logit_cut(restored, threshold, threshold_of), rivals)
     frame, probabilities = torch.from_numpy(np.ascontiguousarray(pixels)), logits.sigmoid()
     restored = torch.zeros(len(logits), box.height, box.width, device=logits.device)
     for row, known in enumerate(probabilities.cpu().numpy()):
@@ -56,10 +56,10 @@ def plain_masks(
             part = _whole_steps(rows), _whole_steps(columns)
             found, place = upsample(probabilities[row, None], frame, part, radius=GUIDED_RADIUS)
             restored[row, *place] = found[0]
-    return cut_out(restored, threshold, rivals)
+    return threshold_maps(restored, threshold, rivals)
 
 
-def probable_part(probabilities: Probabilities, margin: int, least: float = PROBABLE) -> Part:
+def probable_part(probabilities: Probabilities, margin: int, least: float = PROBABLE) -> PixelWindow:
     """Return the rows and columns where something is probable in one of the maps [R, h, w], and a margin around it."""
     found = probabilities > least
     return _span(np.flatnonzero(found.any((0, 2))), margin), _span(np.flatnonzero(found.any((0, 1))), margin)
@@ -100,7 +100,7 @@ def logit_cut(logits: Tensor, threshold: float, threshold_of: ThresholdOf = "one
     return share - torch.log1p(-share.exp())
 
 
-def cut_out(values: Tensor, threshold: float | Tensor, rivals: Sequence[Hashable] | None = None) -> Tensor:
+def threshold_maps(values: Tensor, threshold: float | Tensor, rivals: Sequence[Hashable] | None = None) -> Tensor:
     """Return where values [E, H, W] are above a threshold, bool [E, H, W], and largest among those of equal rivals.
 
     The threshold, one or one of each map [E, 1, 1], is a background that every object must beat; where values tie, one

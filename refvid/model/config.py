@@ -3,7 +3,9 @@
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self, get_args
 
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 PADDING, UNKNOWN = "<pad>", "<unk>"
+BackboneName = Literal["resnet101", "light"]
 InputShape = Literal["square", "area"]
 ThresholdOf = Literal["one", "maximum"]
 UpsamplingName = Literal["bilinear", "guided"]
@@ -131,7 +133,7 @@ class ModelConfig:
         except TypeError as error:
             raise ValueError(str(error)) from error
 
-    def renamed(self, **changes: Any) -> Self:
+    def replace(self, **changes: Any) -> Self:
         """Return a copy with some fields changed."""
         return replace(self, **changes)
 

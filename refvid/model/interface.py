@@ -45,7 +45,7 @@ class StraightStream:
 class ReferringNetwork(nn.Module, ABC):
     """Segments what expressions name in the target frame of a clip.
 
-    Training calls `enhance` on whole clips and `respond` on what comes out. Inference calls `encode` once a frame,
+    Training calls `enhance` on whole clips and `training_logits` on the result. Inference calls `encode` once a frame,
     feeds the levels through `stream()`, which gives what `enhance` gives for each frame's own clip, and calls `segment`
     with any number of expressions.
 
@@ -120,7 +120,7 @@ class ReferringNetwork(nn.Module, ABC):
             levels as have one.
         """
 
-    def respond(self, levels: Sequence[Tensor], word_ids: Tensor) -> list[Tensor]:
+    def training_logits(self, levels: Sequence[Tensor], word_ids: Tensor) -> list[Tensor]:
         """Return all logits [B, E, h, w] that training compares with the masks; the last are those of `segment`."""
         return [self.segment(levels, word_ids)[0]]
 

@@ -44,13 +44,16 @@ CONFIGS: dict[str, Callable[[tuple[str, ...]], ModelConfig]] = {
     "refvid-tiny": refvid_config,
     "cmsa-tiny": tiny_config,
     "cmsa-deeplab101": full_config,
-    "acga": acga_tiny_config,
+    "acga-tiny": acga_tiny_config,
     "acga-s3d": acga_full_config,
-    "refvos": refvos_tiny_config,
+    "refvos-tiny": refvos_tiny_config,
     "refvos-deeplab101": refvos_full_config,
-    "hinet": hinet_tiny_config,
+    "hinet-tiny": hinet_tiny_config,
     "hinet-resnet101": hinet_full_config,
 }
+
+# Names that models had in earlier versions, and their names today.
+FORMER_NAMES = {"acga": "acga-tiny", "refvos": "refvos-tiny", "hinet": "hinet-tiny"}
 
 
 def read_config(values: dict[str, Any]) -> ModelConfig:

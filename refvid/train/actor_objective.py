@@ -5,10 +5,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from refvid.data.sample import STRIDE
-from refvid.model.cmsa.multimodal import widen
+from refvid.model.layers.products import widen
 from refvid.model.refvid.actors import attend
 
-LEAST_REGION = 0.25  # cells: what is smaller does not take part
+MIN_REGION = 0.25  # cells: what is smaller does not take part
 
 
 def intersection_over_union(masks: Tensor, maps: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def actor_maps(maps: Tensor) -> Tensor:
     area = maps.sum(-1)
     shared = torch.minimum(maps[:, :, None], maps[:, None]).sum(-1)  # [B, R, R]
     within = (shared > 0.8 * area[..., None]) & (area[:, None] > area[..., None])
-    return maps.masked_fill((within.any(-1) | (area < LEAST_REGION))[..., None], 0.0)
+    return maps.masked_fill((within.any(-1) | (area < MIN_REGION))[..., None], 0.0)
 
 
 def actor_loss(codes: Tensor, maps: Tensor) -> Tensor:

@@ -7,30 +7,13 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.place_words import MIRRORED_WORDS, POSITION_WORDS
 from refvid.data.sample import Sample
 from refvid.train.settings import TrainSettings
 
 Value = TypeVar("Value", bound=np.generic)
 
-_OPPOSITES = {
-    "left": "right",
-    "leftmost": "rightmost",
-    "lefthand": "righthand",
-    "leftward": "rightward",
-    "leftwards": "rightwards",
-    "leftside": "rightside",
-}
-_MIRRORED = _OPPOSITES | {right: left for left, right in _OPPOSITES.items()}
 _LETTERS = re.compile(r"[^\W\d_]+")
-# A narrower view moves the middle and the edges, and hides whom an ordinal counts.
-# fmt: off
-_PLACE_WORDS = frozenset({
-    "back", "background", "bottom", "bottommost", "center", "central", "centre", "closest", "corner", "edge", "far",
-    "farthest", "fifth", "first", "foreground", "fourth", "front", "furthest", "last", "left", "lefthand",
-    "leftmost", "lower", "middle", "near", "nearest", "right", "righthand", "rightmost", "second", "side", "third",
-    "top", "topmost", "upper",
-})
-# fmt: on
 _NARROWEST = 0.7
 
 
@@ -81,7 +64,7 @@ def mirror_words(expression: str) -> str:
 
 def _mirror_word(found: re.Match[str]) -> str:
     word = found.group()
-    other = _MIRRORED.get(word.lower())
+    other = MIRRORED_WORDS.get(word.lower())
     if other is None:
         return word
     return other.upper() if word.isupper() else other.capitalize() if word[0].isupper() else other
@@ -110,7 +93,7 @@ def narrow(sample: Sample, share: float, across: float, down: float) -> Sample:
         across: Where the view lies among the places it may have, 0 leftmost, 1 rightmost.
         down: Likewise, 0 uppermost.
     """
-    if any(_PLACE_WORDS & set(_LETTERS.findall(expression.lower())) for expression in sample.expressions):
+    if any(POSITION_WORDS & set(_LETTERS.findall(expression.lower())) for expression in sample.expressions):
         return sample
     height, width = sample.frames.shape[1:3]
     seen = np.zeros((height, width), dtype=np.bool_)

@@ -23,10 +23,10 @@ from refvid.model.registry import build_vocabulary
 from refvid.train.augment import Augmentation, augment
 
 TRAINING, VALIDATION = 0, 1  # streams of random numbers that never meet
-_PATIENCE = 100
+MAX_DRAWS = 100
 
 
-class Source(Protocol):
+class SampleSource(Protocol):
     """Anything that training samples can be drawn from."""
 
     def draw(self, rng: np.random.Generator, proportions: float | None = None) -> Sample:
@@ -45,17 +45,17 @@ def generator_of(seed: int, stream: int, step: int, index: int) -> np.random.Gen
     return np.random.default_rng([seed, stream, step, index + 1])
 
 
-def draw(source: Source, rng: np.random.Generator, proportions: float | None = None) -> Sample:
+def draw(source: SampleSource, rng: np.random.Generator, proportions: float | None = None) -> Sample:
     """Draws a sample of which something is said.
 
     Raises:
         RefvidError: A hundred samples had no expressions.
     """
-    for _ in range(_PATIENCE):
+    for _ in range(MAX_DRAWS):
         sample = source.draw(rng, proportions)
         if sample.expressions:
             return sample
-    raise RefvidError(f"{_PATIENCE} samples were drawn and nothing is said of any; check the data set")
+    raise RefvidError(f"{MAX_DRAWS} samples were drawn and nothing is said of any; check the data set")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Feed:
         processes: How many there are; `batch` is a multiple of it.
     """
 
-    source: Source
+    source: SampleSource
     config: ModelConfig
     batch: int
     seed: int

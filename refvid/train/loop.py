@@ -32,8 +32,6 @@ from refvid.train.optimiser import (
 from refvid.train.schedule import learning_rate
 from refvid.train.settings import TrainSettings
 
-# Called with a network and a batch it returns the loss and its parts by name; its own parameters learn as well.
-Objective = nn.Module
 SMALLEST_SCALE = 1.0  # of float16's gradients: what overflows unscaled is wrong by itself
 
 
@@ -62,7 +60,7 @@ class Trainer:
         bad_steps: Steps left out so far because their gradient was not finite.
     """
 
-    def __init__(self, network: ReferringNetwork, objective: Objective, settings: TrainSettings, team: Team) -> None:
+    def __init__(self, network: ReferringNetwork, objective: nn.Module, settings: TrainSettings, team: Team) -> None:
         """Moves the network and the objective to the device and makes their optimiser.
 
         Args:
@@ -182,12 +180,12 @@ class Trainer:
 class _Learner(nn.Module):
     """Network and objective as one module that maps a batch to its loss, which DistributedDataParallel can wrap."""
 
-    def __init__(self, network: ReferringNetwork, objective: Objective) -> None:
+    def __init__(self, network: ReferringNetwork, objective: nn.Module) -> None:
         super().__init__()
         self.network, self.objective = network, objective
 
     def forward(self, batch: Batch, options: Mapping[str, bool]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss and its parts; the options are those of `Objective` that differ from its defaults."""
+        """Return the loss and its parts; the options are those of `nn.Module` that differ from its defaults."""
         return cast(tuple[Tensor, dict[str, Tensor]], self.objective(self.network, batch, **options))
 
 

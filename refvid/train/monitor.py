@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 LOG_FILE, SAMPLES = "log.jsonl", "samples"
-Show = Callable[[int, int, dict[str, float]], object]
+OnStep = Callable[[int, int, dict[str, float]], object]
 
 
 class Monitor:
@@ -24,7 +24,7 @@ class Monitor:
     A line of the log holds means over the steps since the last one.
     """
 
-    def __init__(self, folder: Path, settings: TrainSettings, *, first: int, show: Show | None = None) -> None:
+    def __init__(self, folder: Path, settings: TrainSettings, *, first: int, show: OnStep | None = None) -> None:
         """Opens the log and takes out of it what a killed run wrote after the checkpoint it goes on from.
 
         Args:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refvid.data.place_words import DIRECTION_OR_POSITION_WORDS
 from refvid.data.sample import STRIDE, Batch
 from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
 from refvid.model.cmsa.network import CODES, CmsaNetwork
@@ -22,8 +23,7 @@ from refvid.model.interface import LEVELS, ReferringNetwork
 from refvid.model.layers.language import FIRST_WORD_ID, WordEmbedding, Words
 from refvid.model.layers.spatial import spatial_code
 from refvid.model.refvid.evidence import WordEvidence
-from refvid.train.actor_objective import LEAST_REGION, actor_loss, edge_loss, intersection_over_union
-from refvid.world.language.words import PLACE_WORDS
+from refvid.train.actor_objective import MIN_REGION, actor_loss, edge_loss, intersection_over_union
 
 LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
 FINEST_LOSS_STRIDE = 2  # or on that of finer logits, down to this
@@ -87,7 +87,7 @@ class Objective(nn.Module):
         super().__init__()
         self.settings = settings
         # "Left" is true of an actor that goes there, and said of where one is: no word's attention is taught by it.
-        ambiguous = sorted(vocabulary.ids[word] for word in PLACE_WORDS & vocabulary.ids.keys())
+        ambiguous = sorted(vocabulary.ids[word] for word in DIRECTION_OR_POSITION_WORDS & vocabulary.ids.keys())
         self.register_buffer("ambiguous", torch.tensor(ambiguous, dtype=torch.long), persistent=False)
         has_evidence = _evidence_of(network) is not None  # and with it such heads
         self.attribute_heads = nn.ModuleList(
@@ -137,9 +137,11 @@ class Objective(nn.Module):
         settings, maps = self.settings, batch.region_maps
         before = None
         if (choosing := _choosing(network)) is not None:
-            before, *responses = (answer.float() for answer in choosing.answers(levels, batch.word_ids)[:2])
+            before, *responses = (
+                answer.float() for answer in choosing.logits_before_and_after_choice(levels, batch.word_ids)[:2]
+            )
         else:
-            responses = [response.float() for response in network.respond(levels, batch.word_ids)]
+            responses = [response.float() for response in network.training_logits(levels, batch.word_ids)]
         *earlier, logits = responses
         weigh = {"foreground": settings.foreground}
         parts = dict(zip(("entropy", "dice"), mask_losses(logits, batch.masks, batch.known, **weigh), strict=True))
@@ -240,7 +242,7 @@ def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor, *,
     cells = F.avg_pool2d(masks, STRIDE)
     area = maps.sum((2, 3))  # [B, R]
     best, meant = intersection_over_union(cells.flatten(2), maps.flatten(2)).max(-1)
-    large = area >= LEAST_REGION
+    large = area >= MIN_REGION
     chosen = known & (best > 0.8) & large.gather(1, meant)
     logits = F.adaptive_avg_pool2d(logits, (maps.shape[2], maps.shape[3]))
     scores = torch.einsum("behw,brhw->ber", logits, maps) / area[:, None].clamp(min=1e-6)

@@ -45,13 +45,13 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate * group["share"]
 
 
-NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)  # of trunks that see pictures, and clips
+TRUNK_NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)  # of trunks that see pictures, and clips
 
 
 def freeze(network: nn.Module, settings: TrainSettings) -> None:
     """Takes the trunk, or the scales of its norms, from what learns, as the settings say."""
     for module in network.get_submodule("backbone").modules():
-        if settings.trunk_rate == 0 or (settings.freeze_norm and isinstance(module, NORMS)):
+        if settings.trunk_rate == 0 or (settings.freeze_norm and isinstance(module, TRUNK_NORMS)):
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(False)
 
@@ -61,7 +61,7 @@ def set_training(network: nn.Module, settings: TrainSettings) -> None:
     network.train()
     if settings.freeze_norm or settings.trunk_rate == 0:
         for module in network.get_submodule("backbone").modules():
-            if isinstance(module, NORMS):
+            if isinstance(module, TRUNK_NORMS):
                 module.eval()
 
 

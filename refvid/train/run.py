@@ -1,6 +1,6 @@
 """A whole training run: data, network, loop and the run folder, from the first step or from the last checkpoint."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,12 +12,13 @@ from refvid.data.sample import Sample
 from refvid.errors import OutputExistsError, UsageError, WeightsError
 from refvid.model.interface import ReferringNetwork
 from refvid.model.registry import build_network, build_vocabulary
+from refvid.progress import Tell, tell_nobody
 from refvid.train.augment import Augmentation
 from refvid.train.checkpoint import MODEL_FOLDER, has_state, load_state, save_state
 from refvid.train.distributed import join_team
-from refvid.train.feed import Feed, Source
+from refvid.train.feed import Feed, SampleSource
 from refvid.train.loop import Trainer, run_steps
-from refvid.train.monitor import Monitor, Show
+from refvid.train.monitor import Monitor, OnStep
 from refvid.train.objective import Objective, ObjectiveSettings, paper_objective
 from refvid.train.pictures import compare
 from refvid.train.record import RUN_FILE, Run, read_run
@@ -28,7 +29,6 @@ from refvid.train.validate import kept_back, predict, validate
 from refvid.weights import save_checkpoint
 
 PICTURED_SAMPLES = 4
-Say = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ def train(
     model: ModelChoice | None = None,
     objective: ObjectiveSettings | Literal["paper"] | None = None,
     device: str = "auto",
-    show: Show | None = None,
-    say: Say = lambda sentence: None,
+    show: OnStep | None = None,
+    say: Tell = tell_nobody,
 ) -> Outcome:
     """Begins a run and takes it to its end.
 
@@ -95,7 +95,7 @@ def train(
         if team.leads:
             folder.mkdir(parents=True, exist_ok=True)
             run.write(folder)
-        return _go(run, folder, trainer, opened.source, show, say)
+        return run_to_end(run, folder, trainer, opened.source, show, say)
 
 
 def _objective(network: ReferringNetwork, run: Run) -> Objective:
@@ -108,8 +108,8 @@ def resume(
     asked: dict[str, Any] | None = None,
     data: DataChoice | None = None,
     device: str = "auto",
-    show: Show | None = None,
-    say: Say = lambda sentence: None,
+    show: OnStep | None = None,
+    say: Tell = tell_nobody,
 ) -> Outcome:
     """Goes on with a run from its last checkpoint, as if it had never been interrupted.
 
@@ -138,7 +138,7 @@ def resume(
         if team.leads:
             run.write(folder)
             say(f"resuming {folder} after step {trainer.step} of {run.settings.steps}")
-        return _go(run, folder, trainer, source, show, say)
+        return run_to_end(run, folder, trainer, source, show, say)
 
 
 def _restore(trainer: Trainer, folder: Path) -> None:
@@ -170,7 +170,9 @@ def _moved(saved: DataChoice, asked: DataChoice | None) -> DataChoice:
     )
 
 
-def _go(run: Run, folder: Path, trainer: Trainer, source: Source, show: Show | None, say: Say) -> Outcome:
+def run_to_end(
+    run: Run, folder: Path, trainer: Trainer, source: SampleSource, show: OnStep | None, say: Tell
+) -> Outcome:
     """Takes the steps that are left and keeps the run folder."""
     settings, team = run.settings, trainer.team
     feed = Feed(source, run.config, settings.batch, settings.seed, Augmentation.of(settings), team.rank, team.processes)
@@ -179,9 +181,9 @@ def _go(run: Run, folder: Path, trainer: Trainer, source: Source, show: Show | N
             run_steps(trainer, batches, report=_nothing, save=_nothing)
         team.wait()
         return Outcome(folder / MODEL_FOLDER, trainer.step, trainer.seconds, trainer.bad_steps, {})
-    keeper = _Keeper(run, folder, trainer)
+    keeper = CheckpointWriter(run, folder, trainer)
     with closing(Monitor(folder, settings, first=trainer.step, show=show)) as monitor:
-        looker = _Looker(run, trainer, monitor, source)
+        looker = Validator(run, trainer, monitor, source)
         with closing(feed.batches(trainer.step, settings.steps, settings.workers)) as batches:
             run_steps(trainer, batches, report=monitor.step, save=keeper.save, look=looker.look)
         keeper.save_model()
@@ -193,7 +195,7 @@ def _nothing(*_: object) -> None:
     """Does nothing: the first process of the team writes and speaks."""
 
 
-class _Keeper:
+class CheckpointWriter:
     """Writes checkpoints, and with each the averaged network."""
 
     def __init__(self, run: Run, folder: Path, trainer: Trainer) -> None:
@@ -209,10 +211,10 @@ class _Keeper:
         trainer = self._trainer
         record = self._run.training_record(trainer.step, trainer.seconds, trainer.bad_steps)
         with trainer.averaged() as network:
-            save_checkpoint(network, self._run.config.renamed(training=record), self._folder / MODEL_FOLDER)
+            save_checkpoint(network, self._run.config.replace(training=record), self._folder / MODEL_FOLDER)
 
 
-class _Looker:
+class Validator:
     """Draws sample pictures and validates, every few steps.
 
     A validation takes samples that are kept back, and so do the pictures of a run that validates.
@@ -221,7 +223,7 @@ class _Looker:
         scores: Of the last validation.
     """
 
-    def __init__(self, run: Run, trainer: Trainer, monitor: Monitor, source: Source) -> None:
+    def __init__(self, run: Run, trainer: Trainer, monitor: Monitor, source: SampleSource) -> None:
         self._run, self._trainer, self._monitor, self._source = run, trainer, monitor, source
         if run.settings.validate_every:  # opened now, so that what is missing is missed before the first step
             self._source = open_data(run.data, run.settings, run.config.input_size, "validation").source

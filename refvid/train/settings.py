@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from refvid.errors import UsageError
+from refvid.model.config import Precision
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
 DecayScope = Literal["trunk", "kernels", "all"]
 
 # What may change when a run is resumed: nothing that a step's result depends on, but for its length.

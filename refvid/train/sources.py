@@ -15,14 +15,14 @@ from refvid.data.sample import Sample
 from refvid.data.sets import SETS, open_set
 from refvid.errors import RefvidError, UsageError
 from refvid.model.layers.language import split_words
-from refvid.train.feed import Source
+from refvid.train.feed import SampleSource
 from refvid.train.settings import TrainSettings
 
 LOGGER = logging.getLogger(__name__)
 
 Split = Literal["train", "validation"]
 
-MOST_EXPRESSIONS = 8
+MAX_EXPRESSIONS = 8
 _EVERY_FRAME = "all"
 
 
@@ -57,7 +57,7 @@ class OpenData:
         words: The words of its expressions, sorted.
     """
 
-    source: Source
+    source: SampleSource
     words: tuple[str, ...]
 
 
@@ -89,7 +89,7 @@ class ReferringSource:
     pictures with the expressions whose objects they keep in view.
     """
 
-    def __init__(self, dataset: ReferringSet, settings: TrainSettings, *, expressions: int = MOST_EXPRESSIONS) -> None:
+    def __init__(self, dataset: ReferringSet, settings: TrainSettings, *, expressions: int = MAX_EXPRESSIONS) -> None:
         """Takes an open data set; masks and footage are read when they are drawn.
 
         Args:

@@ -12,7 +12,7 @@ from refvid.model.config import ModelConfig
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import FIRST_WORD_ID
 from refvid.model.refvos.network import RefvosConfig
-from refvid.model.registry import CONFIGS, build_network, read_config
+from refvid.model.registry import CONFIGS, FORMER_NAMES, build_network, read_config
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
 from refvid.train.bert_weights import DEFAULT_BERT, load_bert, read_pieces
 from refvid.weights import CONFIG_FILE, DEFAULT_MODEL, read_checkpoint, run_hint
@@ -50,6 +50,7 @@ def choose_config(choice: ModelChoice) -> ModelConfig:
         WeightsError: The file does not describe a model.
     """
     name = choice.model if choice.model is not None else str(choice.start or DEFAULT_MODEL)
+    name = FORMER_NAMES.get(name, name)
     if name in CONFIGS:
         return CONFIGS[name](())
     path = Path(name).expanduser()
@@ -87,7 +88,7 @@ def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> t
     if choice.start is None:
         bert = choice.language_weights or DEFAULT_BERT
         vocabulary = read_pieces(bert) if reads_pieces else _joined(config.vocabulary, words)
-        config = config.renamed(vocabulary=vocabulary, training={})
+        config = config.replace(vocabulary=vocabulary, training={})
         network = build_network(config)
         if reads_pieces:
             load_bert(network, bert)
@@ -99,7 +100,7 @@ def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> t
         raise UsageError("--backbone-weights and --start both give weights of the trunk; leave one of them out")
     trained, known = read_checkpoint(choice.start)
     vocabulary = known.vocabulary if reads_pieces else _joined(known.vocabulary, words)
-    config = config.renamed(vocabulary=vocabulary, training=known.training)
+    config = config.replace(vocabulary=vocabulary, training=known.training)
     network = build_network(config)
     _transplant(trained.state_dict(), network, choice.start)
     return network, config

@@ -12,10 +12,10 @@ from refvid.metrics.regions import THRESHOLDS, iou, mean_iou, overall_iou, preci
 from refvid.model.config import ModelConfig
 from refvid.model.interface import ReferringNetwork
 from refvid.model.letterbox import Letterbox
-from refvid.train.feed import VALIDATION, Source, collate_for, draw, generator_of, move
+from refvid.train.feed import VALIDATION, SampleSource, collate_for, draw, generator_of, move
 
 
-def kept_back(source: Source, seed: int, count: int) -> list[Sample]:
+def kept_back(source: SampleSource, seed: int, count: int) -> list[Sample]:
     """Draws the samples of a validation: the same for the same seed, whatever was drawn for training."""
     return [draw(source, generator_of(seed, VALIDATION, 0, index)) for index in range(count)]
 

@@ -9,7 +9,7 @@ import numpy as np
 from refvid.errors import UnavailableError, VideoError
 from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.pyav_reader import PyAVReader
-from refvid.video.timeline import Source
+from refvid.video.timeline import ProbedSource
 
 # decord measures times from zero in seconds as float32.
 _TIME_TOLERANCE = 2e-3
@@ -40,7 +40,7 @@ class DecordReader:
 
     name = "decord"
 
-    def __init__(self, source: Source, start: int, stop: int, *, hand_over: bool = False) -> None:
+    def __init__(self, source: ProbedSource, start: int, stop: int, *, hand_over: bool = False) -> None:
         self.info: VideoInfo = source.info
         self.frame_total = stop - start
         self.span = source.span(start, stop)
@@ -111,7 +111,7 @@ class DecordReader:
         )
 
 
-def _open(source: Source) -> Any:
+def _open(source: ProbedSource) -> Any:
     if not decord_installed():
         raise UnavailableError("decord is not installed on this machine: leave --reader out or use --reader pyav")
     import decord

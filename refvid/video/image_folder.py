@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 from refvid.errors import VideoError
 from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.picture import PICTURE_ERRORS
-from refvid.video.timeline import Source
+from refvid.video.timeline import ProbedSource
 
 FRAME_RATE = Fraction(25)  # images carry no times
 # GIF is missing on purpose: it is a video and PyAV reads it.
@@ -44,7 +44,7 @@ def is_image(path: Path) -> bool:
         return False
 
 
-def scan_image(path: Path) -> Source:
+def scan_image(path: Path) -> ProbedSource:
     """Probes one image.
 
     Raises:
@@ -56,7 +56,7 @@ def scan_image(path: Path) -> Source:
     return _source(path, [path], "image")
 
 
-def scan_folder(folder: Path) -> Source:
+def scan_folder(folder: Path) -> ProbedSource:
     """Probes a folder of frames: natural order of their names, all of one size.
 
     Raises:
@@ -79,7 +79,7 @@ class ImageReader:
 
     name = "images"
 
-    def __init__(self, source: Source, start: int, stop: int) -> None:
+    def __init__(self, source: ProbedSource, start: int, stop: int) -> None:
         self.info: VideoInfo = source.info
         self.frame_total = stop - start
         self.span = source.span(start, stop)
@@ -115,7 +115,7 @@ class ImageReader:
             yield Frame(index, self._source.time(index), self._source.duration(index), pixels, name=paths[index].stem)
 
 
-def _source(path: Path, paths: list[Path], kind: str) -> Source:
+def _source(path: Path, paths: list[Path], kind: str) -> ProbedSource:
     size, codec, mode = _measure(paths[0])
     for other in paths[1:]:
         if (found := _measure(other)[0]) != size:
@@ -137,7 +137,7 @@ def _source(path: Path, paths: list[Path], kind: str) -> Source:
         codec=codec,
         pixel_format=mode,
     )
-    return Source(info, pts=range(len(paths)), last_duration=gap, expected=len(paths))
+    return ProbedSource(info, pts=range(len(paths)), last_duration=gap, expected=len(paths))
 
 
 def _measure(path: Path) -> tuple[tuple[int, int], str, str]:

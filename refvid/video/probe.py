@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 from refvid.errors import VideoError
 from refvid.video.frame import ColourTags, VideoInfo
 from refvid.video.image_folder import is_image, scan_folder, scan_image
-from refvid.video.timeline import Source, average_rate, has_variable_rate
+from refvid.video.timeline import ProbedSource, average_rate, has_variable_rate
 
 _FALLBACK_RATE = Fraction(25)
 _NOT_VIDEO = frozenset({"tty"})  # FFmpeg paints any *.txt as ANSI art
@@ -34,7 +34,7 @@ def probe(path: Path) -> VideoInfo:
     return scan(path).info
 
 
-def scan(path: Path) -> Source:
+def scan(path: Path) -> ProbedSource:
     """Probes `path` and lists the presentation times of its frames; the packets are read, but only one is decoded.
 
     Raises:
@@ -108,7 +108,7 @@ class _Packets:
     last: tuple[int, int] = (-(2**63), 0)  # pts and duration of the packet shown last
 
 
-def _scan_container(path: Path, container: InputContainer) -> Source:
+def _scan_container(path: Path, container: InputContainer) -> ProbedSource:
     stream = picture_stream(path, container)
     found = _read_packets(container, stream)
     if found.first is None or not found.pts:
@@ -132,7 +132,7 @@ def _scan_container(path: Path, container: InputContainer) -> Source:
         last = gap or 1 / next(iter(nominal), _FALLBACK_RATE)
     rate = average_rate(pts, time_base, last, nominal)
     info = _describe(path, container, stream, found.first, pts, time_base, last, rate)
-    return Source(
+    return ProbedSource(
         info,
         pts=pts,
         last_duration=last,

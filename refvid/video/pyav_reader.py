@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 from refvid.errors import VideoError
 from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.probe import open_container, picture_stream
-from refvid.video.timeline import Source
+from refvid.video.timeline import ProbedSource
 
 # Seconds before the wanted frame at which a key frame is looked for, in turn, before decoding from the beginning.
 _SEEK_BACK = (0, 1, 10)
@@ -30,7 +30,7 @@ class PyAVReader:
 
     name = "pyav"
 
-    def __init__(self, source: Source, start: int, stop: int) -> None:
+    def __init__(self, source: ProbedSource, start: int, stop: int) -> None:
         self.info: VideoInfo = source.info
         self.frame_total = stop - start
         self.span = source.span(start, stop)

@@ -15,7 +15,7 @@ from refvid.errors import VideoError
 from refvid.video.frame import Pixels
 from refvid.video.probe import scan
 from refvid.video.pyav_reader import PyAVReader
-from refvid.video.timeline import Source
+from refvid.video.timeline import ProbedSource
 
 _KEPT_SCANS = 256  # a scan reads every packet: a fifth of the cost of a clip
 
@@ -64,7 +64,7 @@ def read_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], 
     return np.stack([found[index] for index in nearest]), present
 
 
-def _decode(source: Source, start: int, stop: int) -> dict[int, Pixels]:
+def _decode(source: ProbedSource, start: int, stop: int) -> dict[int, Pixels]:
     """Return the frames of a range that can be decoded, by index."""
     found: dict[int, Pixels] = {}
     with PyAVReader(source, start, stop) as reader:
@@ -79,7 +79,7 @@ def _decode(source: Source, start: int, stop: int) -> dict[int, Pixels]:
     return found
 
 
-def _scanned(path: Path) -> Source:
+def _scanned(path: Path) -> ProbedSource:
     try:
         state = path.stat()
     except OSError:
@@ -88,6 +88,6 @@ def _scanned(path: Path) -> Source:
 
 
 @lru_cache(maxsize=_KEPT_SCANS)
-def _scan_once(path: Path, modified: int, size: int) -> Source:
+def _scan_once(path: Path, modified: int, size: int) -> ProbedSource:
     """Scan a file; its state is part of the key, so that one that is written anew is scanned anew."""
     return scan(path)

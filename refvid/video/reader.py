@@ -14,7 +14,7 @@ from refvid.video.image_folder import ImageReader
 from refvid.video.position import frame_range
 from refvid.video.probe import scan
 from refvid.video.pyav_reader import PyAVReader
-from refvid.video.timeline import Source
+from refvid.video.timeline import ProbedSource
 
 ReaderName = Literal["auto", "decord", "pyav"]
 
@@ -111,7 +111,7 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
     return "decord" if suits and decord_installed() else "pyav"
 
 
-def _decord_is_safe(source: Source) -> bool:
+def _decord_is_safe(source: ProbedSource) -> bool:
     """What `VideoInfo` does not tell: damage and the container.
 
     In MPEG-TS decord repeats neighbours for frames it cannot place.

@@ -32,7 +32,7 @@ EXPRESSION_COLOURS: tuple[Colour, ...] = (
     (60, 100, 235),  # blue
 )
 TINT = 0.38
-MOST_INDICES = 255  # of a palette image
+MAX_INDICES = 255  # of a palette image
 EDGE_MARGIN = 8  # pixels of true colour around a transparent video's objects, or black bleeds into their edges
 HALO = 0.45  # darkness of the rim that sets the outline off from a background of its own colour
 

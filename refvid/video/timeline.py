@@ -10,7 +10,7 @@ from refvid.video.frame import VideoInfo
 
 
 @dataclass(frozen=True)
-class Source:
+class ProbedSource:
     """A probed source: what `VideoInfo` tells the world, and what only the readers need.
 
     Attributes:

@@ -16,7 +16,7 @@ from refvid.video.folder_writer import FolderSink
 from refvid.video.frame import Frame, Masks, VideoInfo
 from refvid.video.image_writer import ImageSink
 from refvid.video.output_format import OutputFormat, is_folder_output
-from refvid.video.render import MOST_INDICES, Painter, painter, parse_colour
+from refvid.video.render import MAX_INDICES, Painter, painter, parse_colour
 from refvid.video.rle_writer import RleSink
 from refvid.video.time_range import TimeRange
 from refvid.video.video_writer import VideoSink
@@ -166,8 +166,8 @@ def open_writer(
     """
     if not expressions:
         raise UsageError("give at least one expression")
-    if format is OutputFormat.PNG and len(expressions) > MOST_INDICES:
-        raise UsageError(f"the format png tells {MOST_INDICES} expressions apart, not {len(expressions)}")
+    if format is OutputFormat.PNG and len(expressions) > MAX_INDICES:
+        raise UsageError(f"the format png tells {MAX_INDICES} expressions apart, not {len(expressions)}")
     _check_source_stays(output, info)
     # Files of one picture are lossless or opaque: no margin of true colours around the object is needed.
     drawn = OutputFormat.RGBA if info.kind == "image" and format is OutputFormat.ALPHA else format

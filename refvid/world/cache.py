@@ -18,7 +18,7 @@ _RECORD = "refvid-scenes.json"
 
 
 @dataclass(frozen=True)
-class Told:
+class TrainingScene:
     """What training needs of a scene.
 
     Attributes:
@@ -34,7 +34,7 @@ class Told:
     references: tuple[Reference, ...]
 
     @classmethod
-    def of(cls, scene: Scene) -> "Told":
+    def of(cls, scene: Scene) -> "TrainingScene":
         """Return what training needs of a scene."""
         middle = scene.instances[len(scene.instances) // 2]
         return cls(scene.frames, middle, tuple(words_of(facts) for facts in scene.actors), scene.references)
@@ -69,7 +69,7 @@ class SceneCache:
         if kept != origin:
             raise UsageError(f"the scenes in '{folder}' were made with {kept}, not with {origin}; give another --cache")
 
-    def get(self, name: str, rng: np.random.Generator, draw: Callable[[np.random.Generator], Scene]) -> Told:
+    def get(self, name: str, rng: np.random.Generator, draw: Callable[[np.random.Generator], Scene]) -> TrainingScene:
         """Return a random one of the scenes of a name.
 
         Args:
@@ -81,13 +81,13 @@ class SceneCache:
         path = self.folder / name / f"{number:05d}.npz"
         told = _read(path)
         if told is None:
-            told = Told.of(draw(np.random.default_rng([number, *name.encode()])))
+            told = TrainingScene.of(draw(np.random.default_rng([number, *name.encode()])))
             path.parent.mkdir(exist_ok=True)
             _write(path, told)
         return told
 
 
-def _write(path: Path, told: Told) -> None:
+def _write(path: Path, told: TrainingScene) -> None:
     facts = {
         "words": [sorted(words) for words in told.words],
         "references": [[r.expression, r.actor, sorted(r.ways)] for r in told.references],
@@ -97,13 +97,13 @@ def _write(path: Path, told: Told) -> None:
         np.savez(temporary, frames=told.frames, middle=told.middle, facts=packed)
 
 
-def _read(path: Path) -> Told | None:
+def _read(path: Path) -> TrainingScene | None:
     """Return a kept scene, None where there is none or it is damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             facts = json.loads(kept["facts"].tobytes())
             words = tuple(frozenset(words) for words in facts["words"])
             references = tuple(Reference(said, actor, frozenset(ways)) for said, actor, ways in facts["references"])
-            return Told(kept["frames"], kept["middle"], words, references)
+            return TrainingScene(kept["frames"], kept["middle"], words, references)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

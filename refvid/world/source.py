@@ -9,7 +9,7 @@ from typing import Literal, cast
 import numpy as np
 
 from refvid.data.sample import Sample
-from refvid.world.cache import SceneCache, Told
+from refvid.world.cache import SceneCache, TrainingScene
 from refvid.world.language.grammar import VOCABULARY as GRAMMAR_WORDS
 from refvid.world.language.part_grammar import WORDS as PART_WORDS
 from refvid.world.scene import Reference, Scene
@@ -99,7 +99,7 @@ class WorldSource:
             name = f"{chosen}-{width}x{height}-{self.frames}x{self.frame_stride}"
             told = self._cache.get(name, rng, draw)
         else:
-            told = Told.of(draw(rng))
+            told = TrainingScene.of(draw(rng))
         return replace(sample_of(told, rng, self.expressions), frame_stride=self.frame_stride)
 
     def _draw_scene(self, chosen: str, width: int, height: int, rng: np.random.Generator) -> Scene:
@@ -111,9 +111,9 @@ class WorldSource:
         return draw_scene(rng, frames=self.frames, stride=self.frame_stride, width=width, height=height, mode=mode)
 
 
-def sample_of(scene: Scene | Told, rng: np.random.Generator, expressions: int) -> Sample:
+def sample_of(scene: Scene | TrainingScene, rng: np.random.Generator, expressions: int) -> Sample:
     """Return a scene with some of its expressions and with all its actors as regions."""
-    told = Told.of(scene) if isinstance(scene, Scene) else scene
+    told = TrainingScene.of(scene) if isinstance(scene, Scene) else scene
     references, middle = _choose(told.references, rng, expressions), told.middle
     empty = np.zeros(middle.shape, np.bool_)
     masks = [empty if reference.actor is None else middle == reference.actor + 1 for reference in references]

@@ -20,7 +20,7 @@ from refvid.data.referring import ReferringSet, ReferringVideo, Rules, Target
 from refvid.data.sets import SETS, open_set
 from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import Origin, evaluate
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
 from refvid.evaluation.submissions import RECORD, Submission
 from refvid.world.output.make import WorldPlan, make_world
 from tests.evaluation.small_set import FRAMES as SMALL_FRAMES
@@ -229,7 +229,7 @@ class _Interrupted(ModelMasks):
     asked: ClassVar[list[str]] = []
     at: ClassVar[int] = 2
 
-    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, Found]]:
+    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
         self.asked.append(video.name)
         if len(self.asked) == self.at:
             raise KeyboardInterrupt

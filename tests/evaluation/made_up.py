@@ -9,7 +9,7 @@ import numpy as np
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
 from refvid.evaluation.run import Evaluation
 from refvid.evaluation.scoring import SampleRow
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
 
 WIDTH, HEIGHT = 60, 40
 TOP, BOTTOM, LEFT, RIGHT = 8, 28, 10, 30  # of the object in every frame
@@ -53,15 +53,15 @@ class ShiftedMasks:
         self.shifts = shifts
         self.asked: list[str] = []
 
-    def masks(self, video: Any) -> Iterator[tuple[Target, Found]]:
+    def masks(self, video: Any) -> Iterator[tuple[Target, FrameMasks]]:
         yield from ((target, self.masks_at(video, target)) for target in video.targets)
 
-    def masks_at(self, video: Any, target: Target) -> Found:
+    def masks_at(self, video: Any, target: Target) -> FrameMasks:
         self.asked.append(video.name)
         mask = np.zeros((1, HEIGHT, WIDTH), bool)
         shift = self.shifts[video.name]
         mask[0, TOP:BOTTOM, LEFT + shift : RIGHT + shift] = True
-        return Found(mask, np.array([0.75]))
+        return FrameMasks(mask, np.array([0.75]))
 
 
 def row_of(video: str, text: str, shift: int, **changes: Any) -> SampleRow:

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.data.referring import Expression, ReferringSet, ReferringVideo, Rules, Target
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
 from tests.clips import frame_pixels
 
 WIDTH, HEIGHT, FRAMES = 80, 46, 12
@@ -107,18 +107,18 @@ class Source:
     breaks_at: str | None = None
     asked: list[str] = field(default_factory=list)
 
-    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, Found]]:
+    def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
         self.asked.append(video.name)
         for number, target in enumerate(video.targets):
             if video.name == self.breaks_at and number == 1:
                 raise KeyboardInterrupt
             yield target, self.masks_at(video, target)
 
-    def masks_at(self, video: ReferringVideo, target: Target) -> Found:
+    def masks_at(self, video: ReferringVideo, target: Target) -> FrameMasks:
         truth = video.truth(target)
         assert truth is not None
         masks = truth if self.change is None else self.change(truth)
-        return Found(masks, np.where(masks.any(axis=(1, 2)), self.confidence, np.nan))
+        return FrameMasks(masks, np.where(masks.any(axis=(1, 2)), self.confidence, np.nan))
 
 
 def one_pixel_right(masks: Masks) -> Masks:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from refvid.evaluation.footage import footage_notes, is_stretched, look_at
+from refvid.evaluation.footage import footage_notes, inspect_footage, is_stretched
 from tests.evaluation.small_set import HEIGHT, WIDTH, SmallVideo, small_video
 
 Size = tuple[int, int]
@@ -51,9 +51,9 @@ def test_odd_videos_are_counted_and_the_first_is_named() -> None:
         scaled("turned", (HEIGHT, WIDTH)),
         small_video("shorter", frames=2),
     )
-    assert footage_notes({video.name: look_at(video) for video in videos}) == (
+    assert footage_notes({video.name: inspect_footage(video) for video in videos}) == (
         "4 annotated frames after the end of the footage, in 2 videos (short the first): the last frame there is "
         "stands in.",
         "2 videos of other proportions than the masks, and stretched to them: square is 46x46 and its masks are 80x46.",
     )
-    assert footage_notes({"good": look_at(videos[0])}) == ()
+    assert footage_notes({"good": inspect_footage(videos[0])}) == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from refvid.data.referring import ReferringSet, Rules
-from refvid.evaluation.footage import Oddity
+from refvid.evaluation.footage import FootageIssue
 from refvid.evaluation.journal import Finished, Journal, evaluation_key, journal_path, model_digest
 from refvid.evaluation.scoring import score_video
 from refvid.weights import LoadedModel, load_model
@@ -22,7 +22,7 @@ def finished(name: str = "clip") -> Finished:
     rows = score_video(video, CONTOUR, Source(one_pixel_right).masks(video))
     rows[0] = replace(rows[0], confidence=1 / 3, j=2 / 7)
     rows[1] = replace(rows[1], confidence=None, f=None, instance=None)
-    return Finished(name, tuple(rows), {f"{name}/1/00001": 0.1 + 0.2}, 1 / 7, Oddity(2, ((90, 64), (80, 46))))
+    return Finished(name, tuple(rows), {f"{name}/1/00001": 0.1 + 0.2}, 1 / 7, FootageIssue(2, ((90, 64), (80, 46))))
 
 
 def test_rows_are_read_back_to_the_last_bit(tmp_path: Path) -> None:

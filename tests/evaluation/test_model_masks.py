@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from refvid.data.referring import Target
 from refvid.errors import UnavailableError, UsageError
 from refvid.evaluation.model_masks import ModelMasks
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
 from refvid.inference import segmenter as segmenter_module
 from refvid.inference.segmenter import Segmenter, windows
 from refvid.masks.finish import Segmented
-from refvid.masks.threshold import cut_out
+from refvid.masks.threshold import threshold_maps
 from refvid.weights import LoadedModel
 from tests.clips import frame_pixels
 from tests.evaluation.small_set import FRAMES, HEIGHT, WIDTH, SmallVideo, small_set, small_video
@@ -67,7 +67,7 @@ def test_targets_equal_the_stream_over_the_whole_video(model: LoadedModel, at: t
         asked.append(indices)
         return pixels()[list(indices)]
 
-    found = list(Segmenter(model).targets(read, FRAMES, {index: (0, 1, 2) for index in at}, TEXTS))
+    found = list(Segmenter(model).segment_frames(read, FRAMES, {index: (0, 1, 2) for index in at}, TEXTS))
     assert [one.item for one in found] == list(at)
     for one in found:
         assert same(one.masks, whole[one.item].masks)
@@ -104,7 +104,7 @@ def test_long_windows_are_read_in_parts_and_many_expressions_go_through_in_parts
 
     monkeypatch.setattr(model.folded, "segment", count_expressions)
     wanted = {index: (0, 1, 2) for index in range(FRAMES)}
-    found = list(Segmenter(model).targets(read, FRAMES, wanted, TEXTS))
+    found = list(Segmenter(model).segment_frames(read, FRAMES, wanted, TEXTS))
     assert sizes == [5, 5, 2]
     assert batches == [2, 1] * FRAMES
     assert all(same(one.masks, whole[one.item].masks) for one in found)
@@ -112,7 +112,7 @@ def test_long_windows_are_read_in_parts_and_many_expressions_go_through_in_parts
 
 def test_each_frame_gets_the_expressions_that_it_wants(model: LoadedModel) -> None:
     whole = stream(model)
-    found = Segmenter(model).targets(lambda indices: pixels()[list(indices)], FRAMES, {3: [2], 4: [2, 0]}, TEXTS)
+    found = Segmenter(model).segment_frames(lambda indices: pixels()[list(indices)], FRAMES, {3: [2], 4: [2, 0]}, TEXTS)
     third, fourth = found
     assert same(third.masks, whole[3].masks[[2]])
     assert same(fourth.masks, whole[4].masks[[2, 0]])
@@ -120,18 +120,20 @@ def test_each_frame_gets_the_expressions_that_it_wants(model: LoadedModel) -> No
 
 def test_rivals_share_no_pixel_and_the_most_probable_wins(model: LoadedModel) -> None:
     values = torch.tensor([[[0.9, 0.6, 0.2]], [[0.7, 0.8, 0.3]], [[0.8, 0.9, 0.1]]])  # [3, 1, 3]
-    free = cut_out(values, 0.5)
+    free = threshold_maps(values, 0.5)
     assert free[:, 0].tolist() == [[True, True, False]] * 3
-    assert cut_out(values, 0.5, ["a", "a", "b"])[:, 0].tolist() == [
+    assert threshold_maps(values, 0.5, ["a", "a", "b"])[:, 0].tolist() == [
         [True, False, False],
         [False, True, False],
         [True, True, False],
     ]
-    assert torch.equal(cut_out(values, 0.5, [0, 1, 2]), free)
+    assert torch.equal(threshold_maps(values, 0.5, [0, 1, 2]), free)
     wanted = {5: (0, 1, 2)}
     apart, free_masks = (
         next(
-            Segmenter(model).targets(lambda indices: pixels()[list(indices)], FRAMES, wanted, TEXTS, rivals=rivals)
+            Segmenter(model).segment_frames(
+                lambda indices: pixels()[list(indices)], FRAMES, wanted, TEXTS, rivals=rivals
+            )
         ).masks
         for rivals in (["r"] * 3, None)
     )
@@ -157,13 +159,13 @@ def test_a_refiner_is_shared_by_videos(model: LoadedModel, monkeypatch: pytest.M
 
 def test_no_words_and_no_package_are_sentences(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="'!!' has no words"):
-        next(Segmenter(model).targets(lambda indices: pixels()[list(indices)], FRAMES, {0: [0]}, ["!!"]))
+        next(Segmenter(model).segment_frames(lambda indices: pixels()[list(indices)], FRAMES, {0: [0]}, ["!!"]))
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UnavailableError, match="pydensecrf"), ModelMasks(Segmenter(model, refine=True)):
         pass
 
 
-def masks_of(model: LoadedModel, video: SmallVideo, *, exclusive: bool = False) -> dict[str, Found]:
+def masks_of(model: LoadedModel, video: SmallVideo, *, exclusive: bool = False) -> dict[str, FrameMasks]:
     with ModelMasks(Segmenter(model), exclusive=exclusive) as source:
         return {target.name: found for target, found in source.masks(video)}
 

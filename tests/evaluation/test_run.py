@@ -31,13 +31,13 @@ def four(**settings: object) -> ReferringSet:
 
 def test_perfect_masks_score_one_and_progress_is_told() -> None:
     told: list[tuple[int, int]] = []
-    evaluation = evaluate("a2d", four(notes=("An oddity.",)), Source(), MODEL, notes=("Another.",), seed=7,
+    evaluation = evaluate("a2d", four(notes=("An issue.",)), Source(), MODEL, notes=("Another.",), seed=7,
                           progress=lambda done, total: told.append((done, total)))  # fmt: skip
     assert told == [(3, 12), (6, 12), (9, 12), (12, 12)]
     assert evaluation.scores["p@0.9"] == evaluation.scores["overall_iou"] == evaluation.scores["ap_coco"] == 1
     assert len(evaluation.rows) == 24
     assert [row.video for row in evaluation.rows[::6]] == list(NAMES)
-    assert evaluation.notes == ("An oddity.", "Another.")
+    assert evaluation.notes == ("An issue.", "Another.")
     assert evaluation.counts == {"videos": 4, "frames": 12, "expressions": 8, "samples": 24}
     assert evaluation.seconds > 0
 
@@ -182,10 +182,10 @@ def test_masks_without_public_truth_are_stored_and_not_scored(tmp_path: Path) ->
 
 
 def test_the_first_videos_are_said_to_be_a_part() -> None:
-    part = first_videos(four(notes=("An oddity.",)), 3)
+    part = first_videos(four(notes=("An issue.",)), 3)
     assert [video.name for video in part.videos] == list(NAMES[:3])
     assert part.notes == (
-        "An oddity.",
+        "An issue.",
         "Only the first 3 of 4 videos count: the scores are of a part of the split.",
     )
     assert count(part) == {"videos": 3, "frames": 9, "expressions": 6, "samples": 18}

@@ -9,7 +9,7 @@ import pytest
 from refvid.data.referring import Expression, Rules, Target
 from refvid.errors import RefvidError
 from refvid.evaluation.scoring import SampleRow, _pair, score_video, summarise
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
 from tests.evaluation.small_set import HEIGHT, WIDTH, Masks, Source, box, one_pixel_right, small_set, small_video
 
 CONTOUR = Rules(measure="contour")
@@ -17,9 +17,9 @@ HUNGARIAN = Rules(measure="contour", matching="hungarian")
 ONE = np.array([0.5])
 
 
-def found_of(*masks: Masks, confidence: float = 0.5) -> Found:
+def found_of(*masks: Masks, confidence: float = 0.5) -> FrameMasks:
     stacked = np.stack(masks)
-    return Found(stacked, np.where(stacked.any(axis=(1, 2)), confidence, np.nan))
+    return FrameMasks(stacked, np.where(stacked.any(axis=(1, 2)), confidence, np.nan))
 
 
 def test_a_row_counts_pixels() -> None:
@@ -145,7 +145,7 @@ def test_matching_forgives_swapped_objects() -> None:
 def test_matching_is_of_the_whole_video_and_of_each_run_alone() -> None:
     video = small_video(texts=("man", "dog"), at=(1, 5, 10), runs=("1", "2"))
 
-    def masks() -> list[tuple[Target, Found]]:
+    def masks() -> list[tuple[Target, FrameMasks]]:
         swapped = []
         for number, target in enumerate(video.targets):
             truth = video.truth(target)
@@ -213,7 +213,7 @@ def test_nothing_to_score_is_not_a_number() -> None:
 
 def test_misuse_is_a_sentence() -> None:
     video = small_video(texts=("man",), at=(1,))
-    turned = Found(np.zeros((1, WIDTH, HEIGHT), np.bool_), ONE)
+    turned = FrameMasks(np.zeros((1, WIDTH, HEIGHT), np.bool_), ONE)
     with pytest.raises(RefvidError, match=r"clip, frame 00001: the masks are 46x80, but the data set's are 80x46"):
         score_video(video, Rules(), [(video.targets[0], turned)])
     with pytest.raises(RefvidError, match="not public"):

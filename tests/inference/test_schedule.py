@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from refvid.inference.schedule import Way, share_cores, usable_cores, where_stages_overlap
+from refvid.inference.schedule import Overlap, share_cores, usable_cores, where_stages_overlap
 from refvid.inference.segmenter import Segmenter
 from refvid.inference.video import SegmentOptions, open_output, segment_video
 from refvid.video.output_format import OutputFormat, resolve_output
@@ -26,15 +26,15 @@ from tests.clips import make_clip, variable_times
 EXPRESSIONS = ["man in red shirt", "the dog"]
 
 
-@pytest.fixture(autouse=True, params=["in the network"])
-def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Way:
+@pytest.fixture(autouse=True, params=["network"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Overlap:
     """Which stages have threads, whatever the machine."""
-    chosen: Way = request.param
+    chosen: Overlap = request.param
     monkeypatch.setattr("refvid.inference.schedule.where_stages_overlap", lambda device: chosen)
     return chosen
 
 
-in_threads = pytest.mark.parametrize("way", ["in the network", "beside the network"], indirect=True)
+in_threads = pytest.mark.parametrize("way", ["network", "io"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +138,7 @@ def test_an_error_of_any_stage_leaves_no_thread_and_no_file(
 
 @in_threads
 def test_each_stage_has_its_thread(
-    clip: Path, model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+    clip: Path, model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Overlap
 ) -> None:
     """Containers are not made for two threads; the user's own function is called in the user's thread."""
     seen: dict[str, set[str]] = {"progress": set()}
@@ -151,8 +151,8 @@ def test_each_stage_has_its_thread(
     )  # fmt: skip
     own = threading.current_thread().name
     threads = {"read": "read", "encode": own, "enhance": own, "network": own, "masks": "masks", "write": "write"}
-    if way == "in the network":
-        threads = {"read": "encode", "encode": "encode", "enhance": "enhance", "network": "respond"}
+    if way == "network":
+        threads = {"read": "encode", "encode": "encode", "enhance": "enhance", "network": "decode"}
         threads |= {"masks": "write", "write": "write"}
     names = {place: {name if name == own else f"refvid {name}"} for place, name in threads.items()}
     assert seen == {**names, "finish": {own}, "progress": {own}}
@@ -208,10 +208,10 @@ def test_cores_are_shared_out_between_the_parts_of_the_network(monkeypatch: pyte
     assert (shares[8], shares[16]) == ((3, 2, 2), (5, 5, 5))
     assert all(min(share) >= 1 and sum(share) <= max(3, cores - 1) for cores, share in shares.items())
     monkeypatch.setattr("refvid.inference.schedule.usable_cores", lambda: 1)
-    assert where_stages_overlap(torch.device("cpu")) == "in turn"
+    assert where_stages_overlap(torch.device("cpu")) == "none"
     monkeypatch.setattr("refvid.inference.schedule.usable_cores", lambda: 2)
-    assert where_stages_overlap(torch.device("cpu")) == "in the network"
-    assert where_stages_overlap(torch.device("cuda")) == "beside the network"
+    assert where_stages_overlap(torch.device("cpu")) == "network"
+    assert where_stages_overlap(torch.device("cuda")) == "io"
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs the cores a process may run on")
@@ -228,7 +228,7 @@ def test_a_core_that_the_process_or_pytorch_may_not_use_does_not_count(monkeypat
 
 @in_threads
 def test_a_slow_writer_holds_the_reader_back(
-    model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Way
+    model: LoadedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: Overlap
 ) -> None:
     """However long the video, memory holds the frames of the channels and of the network's window."""
     long = make_clip(tmp_path / "long.mp4", frames=80, size=(80, 46))
@@ -243,7 +243,7 @@ def test_a_slow_writer_holds_the_reader_back(
         intercept(monkeypatch, place, lambda place=place: count(place))
     segment_video(long, ["dog"], tmp_path / "out.mp4", model=model, options=SegmentOptions(reader="pyav"))
     window = model.config.frame_radius + 1
-    channels = 3 + 3 + 3 if way == "in the network" else 8 + 8 + 8
+    channels = 3 + 3 + 3 if way == "network" else 8 + 8 + 8
     assert channels / 3 < max(leads) <= channels + window + 4
     assert counts == {"read": 80, "write": 80}
 
@@ -293,7 +293,7 @@ def start(*arguments: object) -> "subprocess.Popen[str]":
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT to another process")
 @pytest.mark.timeout(120)
 @in_threads
-def test_ctrl_c_stops_every_stage(clip: Path, checkpoint: Path, tmp_path: Path, way: Way) -> None:
+def test_ctrl_c_stops_every_stage(clip: Path, checkpoint: Path, tmp_path: Path, way: Overlap) -> None:
     """In one process, run after run; the processes that refine get it too."""
     places = [place for place in PLACES if place != "refine" or importlib.util.find_spec("pydensecrf")]
     with start(way, clip, checkpoint, tmp_path, *(PLACES[place] for place in places)) as process:
@@ -311,7 +311,7 @@ def test_ctrl_c_stops_every_stage(clip: Path, checkpoint: Path, tmp_path: Path, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
-def test_a_kill_ends_the_program_and_leaves_nothing(clip: Path, checkpoint: Path, tmp_path: Path, way: Way) -> None:
+def test_a_kill_ends_the_program_and_leaves_nothing(clip: Path, checkpoint: Path, tmp_path: Path, way: Overlap) -> None:
     with start(way, clip, checkpoint, tmp_path, PLACES["write"]) as process:
         try:
             assert process.stdout is not None

@@ -17,7 +17,7 @@ from torch import Tensor
 from refvid.data.sample import Sample
 from refvid.errors import UnavailableError, UsageError
 from refvid.inference.segmenter import Segmenter, pick_precision
-from refvid.inference.stages import Answered, Encoded, bytes_held
+from refvid.inference.stages import Encoded, FrameLogits, bytes_held
 from refvid.masks.finish import PlainFinisher, RefinedFinisher
 from refvid.masks.threshold import logit_cut, mean_confidence, plain_masks, probability_cut
 from refvid.model.letterbox import Letterbox
@@ -94,17 +94,17 @@ def test_the_network_in_three_threads_answers_as_in_one(model: LoadedModel) -> N
     """Each part has a thread of its own, and none knows what is set in another thread."""
     texts = ["dog", "man in red shirt"]
 
-    def elsewhere(run: Callable[[], Iterable[Encoded[int]] | Iterable[Answered[int]]]) -> list[Any]:
+    def elsewhere(run: Callable[[], Iterable[Encoded[int]] | Iterable[FrameLogits[int]]]) -> list[Any]:
         with ThreadPoolExecutor(1) as thread:
             return thread.submit(lambda: list(run())).result()
 
     for precision in ("float32", "bfloat16"):
         segmenter = Segmenter(model, precision=precision)
         prepared = list(segmenter.prepare(enumerate(video(5))))
-        expected = list(segmenter.answer(prepared, texts))
+        expected = list(segmenter.predict(prepared, texts))
         encoded = elsewhere(partial(segmenter.encode, prepared))
         enhanced = elsewhere(partial(segmenter.enhance, encoded))
-        found = elsewhere(partial(segmenter.respond, enhanced, texts))
+        found = elsewhere(partial(segmenter.decode, enhanced, texts))
         assert [each.item for each in found] == [0, 1, 2, 3, 4]
         for one, other in zip(found, expected, strict=True):
             assert one.pixels is other.pixels
@@ -121,9 +121,9 @@ def test_the_seconds_of_all_parts_count_as_the_networks(model: LoadedModel, monk
     enhanced = list(segmenter.enhance(encoded))
     assert sum(frame.seconds for frame in enhanced) == 4 * 1 + 4 * 1 + 2 * 1, "two frames come out of the stream's end"
     assert segmenter.timings["network"] == 0
-    list(segmenter.respond(enhanced, ["dog"]))
+    list(segmenter.decode(enhanced, ["dog"]))
     assert segmenter.timings["network"] == 10 + 4 * 2, "the logits, and the wait for a GPU"
-    (_,) = segmenter.targets(lambda indices: video(4)[list(indices)], 4, {1: (0,)}, ["dog"])
+    (_,) = segmenter.segment_frames(lambda indices: video(4)[list(indices)], 4, {1: (0,)}, ["dog"])
     assert segmenter.timings["network"] > 18 + 10, "of the frames that are not wanted too"
 
 
@@ -132,7 +132,7 @@ def test_what_waits_between_stages_counts_with_all_its_bytes(model: LoadedModel)
     (prepared,) = segmenter.prepare(enumerate(video(1)))
     (encoded,) = segmenter.encode([prepared])
     (enhanced,) = segmenter.enhance([encoded])
-    (answered,) = segmenter.respond([enhanced], ["dog", "man"])
+    (answered,) = segmenter.decode([enhanced], ["dog", "man"])
     frame = 46 * 80 * 3
     assert bytes_held(prepared) == frame + 4 * prepared.picture.numel()
     assert bytes_held(enhanced) == bytes_held(encoded) == frame + 4 * sum(level.numel() for level in encoded.levels)
@@ -203,7 +203,7 @@ def test_letterbox_round_trip_keeps_a_large_object(height: int, width: int) -> N
 
 def relative(model: LoadedModel, share: float = 0.8) -> LoadedModel:
     """The same network, whose masks are what has at least a share of the frame's largest probability."""
-    return replace(model, config=model.config.renamed(threshold_of="maximum", threshold=share))
+    return replace(model, config=model.config.replace(threshold_of="maximum", threshold=share))
 
 
 def above_share(logits: NDArray[np.float32], share: float) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -226,7 +226,7 @@ def test_a_share_of_the_maximum_is_taken_of_each_frame(model: LoadedModel) -> No
 def test_the_model_says_whether_the_frame_guides_its_masks(model: LoadedModel) -> None:
     frames = video(3).repeat(3, 1).repeat(3, 2)  # larger than the input
     own, guided = (
-        Segmenter(replace(model, config=model.config.renamed(upsampling=name))) for name in ("bilinear", "guided")
+        Segmenter(replace(model, config=model.config.replace(upsampling=name))) for name in ("bilinear", "guided")
     )
     assert own.threshold == guided.threshold
     plain, found = own(frames, "dog"), guided(frames, "dog")
@@ -240,7 +240,7 @@ def test_the_model_says_whether_the_frame_guides_its_masks(model: LoadedModel) -
     turned = np.ascontiguousarray(frames[..., ::-1])
     np.testing.assert_array_equal(guided(turned[..., ::-1], "dog"), found)  # as OpenCV's users turn BGR round
     with pytest.raises(ValueError, match="'guided' needs threshold_of 'one'"):
-        relative(model).config.renamed(upsampling="guided")
+        relative(model).config.replace(upsampling="guided")
 
 
 def test_the_option_keeps_its_meaning_as_a_share(model: LoadedModel) -> None:
@@ -273,8 +273,8 @@ def test_rivals_share_no_pixel_where_each_has_a_threshold_of_its_own() -> None:
 def test_rivals_and_a_share_of_the_maximum_meet_in_the_targets_of_a_video(model: LoadedModel) -> None:
     frames, texts, wanted = video(2), ["dog", "man in red shirt", "yellow"], {1: (0, 1, 2)}
     segmenter = Segmenter(relative(model))
-    (free,) = segmenter.targets(lambda indices: frames[list(indices)], 2, wanted, texts)
-    (found,) = segmenter.targets(lambda indices: frames[list(indices)], 2, wanted, texts, rivals=["one"] * 3)
+    (free,) = segmenter.segment_frames(lambda indices: frames[list(indices)], 2, wanted, texts)
+    (found,) = segmenter.segment_frames(lambda indices: frames[list(indices)], 2, wanted, texts, rivals=["one"] * 3)
     assert free.masks.any((1, 2)).all()
     assert free.masks.sum(0).max() > 1
     assert found.masks.sum(0).max() == 1

@@ -24,13 +24,13 @@ from tests.clips import corrupted, make_clip, variable_times
 EXPRESSIONS = ["man in red shirt", "the dog"]
 
 
-@pytest.fixture(autouse=True, params=["in the network"])
+@pytest.fixture(autouse=True, params=["network"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Which stages have threads, whatever the machine; a test may ask for more than one way."""
     monkeypatch.setattr("refvid.inference.schedule.where_stages_overlap", lambda device: request.param)
 
 
-in_every_way = pytest.mark.parametrize("_way", ["in the network", "beside the network", "in turn"], indirect=True)
+in_every_way = pytest.mark.parametrize("_way", ["network", "io", "none"], indirect=True)
 
 
 @pytest.fixture(scope="module")

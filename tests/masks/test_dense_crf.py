@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from refvid.errors import RefvidError, UnavailableError
-from refvid.masks.dense_crf import CrfParameters, Refiner, refine_masks
+from refvid.masks.dense_crf import Refiner, refine_masks
+from refvid.model.config import CrfSettings
 from tests.clips import frame_pixels
 
-PARAMETERS = CrfParameters(5, 1.5, 3.0, 10.0, 3.0, 10.0)
+PARAMETERS = CrfSettings(5, 1.5, 3.0, 10.0, 3.0, 10.0)
 PICTURE = frame_pixels(3, (60, 34))
 
 
@@ -99,8 +100,9 @@ def test_without_pydensecrf_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
 
 def test_workers_load_neither_pytorch_nor_a_decoder() -> None:
     program = (
-        "import sys, numpy; from refvid.masks.dense_crf import CrfParameters, refine_masks; "
-        "refine_masks(numpy.zeros((4, 5, 3), 'u1'), numpy.ones((1, 4, 5), 'f4'), CrfParameters(1, 1, 1, 1, 1, 1)); "
+        "import sys, numpy; from refvid.masks.dense_crf import refine_masks; "
+        "from refvid.model.config import CrfSettings; "
+        "refine_masks(numpy.zeros((4, 5, 3), 'u1'), numpy.ones((1, 4, 5), 'f4'), CrfSettings(1, 1, 1, 1, 1, 1)); "
         "print({'torch', 'av', 'decord', 'cv2'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

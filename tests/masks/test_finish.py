@@ -8,14 +8,14 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from refvid.masks.dense_crf import CrfParameters, refine_masks
+from refvid.masks.dense_crf import refine_masks
 from refvid.masks.finish import PlainFinisher, RefinedFinisher, Segmented
 from refvid.masks.guided_filter import upsample
 from refvid.masks.threshold import GUIDED_RADIUS, PROBABLE, plain_masks, probable_part
-from refvid.model.config import UpsamplingName
+from refvid.model.config import CrfSettings, UpsamplingName
 from refvid.model.letterbox import Letterbox
 
-PARAMETERS = CrfParameters(5, 1.5, 3.0, 10.0, 3.0, 10.0)
+PARAMETERS = CrfSettings(5, 1.5, 3.0, 10.0, 3.0, 10.0)
 SIDE = 160
 
 

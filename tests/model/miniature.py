@@ -25,7 +25,7 @@ EXPRESSIONS = torch.tensor([[[2, 3, 0], [4, 0, 0]], [[5, 6, 2], [3, 0, 0]]])
 def build(**changes: object) -> CmsaNetwork:
     """The small network with some fields of its config changed."""
     torch.manual_seed(3)
-    return build_network(small_config().renamed(**changes)).eval()
+    return build_network(small_config().replace(**changes)).eval()
 
 
 def check_every_parameter_learns(network: CmsaNetwork) -> None:

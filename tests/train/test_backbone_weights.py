@@ -85,7 +85,7 @@ def test_nothing_is_unpickled(tmp_path: Path) -> None:
 def test_the_light_trunk_of_another_model_is_taken_over(tmp_path: Path) -> None:
     checkpoint = save_random(small_config(), tmp_path / "model")
     taught = read_checkpoint(checkpoint)[0].backbone
-    config = small_config().renamed(colour_channels=0)  # this one has a part less
+    config = small_config().replace(colour_channels=0)  # this one has a part less
     trunk = build_network(config).backbone
     load_backbone(trunk, str(checkpoint))
     for name, value in trunk.state_dict().items():

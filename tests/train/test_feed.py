@@ -11,13 +11,13 @@ import torch
 from refvid.data.sample import Batch, Sample
 from refvid.errors import RefvidError
 from refvid.train.augment import Augmentation
-from refvid.train.feed import TRAINING, Feed, Source, draw, generator_of
+from refvid.train.feed import TRAINING, Feed, SampleSource, draw, generator_of
 from refvid.train.settings import TrainSettings
 from refvid.train.sources import DataChoice, open_data
 from tests.train.toy import WORDS, Squares, small_config
 
 
-def make_feed(source: Source | None = None, *, rank: int = 0, processes: int = 1, seed: int = 1) -> Feed:
+def make_feed(source: SampleSource | None = None, *, rank: int = 0, processes: int = 1, seed: int = 1) -> Feed:
     config = small_config(vocabulary=WORDS)
     chances = Augmentation(flip=0.5, colour=0.5, crop=0.5)
     return Feed(source or Squares(), config, 4, seed, chances, rank, processes)
@@ -114,7 +114,7 @@ class Shaped:
 
 
 def test_the_samples_of_a_batch_share_their_proportions() -> None:
-    config = small_config(vocabulary=WORDS).renamed(input_shape="area")
+    config = small_config(vocabulary=WORDS).replace(input_shape="area")
     feed = Feed(Shaped(), config, 2, 0, Augmentation())
     shapes = {tuple(feed.batch_of(step).clips.shape[-2:]) for step in range(12)}
     assert len(shapes) > 1

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from refvid.data.place_words import DIRECTION_OR_POSITION_WORDS
 from refvid.data.sample import Batch, collate
 from refvid.model.cmsa.config import refvid_config
 from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
@@ -16,10 +17,9 @@ from refvid.model.layers.language import FIRST_WORD_ID, Vocabulary
 from refvid.model.layers.spatial import spatial_code
 from refvid.model.registry import build_network
 from refvid.train.objective import Objective, ObjectiveSettings, contrast_loss, mask_losses
-from refvid.world.language.words import PLACE_WORDS
 from refvid.world.source import VOCABULARY, WorldSource
 
-CONFIG = refvid_config(VOCABULARY).renamed(
+CONFIG = refvid_config(VOCABULARY).replace(
     backbone_channels=(4, 8, 8, 8, 8), embedding_channels=8, attention_channels=8, fusion_channels=8
 )
 
@@ -110,7 +110,7 @@ def test_word_loss_equals_the_literal_formula(network: CmsaNetwork, batch: Batch
         losses = []
         for b, e, position in torch.nonzero((batch.word_ids > 0) & batch.known[..., None]).tolist():
             word = int(batch.word_ids[b, e, position])
-            if VOCABULARY[word - FIRST_WORD_ID] in PLACE_WORDS:  # said of places too
+            if VOCABULARY[word - FIRST_WORD_ID] in DIRECTION_OR_POSITION_WORDS:  # said of places too
                 skipped += 1
                 continue
             shown = batch.region_maps[b][batch.region_words[b, :, word]].sum(0).clamp(max=1).flatten()

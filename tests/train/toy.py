@@ -43,7 +43,7 @@ class Squares:
 
 def small_config(**changes: object) -> CmsaConfig:
     """refvid-tiny in miniature."""
-    return refvid_config(()).renamed(
+    return refvid_config(()).replace(
         name="small",
         backbone_channels=(8, 8, 8, 8, 8),
         input_size=64,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from refvid.data.place_words import DIRECTION_OR_POSITION_WORDS
 from refvid.data.sample import Sample, collate
 from refvid.model.layers.language import Vocabulary, split_words
-from refvid.world.language.words import PLACE_WORDS
 from refvid.world.scenes.sampler import draw_scene
 from refvid.world.source import VOCABULARY, WorldSource, sample_of
 
@@ -29,7 +29,7 @@ def test_samples_are_whole(samples: list[Sample]) -> None:
         assert len(sample.regions) == len(sample.region_words)
         for words in sample.region_words:
             assert words, "something is true of every actor"
-            going |= words & PLACE_WORDS
+            going |= words & DIRECTION_OR_POSITION_WORDS
     assert going >= {"left", "right"}, "words of where actors go count too"
     empty = sum(not mask.any() for sample in samples for mask in sample.masks)
     told = sum(len(sample.expressions) for sample in samples)

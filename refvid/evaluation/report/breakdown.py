@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.data.referring import Rules
-from refvid.evaluation.report.charts import Bar, Part, Point
+from refvid.evaluation.report.charts import Bar, Point, Slice
 from refvid.evaluation.report.word_kinds import ACTOR_KINDS, WORD_KINDS, actor_of, kinds_of
 from refvid.evaluation.scoring import SampleRow
 
@@ -83,13 +83,13 @@ def by_object(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
     return sorted(made, key=lambda bar: (-bar.value, bar.label))
 
 
-def outcomes(rows: Iterable[SampleRow]) -> list[Part]:
+def outcomes(rows: Iterable[SampleRow]) -> list[Slice]:
     """Counts in which way samples are right or wrong; the definitions stand beside the chart."""
     names = ("found", "only a part of it", "leaked beyond it", "something else marked", "nothing found")
     counts = dict.fromkeys((*names, "rightly nothing", "marked though absent"), 0)
     for row in rows:
         counts[_outcome(row)] += 1
-    return [Part(name, count, tone) for tone, (name, count) in enumerate(counts.items(), 1)]
+    return [Slice(name, count, tone) for tone, (name, count) in enumerate(counts.items(), 1)]
 
 
 def _outcome(row: SampleRow) -> str:

@@ -60,7 +60,7 @@ class Bar:
 
 
 @dataclass(frozen=True)
-class Part:
+class Slice:
     """A part of a whole.
 
     Attributes:
@@ -185,7 +185,7 @@ def bars(name: str, title: str, x_title: str, items: Sequence[Bar], what: str = 
     return Chart(_svg(name, title, description, frame.bottom + 42, drawn), head, rows)
 
 
-def parts(name: str, title: str, items: Sequence[Part]) -> Chart:
+def parts(name: str, title: str, items: Sequence[Slice]) -> Chart:
     """Draws the parts of a whole as one bar with a legend beneath.
 
     Args:

@@ -24,7 +24,14 @@ from refvid.evaluation.report.breakdown import (
     scorer_of,
 )
 from refvid.evaluation.report.charts import Chart, Series, bars, curves, histogram, parts
-from refvid.evaluation.report.pictures import FOUND_COLOUR, TRUTH_COLOUR, Sample, draw_samples, draw_unjudged, pick
+from refvid.evaluation.report.pictures import (
+    FOUND_COLOUR,
+    TRUTH_COLOUR,
+    ReportSample,
+    draw_samples,
+    draw_unjudged,
+    pick,
+)
 from refvid.evaluation.run import Evaluation
 from refvid.evaluation.scoring import SampleRow
 from refvid.evaluation.sources import MaskSource
@@ -34,7 +41,7 @@ from refvid.metrics.regions import AP_THRESHOLDS, THRESHOLDS, precision_at
 
 _PAGE = "index.html"
 _MARK = '<meta name="generator" content="refvid eval">'  # by which a page is known as one that may be replaced
-_MOST_OBJECTS = 80  # in the chart; the best and the worst of more
+_MAX_OBJECTS = 80  # in the chart; the best and the worst of more
 
 _KINDS = {
     "best": "Best",
@@ -72,7 +79,7 @@ class Gallery:
     """Samples under a heading; `title` is "" where there is one gallery alone."""
 
     title: str
-    samples: Sequence[Sample]
+    samples: Sequence[ReportSample]
 
 
 def check_report(folder: Path) -> None:
@@ -300,8 +307,8 @@ def _outcome_figure(rows: Sequence[SampleRow]) -> Figure:
 def _object_figure(rows: Sequence[SampleRow], score: Scorer) -> Figure:
     objects = by_object(rows, score)
     text = "Mean over its frames and expressions, best first."
-    if len(objects) > _MOST_OBJECTS:
-        half = _MOST_OBJECTS // 2
+    if len(objects) > _MAX_OBJECTS:
+        half = _MAX_OBJECTS // 2
         text = f"The best and the worst {half} of {len(objects):,} objects; means over their frames and expressions."
         objects = [*objects[:half], *objects[-half:]]
     return Figure("J&F of each object", text, bars("objects", "J&F of each object", "Mean J&F", objects), "tall")

@@ -13,17 +13,17 @@ from refvid.data.referring import ReferringSet, ReferringVideo, Target
 from refvid.evaluation.report.breakdown import Scorer
 from refvid.evaluation.scoring import SampleRow
 from refvid.evaluation.sources import MaskSource
+from refvid.video.frame import Pixels
 
 TRUTH_COLOUR = (255, 150, 20)  # orange and sky blue, told apart with every common kind of colour blindness
 FOUND_COLOUR = (48, 178, 255)
 EACH = 4  # pictures of a kind
 
-_MOST_WIDE = 480  # pixels: two beside each other fill a page, and all of them stay below a megabyte or so
+_MAX_WIDTH_SHARE = 480  # pixels: two beside each other fill a page, and all of them stay below a megabyte or so
 _TINT = 0.5
 _RIM = 0.55  # darkness of the pixel outside of the outline, for footage of its own colour
 _QUALITY = 80
 
-Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
 
@@ -45,7 +45,7 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Sample:
+class ReportSample:
     """A sample as a reader of the report meets it.
 
     Attributes:
@@ -105,7 +105,7 @@ def _of_different_videos(rows: Sequence[SampleRow]) -> list[SampleRow]:
     return [*chosen, *(row for row, _ in zip(others, range(EACH - len(chosen)), strict=False))]
 
 
-def draw_samples(rows: Iterable[SampleRow], referring_set: ReferringSet, source: MaskSource) -> list[Sample]:
+def draw_samples(rows: Iterable[SampleRow], referring_set: ReferringSet, source: MaskSource) -> list[ReportSample]:
     """Draws samples that were measured.
 
     Args:
@@ -127,7 +127,7 @@ def draw_samples(rows: Iterable[SampleRow], referring_set: ReferringSet, source:
     return samples
 
 
-def draw_unjudged(referring_set: ReferringSet, source: MaskSource) -> list[Sample]:
+def draw_unjudged(referring_set: ReferringSet, source: MaskSource) -> list[ReportSample]:
     """Draws samples without their truth: a sentence each of videos evenly spread over the split.
 
     Raises:
@@ -146,7 +146,7 @@ def _draw(
     source: MaskSource,
     row: SampleRow | None,
     matched: bool = False,
-) -> Sample:
+) -> ReportSample:
     frame = video.read([target.index])[0][0]
     masks = source.masks_at(video, target).masks
     every_truth = video.truth(target)
@@ -158,8 +158,8 @@ def _draw(
     where = f"frame {target.name} of {video.name}"
     shown = Image.fromarray(frame)
     size = shown.size
-    if shown.width > _MOST_WIDE:
-        size = (_MOST_WIDE, max(round(shown.height * _MOST_WIDE / shown.width), 1))
+    if shown.width > _MAX_WIDTH_SHARE:
+        size = (_MAX_WIDTH_SHARE, max(round(shown.height * _MAX_WIDTH_SHARE / shown.width), 1))
     small = np.asarray(shown.resize(size, Image.Resampling.LANCZOS))
     truth = None if true is None else _shrink(true, size)
     left = None if truth is None else _picture(outline(small, truth, TRUTH_COLOUR), f"What was meant, {where}")
@@ -167,7 +167,7 @@ def _draw(
     if truth is not None:
         right = outline(right, truth, TRUTH_COLOUR)
     picture = _picture(right, f"What was found, {where}")
-    return Sample(text, video.name, target.name, row, left, picture, not found.any())
+    return ReportSample(text, video.name, target.name, row, left, picture, not found.any())
 
 
 def _given(masks: Mask, truth: Mask, void: Mask | None, row: SampleRow) -> Mask:

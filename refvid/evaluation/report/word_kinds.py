@@ -2,6 +2,8 @@
 
 import re
 
+from refvid.data.place_words import POSITION_WORDS
+
 _ADULTS = (
     "man men woman women person people guy guys lady ladies boy boys girl girls player players soldier instructor "
     "goalkeeper runner dancer athlete archer golfer guitarist human male female gentleman adult adults kid kids someone"
@@ -30,11 +32,8 @@ _ACTIONS = (
     "walks runs jumps rolls eats flies climbs crawls sits stands drives swings shoots throws catches kicks "
     "walk run jump roll eat fly climb crawl sit stand catch pull pick shoot turn thrown dribbled parked passed"
 )
-_PLACES = (
-    "left right leftmost rightmost middle center centre front back behind near nearby next beside besides between "
-    "above below under underneath top bottom corner side upper lower far closest nearest farthest furthest inside "
-    "outside first second third background foreground"
-)
+# Beside the words of positions.
+_RELATIONS = "behind nearby next beside besides between above below under underneath furthest inside outside"
 _SIZES = (
     "small smaller smallest big bigger biggest large larger largest little tiny huge tall taller tallest short shorter "
     "shortest long longer longest fat thin"
@@ -53,7 +52,7 @@ WORD_KINDS: dict[str, frozenset[str]] = {
     "colour or pattern": _of(_COLOURS),
     "clothing": _of(_CLOTHES),
     "action": _of(_ACTIONS),
-    "position or relation": _of(_PLACES),
+    "position or relation": _of(_RELATIONS) | POSITION_WORDS,
     "size": _of(_SIZES),
 }
 """What an expression may tell the object by; any word in -ing is an action as well, see `kinds_of`."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.cmsa.multimodal import widen
+from refvid.model.layers.products import widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
 TOKEN_SQUARE = 3.0  # |[v / |v|, s]|^2 on the average
@@ -22,7 +22,7 @@ WORD_SPREAD = 0.5  # of tanh(convolved vectors), at first
 POSITION_SPREAD = 0.4  # of the logits between positions, at first
 
 
-class WordContext(nn.Module):
+class ConvolvedWords(nn.Module):
     """Word vectors that know the words beside them: tanh of a convolution over three words.
 
     Padding counts as nothing. It stands where the convolution of a shorter sentence has its own zeros, so that no word
@@ -153,12 +153,12 @@ class MultiResolutionDecoder(nn.Module):
     def forward(self, visual: Tensor, words: Tensor) -> list[Tensor]:
         """Map attended features [N, C, h, w] and words [N, C_l, h, w] to logits [N, 1, ...], small, medium, large."""
         responses = []
-        for scale, respond in enumerate(self.responses):
+        for scale, training_logits in enumerate(self.responses):
             visual = self.enlarge[scale - 1](visual) if scale else visual
             size = visual.shape[-2:]
             told = F.interpolate(words, size, mode="bilinear") if scale else words
             code = spatial_code(*size, dtype=visual.dtype, device=visual.device).expand(len(visual), -1, -1, -1)
-            responses.append(respond(torch.cat([visual, told.to(visual.dtype), code], 1)))
+            responses.append(training_logits(torch.cat([visual, told.to(visual.dtype), code], 1)))
         finest = responses[-1].shape[-2:]
         enlarged = [F.interpolate(response, finest, mode="bilinear") for response in responses[:-1]]
         return [*responses[:-1], self.fuse(torch.cat([*enlarged, responses[-1]], 1))]

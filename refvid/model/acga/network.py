@@ -19,10 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.model.acga.attention import (
+    ConvolvedWords,
     LanguageGuidedVisionAttention,
     MultiResolutionDecoder,
     VisionGuidedLanguageAttention,
-    WordContext,
 )
 from refvid.model.acga.video_backbone import FrameWindow, S3DTrunk, TemporalConvolutions, WindowStream
 from refvid.model.config import TINY, ModelConfig, ThresholdOf
@@ -31,7 +31,7 @@ from refvid.model.layers.backbone import LightBackbone
 from refvid.model.layers.language import WordEmbedding
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
-BackboneName = Literal["s3d", "light"]
+VideoBackboneName = Literal["s3d", "light"]
 STRIDE = 16  # of the grid that the attentions work on
 # One response of the full network: more finest positions at once would only take memory (436 channels in each).
 POSITIONS_AT_ONCE = 512 * 512
@@ -47,7 +47,7 @@ class AcgaConfig(ModelConfig):
         window_stride: Frames of the video from one frame of the window to the next. Clips to learn from should have a
             frame at each: `--frame-stride` as large, and as many frames.
         decoder_channels: Widths of the visual features at the second and third scale.
-        response_channels: Widths of the hidden layers that respond at each scale.
+        response_channels: Widths of the hidden layers that training_logits at each scale.
         enlargement: From one scale to the next.
     """
 
@@ -67,7 +67,7 @@ class AcgaConfig(ModelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.require("backbone", get_args(BackboneName))
+        self.require("backbone", get_args(VideoBackboneName))
         self.require("architecture", ("acga",))
         if self.input_size % STRIDE:
             raise ValueError(f"input_size of ACGA must be a multiple of {STRIDE}, got {self.input_size}")
@@ -105,7 +105,7 @@ class AcgaNetwork(ReferringNetwork):
         temporal: TemporalConvolutions | None,
         coarsen: nn.Conv2d | None,
         embedding: WordEmbedding,
-        context: WordContext,
+        context: ConvolvedWords,
         language: VisionGuidedLanguageAttention,
         vision: LanguageGuidedVisionAttention,
         decoder: MultiResolutionDecoder,
@@ -207,7 +207,7 @@ class AcgaNetwork(ReferringNetwork):
         responses, weights = self._decode(levels, word_ids)
         return responses[-1], [weights]
 
-    def respond(self, levels: Sequence[Tensor], word_ids: Tensor) -> list[Tensor]:
+    def training_logits(self, levels: Sequence[Tensor], word_ids: Tensor) -> list[Tensor]:
         """Return the responses of the small and the medium scale and the last one, [B, E, ...] each."""
         return self._decode(levels, word_ids)[0]
 
@@ -254,7 +254,7 @@ def build_acga(config: AcgaConfig) -> AcgaNetwork:
         temporal=TemporalConvolutions(width) if light else None,
         coarsen=nn.Conv2d(width, width, 2, stride=2) if light else None,
         embedding=WordEmbedding(len(config.vocabulary), config.embedding_channels),
-        context=WordContext(config.embedding_channels),
+        context=ConvolvedWords(config.embedding_channels),
         language=VisionGuidedLanguageAttention(width + SPATIAL_CHANNELS, config.embedding_channels),
         vision=LanguageGuidedVisionAttention(width, config.embedding_channels),
         decoder=MultiResolutionDecoder(
@@ -276,13 +276,13 @@ def acga_full_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
 
 
 def acga_tiny_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
-    """Return `acga`: the paper's modules on the light trunk, at strides 16, 8 and 4, sized for two CPU cores.
+    """Return `acga-tiny`: the paper's modules on the light trunk, at strides 16, 8 and 4, sized for two CPU cores.
 
     Its window is the target and the frames five before and after it, which are also those of the clips of
     `--frames 3 --frame-stride 5` and within the radius of `refvid-tiny`.
     """
     return AcgaConfig(
-        name="acga",
+        name="acga-tiny",
         vocabulary=vocabulary,
         **TINY,
         pixel_mean=ModelConfig.pixel_mean,  # those that the light trunk was taught with

@@ -71,7 +71,7 @@ class FrameWindow:
         return clip[torch.arange(len(clip), device=clip.device)[:, None], rank.argmin(-1)]
 
 
-class Show(Protocol):
+class EnhanceWindow(Protocol):
     """Returns the levels of frame `target` of a clip [B, T, ...], in which frames have these times."""
 
     def __call__(
@@ -87,7 +87,7 @@ class WindowStream:
         show: Makes a frame's levels of the levels of the frames that are kept.
     """
 
-    def __init__(self, window: FrameWindow, show: Show) -> None:
+    def __init__(self, window: FrameWindow, show: EnhanceWindow) -> None:
         self._show = show
         self._before, self._after = window.before * window.stride, window.after * window.stride
         self._kept: deque[Sequence[Tensor]] = deque()

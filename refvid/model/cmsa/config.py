@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from refvid.model.config import TINY, ModelConfig
+from refvid.model.config import TINY, BackboneName, ModelConfig
 
-BackboneName = Literal["resnet101", "light"]
 LanguageName = Literal["words", "sentence"]
 AttentionName = Literal["cross-modal", "word", "pixel", "word-pixel", "none", "cvpr19"]
 PoolingName = Literal["word-attention", "mean", "max"]
@@ -135,7 +134,7 @@ def refvid_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
     frame, codes of actors by which one of them is chosen and its motion seen, the truth of each word by itself, and
     CFSA that knows where and when.
     """
-    return tiny_config(vocabulary).renamed(
+    return tiny_config(vocabulary).replace(
         name="refvid-tiny",
         detail_channels=24,
         actor_channels=12,

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refvid.model.layers.products import widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
 
@@ -72,7 +73,7 @@ class CrossFrameSelfAttention(nn.Module):
             code = code.flatten(1).T.expand(*tokens.shape[:-1], -1)
             unit, tokens = torch.cat([unit, code], dim=-1), torch.cat([tokens, code], dim=-1)
         projected = self.query(unit), self.key(unit), self.value(tokens)
-        q, k, v = (x if x.dtype == torch.float64 else x.float() for x in projected)
+        q, k, v = map(widen, projected)
         return q, k, v
 
     def time_terms(self, distances: Tensor) -> tuple[Tensor, Tensor] | None:
@@ -83,7 +84,7 @@ class CrossFrameSelfAttention(nn.Module):
         share = distances.to(weight.dtype) / self.radius
         code = torch.stack([share, share.abs()], dim=-1)
         r, u = F.linear(code, weight), F.linear(code, self.time_value.weight)
-        return (r, u) if r.dtype == torch.float64 else (r.float(), u.float())
+        return widen(r), widen(u)
 
     def update(self, features: Tensor, pooled: Tensor) -> Tensor:
         """Return V_T + W v^ for features [B, C, h, w] and pooled values v^ [B, P, A]."""

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.model.cmsa.multimodal import Multimodal
+from refvid.model.layers.products import widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS
 
 # 1 / Z^2 appears in the gradient, so Z has to stay far from the smallest float32.
@@ -244,7 +245,7 @@ class CrossModalSelfAttention(nn.Module):
         """
         projections = (self.query, self.key, self.value)
         parts = [part for projection in projections for part in self.split(projection, positions, words)]
-        return tuple(part if part.dtype == torch.float64 else part.float() for part in parts)
+        return tuple(map(widen, parts))
 
     @staticmethod
     def _pool_shared(

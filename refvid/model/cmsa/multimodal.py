@@ -66,8 +66,3 @@ class DenseMultimodal:
     def dense(self) -> Tensor:
         """Return F^ as [B * E, D, h, w]."""
         return self.features.flatten(0, 1).transpose(1, 2).reshape(-1, self.features.shape[-1], *self.size)
-
-
-def widen(values: Tensor) -> Tensor:
-    """Return values in float32 or wider, for a softmax."""
-    return values if values.dtype == torch.float64 else values.float()

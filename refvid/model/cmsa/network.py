@@ -95,10 +95,12 @@ class CmsaNetwork(ReferringNetwork):
             [B, E, 4 h, 4 w] with `bilateral`, and each level's word attention [B, E, L], L = 1 where a sentence is one
             vector.
         """
-        _, logits, attentions = self.answers(levels, word_ids)
+        _, logits, attentions = self.logits_before_and_after_choice(levels, word_ids)
         return logits, attentions
 
-    def answers(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor, list[Tensor]]:
+    def logits_before_and_after_choice(
+        self, levels: Sequence[Tensor], word_ids: Tensor
+    ) -> tuple[Tensor, Tensor, list[Tensor]]:
         """Return the logits [B, E, h, w] by which an actor is chosen, and then what `segment` returns of the same."""
         logits, fused, attentions = self._score(levels, word_ids)
         final = logits if self.detail is None else self.detail(logits, fused, levels[LEVELS], self._codes(levels))

@@ -22,8 +22,7 @@ from refvid.model.cmsa.cross_modal import (
     CrossModalSelfAttention,
     pool_positions_query_by_query,
 )
-from refvid.model.cmsa.multimodal import widen
-from refvid.model.layers.products import LOG2_E, exponentials, longest, multiply
+from refvid.model.layers.products import LOG2_E, exponentials, longest, multiply, widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
 
@@ -103,7 +102,7 @@ class FoldedCrossFrame(CrossFrameSelfAttention):
 
 
 @dataclass(frozen=True)
-class Told:
+class ProjectedWords:
     """What the words of E expressions have to say, whatever the frame.
 
     Attributes:
@@ -174,7 +173,7 @@ class FoldedCrossModal(nn.Module):
             words = {"query": query_word * LOG2_E, "key": key_word, "value": returned @ value_word, "own": own}
             for name, weight in words.items():
                 self.register_buffer(f"{name}_word", weight.to(dtype).contiguous())
-        self._told: tuple[Tensor, Tensor, list[Told]] | None = None  # of these words and this mask
+        self._told: tuple[Tensor, Tensor, list[ProjectedWords]] | None = None  # of these words and this mask
 
     def forward(
         self, visual: Tensor, words: Tensor, word_mask: Tensor, spatial: Tensor, shared: Tensor | None = None
@@ -198,7 +197,7 @@ class FoldedCrossModal(nn.Module):
         features = features.view(*features.shape[:2], *visual.shape[2:])
         return MappedLevel(features.to(visual.dtype)), torch.stack(attention)
 
-    def _words(self, words: Tensor, word_mask: Tensor) -> list[Told]:
+    def _words(self, words: Tensor, word_mask: Tensor) -> list[ProjectedWords]:
         """Return what the words of each picture's expressions say; worked out anew only if they are others."""
         kept = self._told
         if kept is None or not (torch.equal(kept[0], words) and torch.equal(kept[1], word_mask)):
@@ -206,12 +205,12 @@ class FoldedCrossModal(nn.Module):
             self._told = kept
         return kept[2]
 
-    def _tell(self, words: Tensor, mask: Tensor) -> Told:
+    def _tell(self, words: Tensor, mask: Tensor) -> ProjectedWords:
         """Map the words [E, L, C_l] of one picture."""
         unit = F.normalize(words.to(self.query_word.dtype), dim=-1)
         queries, keys = F.linear(unit, self.query_word), F.linear(unit, self.key_word)
         logits = (queries @ keys.mT).masked_fill(~mask[:, None], float("-inf"))  # [E, L, L']
-        return Told(
+        return ProjectedWords(
             queries=queries.flatten(0, 1),
             keys=keys.flatten(0, 1),
             values=F.linear(unit, self.value_word),
@@ -222,7 +221,7 @@ class FoldedCrossModal(nn.Module):
             mask=mask,
         )
 
-    def _fuse(self, visual: Tensor, told: Told) -> tuple[Tensor, Tensor]:
+    def _fuse(self, visual: Tensor, told: ProjectedWords) -> tuple[Tensor, Tensor]:
         """Return X^i [E, X, P] and the word attention [E, L] for one picture's features [C, h, w]."""
         a, c, g, seen = torch.split(self.map(visual)[0], self.sizes)  # [A, P], [A, P], [X, P], [X, P]
         a, c = a.T.contiguous(), c.T.contiguous()
@@ -234,7 +233,9 @@ class FoldedCrossModal(nn.Module):
         fused += seen
         return fused, attention
 
-    def _pool_positions(self, a: Tensor, c: Tensor, g: Tensor, attention: Tensor, told: Told, reach: float) -> Tensor:
+    def _pool_positions(
+        self, a: Tensor, c: Tensor, g: Tensor, attention: Tensor, told: ProjectedWords, reach: float
+    ) -> Tensor:
         """Return what `pool_positions` of `cross_modal` does, for values that are mapped to X^i already: [E, X, P].
 
         Args:
@@ -259,7 +260,7 @@ class FoldedCrossModal(nn.Module):
             pooled.append(multiply(g, mixed.T))
         return torch.stack(pooled)
 
-    def _attend_words(self, a: Tensor, told: Told, reach: float) -> tuple[Tensor, Tensor]:
+    def _attend_words(self, a: Tensor, told: ProjectedWords, reach: float) -> tuple[Tensor, Tensor]:
         """Return the word attention [E, L] and sum_n a_n T_pn [E, L, P], as `CrossModalSelfAttention.attend_words`.
 
         Args:

@@ -28,7 +28,7 @@ FOLLOWING = {
     "torchvision.models.resnet.BasicBlock": (("conv1", "bn1"), ("conv2", "bn2")),
     "torchvision.models.resnet.Bottleneck": (("conv1", "bn1"), ("conv2", "bn2"), ("conv3", "bn3")),
 }
-NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+FOLDABLE_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 LARGEST_KEPT = 31 << 20  # bytes; glibc learns from blocks below 32 MiB
 
@@ -64,7 +64,7 @@ def fold_norms(module: nn.Module) -> None:
 
 def _fold_pair(parent: nn.Module, before: str, after: str) -> None:
     convolution, norm = getattr(parent, before), getattr(parent, after)
-    if isinstance(convolution, CONVOLUTIONS) and isinstance(norm, NORMS) and norm.track_running_stats:
+    if isinstance(convolution, CONVOLUTIONS) and isinstance(norm, FOLDABLE_NORMS) and norm.track_running_stats:
         setattr(parent, before, fuse_conv_bn_eval(convolution, norm))
         setattr(parent, after, nn.Identity())
 

@@ -4,29 +4,27 @@ Of the paper, "Hierarchical interaction network for video object segmentation fr
 abstract and its figures: it is trained end to end, joins the modalities at several levels of the encoder's pyramid,
 takes optical flow for signals of moving objects, which a gate uses to highlight the referent and to suppress the
 background, and works online. Everything else is our choice, each said where it is made: the trunk and its levels
-(`PyramidBackbone`), the words (`WordContext`), the interaction (`PixelWordInteraction`), the flow (`optical_flow`), the
-gate (`motion`) and the decoder (below).
+(`PyramidBackbone`), the words (`RecurrentWords`), the interaction (`PixelWordInteraction`), the flow
+(`optical_flow`), the gate (`motion`) and the decoder (below).
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.config import TINY, ModelConfig
+from refvid.model.config import TINY, BackboneName, ModelConfig
 from refvid.model.hinet.motion import MotionEncoder, MotionGate
 from refvid.model.hinet.optical_flow import FLOWS, Flow, FlowName, grey, measure_motion, no_motion
-from refvid.model.hinet.pixel_word import PixelWordInteraction, WordContext
+from refvid.model.hinet.pixel_word import PixelWordInteraction, RecurrentWords
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.backbone import LightBackbone
 from refvid.model.layers.language import WordEmbedding
 from refvid.model.layers.pyramid import PyramidBackbone
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
-
-BackboneName = Literal["resnet101", "light"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +110,7 @@ class HinetNetwork(ReferringNetwork):
         *,
         backbone: PyramidBackbone | LightBackbone,
         embedding: WordEmbedding,
-        context: WordContext,
+        context: RecurrentWords,
         interactions: nn.ModuleList,
         motion: MotionEncoder,
         gates: nn.ModuleList,
@@ -234,7 +232,7 @@ def build_hinet(config: HinetConfig) -> HinetNetwork:
     return HinetNetwork(
         backbone=backbone,
         embedding=WordEmbedding(len(config.vocabulary), words),
-        context=WordContext(words),
+        context=RecurrentWords(words),
         interactions=nn.ModuleList(
             PixelWordInteraction(channels[index] + SPATIAL_CHANNELS, words, width) for index in order
         ),
@@ -255,9 +253,9 @@ def hinet_full_config(vocabulary: tuple[str, ...]) -> HinetConfig:
 
 
 def hinet_tiny_config(vocabulary: tuple[str, ...]) -> HinetConfig:
-    """Return `hinet`: the same modules on the light trunk, sized for two CPU cores."""
+    """Return `hinet-tiny`: the same modules on the light trunk, sized for two CPU cores."""
     return HinetConfig(
-        name="hinet",
+        name="hinet-tiny",
         vocabulary=vocabulary,
         **TINY,
         fine_channels=24,

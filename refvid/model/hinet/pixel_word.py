@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class WordContext(nn.Module):
+class RecurrentWords(nn.Module):
     """Word vectors that know their neighbours: each plus the state of a bidirectional LSTM at its place.
 
     "Left of the red car" and "red, left of the car" have the same words.

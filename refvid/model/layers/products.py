@@ -92,3 +92,8 @@ def tanh(values: Tensor) -> Tensor:
 def longest(rows: Tensor) -> float:
     """Return the largest length |r_n| of rows [N, K]."""
     return math.sqrt(float(rows.square().sum(-1).amax()))
+
+
+def widen(values: Tensor) -> Tensor:
+    """Return values in float32 or wider, for a softmax."""
+    return values if values.dtype == torch.float64 else values.float()

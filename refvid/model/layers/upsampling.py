@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.cmsa.multimodal import widen
+from refvid.model.layers.products import widen
 from refvid.model.refvid.actors import attend
 
 

@@ -18,8 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.cmsa.multimodal import widen
-from refvid.model.layers.products import LOG2_E, multiply, takes_onednn
+from refvid.model.layers.products import LOG2_E, multiply, takes_onednn, widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
 MOTION_CHANNELS = 4  # across and down, from the earliest frame and to the latest
@@ -27,8 +26,8 @@ HIDDEN_CHANNELS = 48
 SHIFTS = 2  # times that codes move to the mean of those near them
 PLACE_SCALE = 3.0  # codes begin as places, with affinities to the sixth part of a frame around
 MOTION_SCALE = 4.0  # a quarter of the frame counts as 2
-LEAST_LOGIT = -100.0  # to base 2: smaller ones would be denormal numbers after the exponential, which take long
-LEAST_SUM = 1e-20  # of exponentials: what LEAST_LOGIT adds is below float32's precision of it
+MIN_LOGIT = -100.0  # to base 2: smaller ones would be denormal numbers after the exponential, which take long
+MIN_SUM = 1e-20  # of exponentials: what MIN_LOGIT adds is below float32's precision of it
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
@@ -64,10 +63,10 @@ def _attend_in_inference(queries: Tensor, keys: Tensor, values: Tensor) -> Tenso
     rows = torch.cat([queries, torch.ones_like(queries[:1]), -_lengths(queries)]).T.contiguous()
     columns = torch.cat([2 * keys, -_lengths(keys), torch.ones_like(keys[:1])]).mul_(LOG2_E).T.contiguous()
     ones = torch.cat([values, torch.ones_like(values[:1])])
-    summed = multiply(multiply(rows, columns).clamp_(min=LEAST_LOGIT).exp2_(), ones)
-    if bool(summed[:, -1].amin() < LEAST_SUM):  # a position that nothing is near to
+    summed = multiply(multiply(rows, columns).clamp_(min=MIN_LOGIT).exp2_(), ones)
+    if bool(summed[:, -1].amin() < MIN_SUM):  # a position that nothing is near to
         logits = multiply(rows, columns)  # [P, Q]
-        summed = multiply(logits.sub_(logits.amax(1, keepdim=True)).clamp_(min=LEAST_LOGIT).exp2_(), ones)
+        summed = multiply(logits.sub_(logits.amax(1, keepdim=True)).clamp_(min=MIN_LOGIT).exp2_(), ones)
     return (summed[:, :-1] / summed[:, -1:]).T
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.cmsa.multimodal import widen
+from refvid.model.layers.products import widen
 
 SIDE = 5  # positions across, around each one, that answer for it
 FINER = 2  # times

@@ -8,7 +8,7 @@ the words that are known to be true of the actors of a frame, and an expression'
 
 so that one word that is not true outweighs others that are. The weights g_n and g'_n, of a word that is to be true and
 of one that is denied ("not moving"), depend on the word and on those around it: of "dog to the left of the man" the
-last word is not to be true of what is meant. s is `LEAST_TRUTH`.
+last word is not to be true of what is meant. s is `MIN_TRUTH`.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.cmsa.multimodal import widen
 from refvid.model.layers.language import FIRST_WORD_ID, UNKNOWN_ID
+from refvid.model.layers.products import widen
 
 HIDDEN_CHANNELS = 48
 REACH = 5  # words, by each of two convolutions
-LEAST_TRUTH = 0.01
+MIN_TRUTH = 0.01
 RARE = -4.0  # the logit of a word at first: most are true of nothing
 STATED, DENIED = -1.5, -4.0  # before softplus: the weights g_n and g'_n of every word at first
 
@@ -82,5 +82,5 @@ class WordEvidence(nn.Module):
         logits = self.table[word_ids].flatten(1, 2) @ features + self.bias[word_ids].flatten(1)[..., None]
         truth = widen(logits).view(*word_ids.shape, -1).sigmoid()
         stated, denied = self.weights(words, word_mask, word_ids)
-        evidence = stated[..., None] * (truth + LEAST_TRUTH).log() + denied[..., None] * (1 + LEAST_TRUTH - truth).log()
+        evidence = stated[..., None] * (truth + MIN_TRUTH).log() + denied[..., None] * (1 + MIN_TRUTH - truth).log()
         return evidence.sum(2).view(batch, -1, height, width)

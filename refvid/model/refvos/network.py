@@ -11,7 +11,7 @@ from typing import Literal, cast, get_args
 from torch import Tensor, nn
 
 from refvid.errors import UsageError
-from refvid.model.config import TINY, InputShape, ModelConfig
+from refvid.model.config import TINY, BackboneName, InputShape, ModelConfig
 from refvid.model.interface import LEVELS, ReferringNetwork
 from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
 from refvid.model.layers.bert import FIRST_PIECE, FRAME, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE, BertSentence, WordPieces
@@ -21,7 +21,6 @@ from refvid.model.layers.upsampling import DetailUpsampling
 from refvid.model.refvos.aspp import PatientBatchNorm1d, atrous_pyramid
 
 LanguageName = Literal["bert", "sentence"]
-BackboneName = Literal["resnet101", "light"]
 CLASSES = 2  # background and object
 
 
@@ -106,13 +105,13 @@ def refvos_full_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
 
 
 def refvos_tiny_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
-    """Return `refvos`, sized for two CPU cores: the light trunk, an LSTM for BERT, and finer logits.
+    """Return `refvos-tiny`, sized for two CPU cores: the light trunk, an LSTM for BERT, and finer logits.
 
     The dilations have the share of a wide video's grid, 32 x 18, that the paper's have of theirs. Less is dropped than
     in the paper, since a network this small learns little by heart.
     """
     return RefvosConfig(
-        name="refvos",
+        name="refvos-tiny",
         vocabulary=vocabulary,
         **TINY,
         language="sentence",

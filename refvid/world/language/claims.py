@@ -26,7 +26,7 @@ from refvid.world.scene import Facts, Garment
 
 T = TypeVar("T")
 PEOPLE = ("adult", "baby")
-_LEAST_PIXELS = 32  # box side from which patterns, shoes, hats and bags can be made out
+_MIN_PIXELS = 32  # box side from which patterns, shoes, hats and bags can be made out
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def claim_colour(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def _visible(topic: Topic, slot: str) -> bool:
-    return slot in ("top", "dress", "lower") or topic.view.spots[topic.target].pixels >= _LEAST_PIXELS
+    return slot in ("top", "dress", "lower") or topic.view.spots[topic.target].pixels >= _MIN_PIXELS
 
 
 _GARMENT_SHARES = {"top": 5, "dress": 6, "lower": 3, "hat": 4, "bag": 3, "shoes": 1.2}

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from refvid.world.palette import COLOURS
-from refvid.world.photos.facts import Part, PersonFacts
+from refvid.world.photos.facts import LabelledPart, PersonFacts
 
 # Label of the photo set -> what people call it. The first is the plainest.
 NAMES: dict[str, tuple[str, ...]] = {
@@ -160,7 +160,7 @@ class Saying:
     part: int | None
 
 
-def words_of_part(part: Part) -> frozenset[str]:
+def words_of_part(part: LabelledPart) -> frozenset[str]:
     """Return the words that are true of a garment: its names and its colour."""
     names = {word for name in NAMES.get(part.label, ()) for word in name.split("-")}
     return frozenset(names | ({part.colour} if part.colour else set()))
@@ -201,12 +201,12 @@ def _say(rng: np.random.Generator, facts: PersonFacts, target: int) -> Saying | 
     return None if expression is None else Saying(expression, target)
 
 
-def may_be_called(part: Part, name: str) -> bool:
+def may_be_called(part: LabelledPart, name: str) -> bool:
     """Return whether somebody might call the part so."""
     return name in NAMES.get(part.label, ()) or name in _ALSO.get(part.label, ())
 
 
-def _coloured(part: Part, colour: str) -> bool:
+def _coloured(part: LabelledPart, colour: str) -> bool:
     """Whether somebody might say that the part has the colour."""
     return colour in part.near
 
@@ -237,7 +237,7 @@ def _person(rng: np.random.Generator, facts: PersonFacts) -> str:
     return expression if thing in expression else f"{expression} and {link} {thing}"
 
 
-def _worn(rng: np.random.Generator, part: Part) -> tuple[str, str]:
+def _worn(rng: np.random.Generator, part: LabelledPart) -> tuple[str, str]:
     """Return how somebody is said to have a part on and what the part is: "in", "a red coat"."""
     name = _pick(rng, NAMES[part.label])
     words = f"{part.colour} {name}" if part.colour and rng.random() < 0.85 else name

@@ -184,9 +184,6 @@ VERB_TAILS: dict[str, tuple[str, ...]] = {
     "flying": ("in the air", "through the air"),
 }
 
-# Words that are also said of places ("on the left", "at the top"), so that `words_of` alone does not settle them.
-PLACE_WORDS = frozenset({"left", "right", "top", "up", "down"})
-
 _FUNCTION_WORDS = """
     a an the one some of on in at to from up down and with without not no that who which is isn't are does doesn't by
     or as than it its other another both nothing her his their she he they something food around air through ground
@@ -266,8 +263,8 @@ def words_of(facts: Facts) -> frozenset[str]:
     """Return the content words of the grammar that are true of an actor on its own, lower-case.
 
     Nouns, colours of fur or of every garment, names of garments, patterns, verbs, "moving", the direction ("left",
-    "right", "up", "down"), pace ("fast", "slowly") and "still". A word of `PLACE_WORDS` here speaks of the direction
-    (or, "top", of a garment), while in an expression it may speak of the place.
+    "right", "up", "down"), pace ("fast", "slowly") and "still". A word of `DIRECTION_OR_POSITION_WORDS` speaks of the
+    direction here (or, "top", of a garment), while in an expression it may speak of the place.
 
     Raises:
         KeyError: A garment has a name that `CLOTHS` does not know.

@@ -27,7 +27,7 @@ from refvid.video.plain_clip import write_clip
 from refvid.world.scene import ACTIONS, KINDS, Facts, Scene
 
 RELEASE, TEXTS = "Release", "text_annotations"
-LEAST_FRAMES = 5
+MIN_FRAMES = 5
 TEST_EVERY = 5
 
 # Facts of the original's colours: 54 degrees of hue between the actors, the actions from dark to pale.
@@ -93,7 +93,7 @@ class A2DWriter:
 
         Args:
             index: Of the video; gives its name and split.
-            scene: At least `LEAST_FRAMES` frames.
+            scene: At least `MIN_FRAMES` frames.
             rng: Chooses the annotated frames.
 
         Returns:

@@ -12,17 +12,17 @@ import numpy as np
 from refvid.data.world_record import RECORD
 from refvid.errors import OutputExistsError, RefvidError, UsageError
 from refvid.files import Staging, writing
-from refvid.world.output.a2d_layout import LEAST_FRAMES, A2DWriter, is_test
+from refvid.progress import OnProgress, ignore_progress
+from refvid.world.output.a2d_layout import MIN_FRAMES, A2DWriter, is_test
 from refvid.world.output.jhmdb_layout import JHMDBWriter
 from refvid.world.scene import Scene
 
 LayoutName = Literal["a2d", "jhmdb"]
 SIZES: dict[LayoutName, tuple[int, int]] = {"a2d": (568, 320), "jhmdb": (320, 240)}
-MOST_VIDEOS = 1_000_000  # six digits in a name
-_MOST_DRAWS = 20
-_LEAST_PHOTO = 256
+MAX_VIDEOS = 1_000_000  # six digits in a name
+_MAX_DRAWS = 20
+_MIN_PHOTO = 256
 
-OnProgress = Callable[[int, int], None]
 SceneMaker = Callable[[np.random.Generator, bool], Scene]
 
 
@@ -82,7 +82,7 @@ def make_world(
     plan: WorldPlan,
     *,
     overwrite: bool = False,
-    progress: OnProgress = lambda done, total: None,
+    progress: OnProgress = ignore_progress,
     draw: SceneMaker | None = None,
 ) -> WorldReport:
     """Draw scenes and write them as a data set; the folder appears when it is whole.
@@ -131,16 +131,16 @@ def scene_maker(plan: WorldPlan) -> SceneMaker:
     worlds: dict[bool, PhotoWorld] = {}
     for test in (False, True) if plan.layout == "a2d" else (True,):  # J-HMDB Sentences is for testing alone
         # Hardly anybody is taller than the frame, so larger photos would only fill the memory.
-        size = max(_LEAST_PHOTO, height)
+        size = max(_MIN_PHOTO, height)
         worlds[test] = PhotoWorld(plan.photos, split="validation" if test else "train", size=size)
     return lambda rng, test: worlds[test].draw_scene(rng, frames=plan.frames, width=width, height=height)
 
 
 def _check(plan: WorldPlan) -> None:
-    if not 1 <= plan.videos <= MOST_VIDEOS:
-        raise UsageError(f"{plan.videos} videos cannot be made; give a number from 1 to {MOST_VIDEOS}")
-    if plan.frames < LEAST_FRAMES:
-        raise UsageError(f"a video of {plan.frames} frames is too short to annotate; give at least {LEAST_FRAMES}")
+    if not 1 <= plan.videos <= MAX_VIDEOS:
+        raise UsageError(f"{plan.videos} videos cannot be made; give a number from 1 to {MAX_VIDEOS}")
+    if plan.frames < MIN_FRAMES:
+        raise UsageError(f"a video of {plan.frames} frames is too short to annotate; give at least {MIN_FRAMES}")
     if plan.seed < 0:
         raise UsageError(f"the seed {plan.seed} is negative; give 0 or more")
 
@@ -151,10 +151,8 @@ def _write_videos(folder: Path, plan: WorldPlan, draw: SceneMaker, progress: OnP
         rng = np.random.default_rng((plan.seed, index))
         test = plan.layout == "jhmdb" or is_test(index)
         # A scene in which nothing can be told apart is rare, and the next one is as good.
-        if not any(writer.add(index, draw(rng, test), rng) for _ in range(_MOST_DRAWS)):
-            raise RefvidError(
-                f"{_MOST_DRAWS} scenes for video {index} describe no actor; give another --seed or --size"
-            )
+        if not any(writer.add(index, draw(rng, test), rng) for _ in range(_MAX_DRAWS)):
+            raise RefvidError(f"{_MAX_DRAWS} scenes for video {index} describe no actor; give another --seed or --size")
         progress((index + 1) * plan.frames, plan.videos * plan.frames)
     writer.finish()
     return WorldReport(plan.videos, writer.sentences, writer.frames)

@@ -10,11 +10,11 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 from refvid.errors import RefvidError, UsageError
 from refvid.files import Staging, writing
+from refvid.progress import OnProgress, ignore_progress
 from refvid.video.folder_writer import save_picture
 from refvid.video.render import Colour, expression_colour
 from refvid.world.scene import Reference, Scene
 
-OnProgress = Callable[[int, int], None]
 SceneMaker = Callable[[np.random.Generator], Scene]
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ _STRIP_GAP, _STRIP_FRAMES = 6, 3
 _MARGIN, _GAP, _PADDING, _HEADER = 28, 20, 12, 64
 _CAPTION_SIZE, _CAPTION_LINES, _LINE = 17, 2, 23
 _LINE_WIDTH, _RIM = 2, 0.5  # pixels; darkness of the pixel around the line, for backgrounds of its own colour
-_MOST_DRAWS = 20
+_MAX_DRAWS = 20
 _KINDS: "dict[Mode, str]" = {"mixed": "mixed expressions", "motion": "motion expressions", "people": "people"}
 
 _PAGE: Colour = (14, 16, 20)
@@ -60,7 +60,7 @@ def write_preview(
     plan: PreviewPlan,
     *,
     overwrite: bool = False,
-    progress: OnProgress = lambda done, total: None,
+    progress: OnProgress = ignore_progress,
     draw: SceneMaker | None = None,
 ) -> None:
     """Draw the contact sheet and write it as PNG.
@@ -90,7 +90,7 @@ def write_preview(
             raise
 
 
-def draw_sheet(plan: PreviewPlan, draw: SceneMaker, progress: OnProgress = lambda done, total: None) -> Image.Image:
+def draw_sheet(plan: PreviewPlan, draw: SceneMaker, progress: OnProgress = ignore_progress) -> Image.Image:
     """Draw scenes side by side: each the middle frame with the named actor marked, three moments, and the expression.
 
     Raises:
@@ -168,12 +168,12 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> l
 
 def _described_scene(rng: np.random.Generator, draw: SceneMaker) -> tuple[Scene, Reference]:
     """Draw until an actor can be named; any of its expressions is as good."""
-    for _ in range(_MOST_DRAWS):
+    for _ in range(_MAX_DRAWS):
         scene = draw(rng)
         naming = [reference for reference in scene.references if reference.actor is not None]
         if naming:
             return scene, naming[int(rng.integers(len(naming)))]
-    raise RefvidError(f"{_MOST_DRAWS} scenes describe no actor; give another --seed")
+    raise RefvidError(f"{_MAX_DRAWS} scenes describe no actor; give another --seed")
 
 
 def _scene_maker(plan: PreviewPlan) -> SceneMaker:

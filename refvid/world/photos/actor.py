@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from refvid.world.figures import GAITS, random_look
 from refvid.world.photos.cutout import blend, match_light, pick_level
-from refvid.world.photos.facts import Part
+from refvid.world.photos.facts import LabelledPart
 from refvid.world.photos.folder import Photo
 from refvid.world.scene import Look, Sprite
 from refvid.world.scenes.render import Track
@@ -43,7 +43,7 @@ class Actor(Protocol):
         """What it looks like."""
 
     @property
-    def besides(self) -> tuple[Part, ...]:
+    def besides(self) -> tuple[LabelledPart, ...]:
         """What it wears that the look does not tell."""
 
     @property
@@ -77,7 +77,7 @@ class PhotoActor:
     """
 
     look: Look
-    besides: tuple[Part, ...]
+    besides: tuple[LabelledPart, ...]
     rgba: npt.NDArray[np.uint8]
     place: npt.NDArray[np.float64]
     ground: tuple[float, float]
@@ -148,7 +148,7 @@ class FigureActor:
     """A drawn figure among people of photos."""
 
     track: Track
-    besides: tuple[Part, ...] = ()
+    besides: tuple[LabelledPart, ...] = ()
 
     @property
     def look(self) -> Look:

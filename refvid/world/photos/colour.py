@@ -13,8 +13,8 @@ from refvid.world.scene import RGB
 
 # A colour is named if it is this much nearer to its name than to any other, if so much of the part has it, and if it is
 # vivid or keeps its name in a little more and less light and saturation.
-LEAST_CERTAINTY = 4.0
-LEAST_UNIFORMITY = 0.55
+MIN_CERTAINTY = 4.0
+MIN_UNIFORMITY = 0.55
 _VIVID = 30.0  # chroma
 _LIGHTS = (-5.0, 6.0)
 _SATURATIONS = (0.75, 1.4)
@@ -69,8 +69,8 @@ def measure_colour(pixels: npt.NDArray[np.uint8]) -> Colour:
     near = {COLOURS[index] for index in np.flatnonzero(shares >= _POSSIBLE)} | set(possible)
     usual = _is_usual(name, median)
     steady = len(set(possible)) == 1 or np.hypot(median[1], median[2]) >= _VIVID
-    sure = usual and steady and shares[COLOURS.index(name)] >= LEAST_UNIFORMITY
-    sure = sure and certainty((red, green, blue)) >= LEAST_CERTAINTY
+    sure = usual and steady and shares[COLOURS.index(name)] >= MIN_UNIFORMITY
+    sure = sure and certainty((red, green, blue)) >= MIN_CERTAINTY
     if not usual:
         near |= NEAR_COLOURS[name]
     return Colour((red, green, blue), name if sure else None, frozenset(near))

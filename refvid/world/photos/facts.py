@@ -11,7 +11,7 @@ from refvid.world.photos.colour import measure_colour
 from refvid.world.scene import RGB, Garment, Look
 
 # A part is known of from this share of the person on.
-LEAST_SHARE = 0.004
+MIN_SHARE = 0.004
 
 # Label of the photo set -> slot and name in the scene grammar. Other labels are worn besides what these tell.
 SLOTS: dict[str, tuple[str, str]] = {
@@ -51,7 +51,7 @@ SLOTS: dict[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True)
-class Part:
+class LabelledPart:
     """One labelled part of the person: a garment, something carried, or the hair.
 
     Attributes:
@@ -82,7 +82,7 @@ class PersonFacts:
         hair: Median colour.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[LabelledPart, ...]
     sex: str | None
     skin: RGB
     hair: RGB
@@ -104,26 +104,28 @@ def measure(
     parts = [
         _part(image, labels == index, names[index], index, float(counts[index]) / person)
         for index in map(int, np.flatnonzero(counts))
-        if index and counts[index] >= LEAST_SHARE * person
+        if index and counts[index] >= MIN_SHARE * person
     ]
     paints = {part.label: part.paint for part in parts}
     worn = sorted((part for part in parts if part.label != "skin"), key=lambda part: -part.share)
     return PersonFacts(tuple(worn), sex, paints.get("skin", (228, 180, 142)), paints.get("hair", (60, 40, 30)))
 
 
-def _part(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], label: str, index: int, share: float) -> Part:
+def _part(
+    image: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], label: str, index: int, share: float
+) -> LabelledPart:
     inside = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
     colour = measure_colour(image[inside if inside.sum() >= 12 else mask])
-    return Part(label, index, share, colour.name, colour.near, colour.paint)
+    return LabelledPart(label, index, share, colour.name, colour.near, colour.paint)
 
 
-def look_of(facts: PersonFacts) -> tuple[Look, tuple[Part, ...]]:
+def look_of(facts: PersonFacts) -> tuple[Look, tuple[LabelledPart, ...]]:
     """Return the look that a scene may speak of, and what is worn besides.
 
     Of each slot the look has the largest garment; its colour is empty if it is not certain. The other parts are those
     that no look tells and that an expression for somebody else must not be true of.
     """
-    worn: dict[str, Part] = {}
+    worn: dict[str, LabelledPart] = {}
     for part in facts.parts:
         slot = SLOTS.get(part.label, ("", ""))[0]
         if slot and slot not in worn:

@@ -15,7 +15,7 @@ from PIL import Image
 from refvid.errors import UsageError
 from refvid.world.photos.backdrop import remove_person
 from refvid.world.photos.cutout import Cutout, cut_out
-from refvid.world.photos.facts import Part, PersonFacts, look_of, measure
+from refvid.world.photos.facts import LabelledPart, PersonFacts, look_of, measure
 from refvid.world.photos.people import guess_sex, known_sex
 from refvid.world.scene import Look
 
@@ -23,8 +23,8 @@ Split = Literal["train", "validation", "all"]
 TRAIN_SHARE = 0.85
 
 # A person smaller than this share of the photo, or in pieces of which none is this share of it, is no good example.
-LEAST_PERSON = 0.02
-LEAST_PIECE = 0.7
+MIN_PERSON = 0.02
+MIN_PIECE = 0.7
 
 
 def split_of(name: str) -> Literal["train", "validation"]:
@@ -59,7 +59,7 @@ class Photo:
         return np.asarray(self.labels == index, np.bool_)
 
     @cached_property
-    def look(self) -> tuple[Look, tuple[Part, ...]]:
+    def look(self) -> tuple[Look, tuple[LabelledPart, ...]]:
         """What a scene may say of the person, and what is worn besides; see `photo_facts.look_of`."""
         return look_of(self.facts)
 
@@ -169,8 +169,8 @@ def _read(
 def _usable(labels: npt.NDArray[np.uint8]) -> bool:
     person = (labels > 0).view(np.uint8)
     total = int(person.sum())
-    if total < LEAST_PERSON * person.size:
+    if total < MIN_PERSON * person.size:
         return False
     joined = cv2.morphologyEx(person, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     sizes = cv2.connectedComponentsWithStats(joined)[2][1:, cv2.CC_STAT_AREA]
-    return bool(sizes.max() >= LEAST_PIECE * sizes.sum())
+    return bool(sizes.max() >= MIN_PIECE * sizes.sum())

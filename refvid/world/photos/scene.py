@@ -15,7 +15,7 @@ from refvid.world.photos.stage import Stage, drawn_stage, photo_stage
 from refvid.world.scene import Facts, Reference, Scene, Sprite
 from refvid.world.scenes.camera import camera_path, expose
 from refvid.world.scenes.occluder import draw_occluder
-from refvid.world.scenes.sampler import FRAMES_PER_SECOND, LEAST_AREA, LEAST_SHOWN
+from refvid.world.scenes.sampler import FRAMES_PER_SECOND, MIN_AREA, MIN_SHOWN
 
 EXPRESSIONS = 8
 ABSENT = 2
@@ -166,7 +166,7 @@ def _facts(actors: Sequence[Actor], areas: Sequence[int], instances: npt.NDArray
         area = int(mask.sum())
         rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
         box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1) if area else (0, 0, 0, 0)
-        seen = area >= LEAST_AREA * mask.size and area >= LEAST_SHOWN * whole
+        seen = area >= MIN_AREA * mask.size and area >= MIN_SHOWN * whole
         action, facing, direction, pace = actor.deed
         depth = len(actors) - 1 - index
         facts.append(Facts(actor.look, action, facing, direction, pace, box, area, depth, bool(seen)))

@@ -11,7 +11,7 @@ from refvid.data.sample import Sample
 from refvid.world.language.part_grammar import NAMES, describe, words_of_part, words_of_person
 from refvid.world.photos.folder import Photo, Split, open_library
 
-_LEAST_PIXELS = 16  # of a part that is still asked for
+_MIN_PIXELS = 16  # of a part that is still asked for
 
 
 class SinglePhotos:
@@ -78,7 +78,7 @@ def _sample(
     person = labels > 0
     # What the window cuts off is not spoken of.
     counts = np.bincount(labels.ravel(), minlength=256)
-    parts = tuple(part for part in photo.facts.parts if counts[part.index] >= _LEAST_PIXELS)
+    parts = tuple(part for part in photo.facts.parts if counts[part.index] >= _MIN_PIXELS)
     facts = replace(photo.facts, parts=parts)
     sayings = describe(rng, facts, count, absent)
     nothing = np.zeros_like(person)

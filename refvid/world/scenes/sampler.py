@@ -17,8 +17,8 @@ from refvid.world.scenes.render import Occluder, Rendered, Track, render
 
 Mode = Literal["mixed", "motion", "people"]
 FRAMES_PER_SECOND = 25.0
-LEAST_AREA = 1 / 1200  # of the frame: below this nobody would be asked for
-LEAST_SHOWN = 0.4  # of the actor's own pixels
+MIN_AREA = 1 / 1200  # of the frame: below this nobody would be asked for
+MIN_SHOWN = 0.4  # of the actor's own pixels
 EXPRESSIONS = 8
 ABSENT = 2
 
@@ -75,7 +75,7 @@ def describe(tracks: Sequence[Track], rendered: Rendered) -> tuple[Facts, ...]:
         box = (0, 0, 0, 0)
         if len(rows):
             box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
-        seen = len(rows) >= LEAST_AREA * middle.size and shown >= LEAST_SHOWN
+        seen = len(rows) >= MIN_AREA * middle.size and shown >= MIN_SHOWN
         direction, pace = direction_of(track), pace_of(track)
         facts.append(
             Facts(track.look, track.action, track.facing, direction, pace, box, len(rows), int(rank), bool(seen))

@@ -15,13 +15,13 @@ from PIL import Image
 from refvid.data.referring import Rules, Target
 from refvid.errors import OutputExistsError, RefvidError, UsageError
 from refvid.evaluation.report.breakdown import bootstrap_interval, by_length, by_object, by_size, outcomes, scorer_of
-from refvid.evaluation.report.charts import Bar, Part, Series, bars, curves, histogram, parts
+from refvid.evaluation.report.charts import Bar, Series, Slice, bars, curves, histogram, parts
 from refvid.evaluation.report.page import check_report, summary_of, write_report
 from refvid.evaluation.report.pictures import FOUND_COLOUR, TRUTH_COLOUR, Picture, draw_samples, outline, pick, tint
 from refvid.evaluation.report.word_kinds import actor_of, kinds_of
 from refvid.evaluation.run import Evaluation
 from refvid.evaluation.scoring import SampleRow, summarise
-from refvid.evaluation.sources import Found
+from refvid.evaluation.sources import FrameMasks
 from tests.evaluation.made_up import HEIGHT, WIDTH, GreyVideo, ShiftedMasks, evaluation_of, row_of, set_of
 
 SHIFTS = {f"clip{number:02}": number for number in range(20)}  # columns that a mask is off; IoU 1 down to 1/39
@@ -158,7 +158,7 @@ def test_a_matched_object_is_shown_with_the_mask_that_it_was_given() -> None:
     class Swapped(ShiftedMasks):
         def masks_at(self, video, target):  # type: ignore[no-untyped-def]
             near = super().masks_at(video, target).masks
-            return Found(np.concatenate([np.roll(near, 25, axis=2), near]), np.ones(2))
+            return FrameMasks(np.concatenate([np.roll(near, 25, axis=2), near]), np.ones(2))
 
     row = row_of("clip02", "x", 2, j=0.8, f=0.8)
     for matching, column in (("hungarian", 14), ("own", 45)):
@@ -396,7 +396,7 @@ def test_charts_are_sound_drawings_with_their_figures() -> None:
             [Series("ours", ((0.5, 0.6), (0.95, 0.0)), strong=True), Series("x & y", ((0.5, 0.4), (0.9, 0.1)))],
         ),
         bars("c", "by", "IoU", [Bar("long <label> that does not fit in", 0.4, 12, (0.3, 0.5)), Bar("none", 0.0, 1)]),
-        parts("d", "all", [Part("found", 3, 1), Part("not", 0, 2), Part("else", 1, 3)]),
+        parts("d", "all", [Slice("found", 3, 1), Slice("not", 0, 2), Slice("else", 1, 3)]),
     ]
     for chart in drawn:
         root = ElementTree.fromstring(str(chart.svg))

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from refvid.cli.app import main
 from refvid.model.acga import network as acga
 from refvid.model.acga.attention import (
+    ConvolvedWords,
     LanguageGuidedVisionAttention,
     MultiResolutionDecoder,
     VisionGuidedLanguageAttention,
-    WordContext,
 )
 from refvid.model.acga.network import AcgaConfig, AcgaNetwork, acga_full_config, acga_tiny_config
 from refvid.model.acga.video_backbone import FrameWindow, S3DTrunk, TemporalConvolutions
@@ -33,12 +33,12 @@ SMALL_DECODER = {"decoder_channels": (8, 6), "response_channels": (8, 6, 6), "em
 def small_config(**changes: object) -> AcgaConfig:
     """`acga` in miniature: every module, no training."""
     sizes = {"name": "small", "backbone_channels": (4, 4, 8, 8, 8), "colour_channels": 4, "input_size": 64}
-    return acga_tiny_config(WORDS).renamed(**{**sizes, **SMALL_DECODER, **changes})
+    return acga_tiny_config(WORDS).replace(**{**sizes, **SMALL_DECODER, **changes})
 
 
 def small_s3d_config(**changes: object) -> AcgaConfig:
     """`acga-s3d` with its own trunk, on small pictures and with a small decoder."""
-    return acga_full_config(WORDS).renamed(**{"name": "small", "input_size": 32, **SMALL_DECODER, **changes})
+    return acga_full_config(WORDS).replace(**{"name": "small", "input_size": 32, **SMALL_DECODER, **changes})
 
 
 def build(config: AcgaConfig) -> AcgaNetwork:
@@ -111,7 +111,7 @@ def test_language_guided_vision_attention_is_the_paper_s() -> None:
 
 
 def test_words_know_their_neighbours_and_no_padding() -> None:
-    module = WordContext(4).double()
+    module = ConvolvedWords(4).double()
     words = torch.randn(1, 2, 3, 4, dtype=torch.float64)
     mask = torch.tensor([[[True, True, True], [True, True, False]]])
     found, kernel = module(words, mask), module.convolution
@@ -192,7 +192,7 @@ def test_the_decoder_responds_at_three_scales_and_ends_with_all_of_them(enlargem
 def test_shapes(config: AcgaConfig, strides: tuple[int, ...]) -> None:
     network = build(config)
     levels = network.enhance(torch.rand(2, 3, 3, 32, 48), 1)
-    responses = network.respond(levels, EXPRESSIONS)
+    responses = network.training_logits(levels, EXPRESSIONS)
     assert [r.shape for r in responses] == [(2, 2, 32 // stride, 48 // stride) for stride in strides]
     logits, (attention,) = network.segment(levels, EXPRESSIONS)
     torch.testing.assert_close(logits, responses[-1])
@@ -309,7 +309,7 @@ def test_every_parameter_learns(config: AcgaConfig) -> None:
     network = build(config)
     network.embedding.table.weight.data[1:] *= 0.3  # away from where tanh is flat
     clip = torch.rand(2, 3, 3, 32, 48)
-    responses = network.respond(network.enhance(clip, 1, times=[0, 5, 10]), EXPRESSIONS)
+    responses = network.training_logits(network.enhance(clip, 1, times=[0, 5, 10]), EXPRESSIONS)
     torch.stack([response.square().mean() for response in responses]).sum().backward()
     for label, parameter in network.named_parameters():
         assert parameter.grad is not None, label
@@ -328,7 +328,7 @@ def test_overfits_a_picture() -> None:
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     expressions, losses = torch.tensor([[[2, 5], [2, 3]]]), []
     for _ in range(60):
-        responses = network.respond(network.enhance(picture, 0), expressions)
+        responses = network.training_logits(network.enhance(picture, 0), expressions)
         full = [F.interpolate(response, (48, 48), mode="bilinear") for response in responses]
         loss = torch.stack([F.binary_cross_entropy_with_logits(one, masks) for one in full]).sum()
         optimiser.zero_grad()

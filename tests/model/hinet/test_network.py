@@ -14,7 +14,7 @@ from refvid.inference.segmenter import Segmenter
 from refvid.model.hinet.motion import MotionEncoder, MotionGate
 from refvid.model.hinet.network import HinetConfig, HinetNetwork, build_hinet, hinet_full_config, hinet_tiny_config
 from refvid.model.hinet.optical_flow import dis_flow, no_motion
-from refvid.model.hinet.pixel_word import PixelWordInteraction, WordContext
+from refvid.model.hinet.pixel_word import PixelWordInteraction, RecurrentWords
 from refvid.model.layers.backbone import ResNetBackbone
 from refvid.model.layers.pyramid import PyramidBackbone
 from refvid.model.letterbox import Letterbox
@@ -35,7 +35,7 @@ def _seeded() -> None:
 
 def small_config() -> HinetConfig:
     """The small model in miniature: every module, no training."""
-    return hinet_tiny_config(WORDS).renamed(
+    return hinet_tiny_config(WORDS).replace(
         name="small",
         backbone_channels=(4, 4, 8, 8, 8),
         fine_channels=6,
@@ -49,7 +49,7 @@ def small_config() -> HinetConfig:
 
 def build(**changes: object) -> HinetNetwork:
     """The miniature with some fields changed, and with gates that are open."""
-    network = build_hinet(small_config().renamed(**changes)).eval()
+    network = build_hinet(small_config().replace(**changes)).eval()
     for gate in network.gates:
         torch.nn.init.normal_(gate.gate.weight)
     return network
@@ -97,7 +97,7 @@ def test_the_full_network_s_shapes() -> None:
 
 def test_the_full_network_in_narrow_widths() -> None:
     """Four levels on four grids, also where a stride does not divide the input."""
-    config = hinet_full_config(WORDS).renamed(
+    config = hinet_full_config(WORDS).replace(
         embedding_channels=8, interaction_channels=8, decoder_channels=8, motion_channels=4
     )
     network = build_hinet(config).eval()
@@ -146,7 +146,7 @@ def test_the_interaction_equals_the_literal_formula() -> None:
 
 
 def test_words_know_their_neighbours_but_no_padding() -> None:
-    context, words = WordContext(6), torch.randn(1, 2, 5, 6)
+    context, words = RecurrentWords(6), torch.randn(1, 2, 5, 6)
     lengths = (5, 3)
     known = context(words, torch.arange(5) < torch.tensor([lengths])[..., None])
     for row, length in enumerate(lengths):
@@ -283,7 +283,7 @@ def test_it_learns_to_tell_what_moves() -> None:
     clips, masks = two_squares()
     assert torch.equal(clips[0, 1], clips[1, 1])
     wide = {"backbone_channels": (8, 8, 16, 16, 16), "interaction_channels": 16, "decoder_channels": 16}
-    network = build_hinet(small_config().renamed(**wide)).train()
+    network = build_hinet(small_config().replace(**wide)).train()
     word_ids = torch.tensor([[[2], [3]], [[2], [3]]])
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     losses = []
@@ -335,7 +335,7 @@ def test_single_targets_get_the_masks_of_the_whole_video(tmp_path: Path) -> None
     segmenter = Segmenter(load_model(save_lively(tmp_path), device="cpu"))
     frames = np.stack([frame_pixels(index, (80, 46)) for index in range(6)])
     whole = list(segmenter.stream(frames, ["red dog"]))
-    chosen = segmenter.targets(lambda part: frames[part.start : part.stop], 6, {0: [0], 4: [0]}, ["red dog"])
+    chosen = segmenter.segment_frames(lambda part: frames[part.start : part.stop], 6, {0: [0], 4: [0]}, ["red dog"])
     for segmented in chosen:
         assert np.array_equal(segmented.masks, whole[segmented.item])
         assert segmented.masks.any()
@@ -359,4 +359,4 @@ def test_the_flow_is_dis_unless_asked_otherwise() -> None:
 )
 def test_settings_that_do_not_go_together(changes: dict[str, object], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
-        small_config().renamed(**changes)
+        small_config().replace(**changes)

@@ -174,7 +174,7 @@ def test_raft_s_weights_that_cannot_be_fetched(monkeypatch: pytest.MonkeyPatch, 
 
 def test_raft_is_no_part_of_the_network_that_uses_it() -> None:
     config = hinet_tiny_config(("dog",))
-    plain, with_raft = build_hinet(config), build_hinet(config.renamed(flow="raft"))
+    plain, with_raft = build_hinet(config), build_hinet(config.replace(flow="raft"))
     assert isinstance(with_raft.flow, RaftFlow)
     with_raft.flow = RaftFlow(raft_small(weights=None))
     assert with_raft.state_dict().keys() == plain.state_dict().keys()

@@ -27,8 +27,8 @@ def bert_config(pieces: tuple[str, ...] = PIECES, **changes: object) -> RefvosCo
     """The tiny network in miniature, with a BERT of three layers."""
     small = dict(backbone_channels=(4, 4, 8, 8, 8), aspp_channels=8, aspp_rates=(1, 2), input_size=64)
     bert = dict(embedding_channels=8, bert_layers=3, bert_heads=2, bert_inner_channels=16, bert_positions=24)
-    config = refvos_tiny_config(pieces).renamed(name="bert", language="bert", bert_taught_layers=2, **small, **bert)
-    return config.renamed(**changes)
+    config = refvos_tiny_config(pieces).replace(name="bert", language="bert", bert_taught_layers=2, **small, **bert)
+    return config.replace(**changes)
 
 
 def encoder(taught_layers: int = 2) -> BertSentence:
@@ -207,7 +207,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"something else")
     with pytest.raises(WeightsError, match="is damaged"):
         load_bert(build_refvos(bert_config()), where)
-    sentence = build_refvos(bert_config().renamed(language="sentence"))
+    sentence = build_refvos(bert_config().replace(language="sentence"))
     with pytest.raises(UsageError, match="no BERT in this model"):
         load_bert(sentence, where)
 

@@ -97,7 +97,7 @@ def test_a_miniature_learns_what_the_order_of_words_means() -> None:
 
 
 def test_checkpoint_and_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = small_config().renamed(name="sentence", language="sentence")
+    config = small_config().replace(name="sentence", language="sentence")
     miniature.check_saving(config, tmp_path / "saved")
     miniature.check_command_line(config, tmp_path, capsys)
 
@@ -112,8 +112,8 @@ def test_the_default_is_words_and_what_cannot_be_joined_is_refused() -> None:
     assert config.language == "words"
     assert isinstance(miniature.build().embedding, WordEmbedding)
     with pytest.raises(ValueError, match="language must be one of words, sentence, got 'letters'"):
-        config.renamed(language="letters")
+        config.replace(language="letters")
     with pytest.raises(ValueError, match="pooling 'max' needs words; language 'sentence' leaves one vector"):
-        config.renamed(language="sentence", pooling="max")
+        config.replace(language="sentence", pooling="max")
     with pytest.raises(ValueError, match="attention 'word' is among words; language 'sentence' leaves one"):
-        config.renamed(language="sentence", attention="word")
+        config.replace(language="sentence", attention="word")

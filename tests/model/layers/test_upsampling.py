@@ -19,7 +19,7 @@ def _seeded() -> None:
 
 
 def build(**changes: object) -> CmsaNetwork:
-    return build_network(small_config().renamed(**changes)).eval()
+    return build_network(small_config().replace(**changes)).eval()
 
 
 def test_it_begins_as_bilinear_upsampling() -> None:
@@ -61,5 +61,5 @@ def test_a_stream_keeps_the_fine_features_of_each_frame() -> None:
 
 def test_the_paper_s_trunk_has_none() -> None:
     with pytest.raises(ValueError, match="belong to the light backbone"):
-        full_config(("dog",)).renamed(detail_channels=8)
+        full_config(("dog",)).replace(detail_channels=8)
     assert CmsaConfig("mine", ("dog",)).detail_channels == 0

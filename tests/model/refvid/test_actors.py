@@ -175,7 +175,7 @@ def test_everything_learns() -> None:
 
 
 def test_it_works_in_mixed_precision_is_saved_and_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = small_config().renamed(**ACTORS)
+    config = small_config().replace(**ACTORS)
     check_mixed_precision(build(**ACTORS))
     check_saving(config, tmp_path / "saved")
     check_command_line(config, tmp_path, capsys)
@@ -226,7 +226,7 @@ def test_codes_need_fine_features_and_two_channels(actors: int, detail: int) -> 
 
 def test_codes_need_logits_on_the_grid_of_the_levels() -> None:
     with pytest.raises(ValueError, match="actor_channels takes logits on the grid of the levels"):
-        small_config().renamed(**ACTORS, fusion="deconvolution")
+        small_config().replace(**ACTORS, fusion="deconvolution")
     assert build(**ACTORS, fusion="ppm").actors is not None
 
 

@@ -148,7 +148,7 @@ def test_everything_learns() -> None:
 
 
 def test_it_works_in_mixed_precision_is_saved_and_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = small_config().renamed(**BILATERAL)
+    config = small_config().replace(**BILATERAL)
     check_mixed_precision(build(**BILATERAL))
     check_saving(config, tmp_path / "saved")
     check_command_line(config, tmp_path, capsys)

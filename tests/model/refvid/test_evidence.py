@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from refvid.model.cmsa.network import CmsaNetwork
 from refvid.model.interface import LEVELS
 from refvid.model.layers.language import UNKNOWN_ID, Vocabulary
-from refvid.model.refvid.evidence import LEAST_TRUTH, RARE, REACH, WordEvidence
+from refvid.model.refvid.evidence import MIN_TRUTH, RARE, REACH, WordEvidence
 from refvid.train.objective import Objective, ObjectiveSettings
 from tests.conftest import WORDS, small_config
 from tests.model.fast.test_folding import unsettle
@@ -53,8 +53,8 @@ def test_evidence_equals_the_literal_formula() -> None:
             for n, word in enumerate(ids[b, e].tolist()):
                 if word:
                     truth = torch.sigmoid(evidence.table[word] @ features + evidence.bias[word])
-                    expected += stated[b, e, n] * torch.log(truth + LEAST_TRUTH)
-                    expected += denied[b, e, n] * torch.log(1 - truth + LEAST_TRUTH)
+                    expected += stated[b, e, n] * torch.log(truth + MIN_TRUTH)
+                    expected += denied[b, e, n] * torch.log(1 - truth + MIN_TRUTH)
             torch.testing.assert_close(found[b, e].flatten(), expected)
 
 
@@ -108,7 +108,7 @@ def test_one_word_that_is_not_true_outweighs_two_that_are() -> None:
     ids = torch.tensor([[[2, 3, 4]]])
     first, second = evidence([level], torch.zeros(1, 1, 3, 4), ids > 0, ids).flatten().tolist()
     weight = F.softplus(evidence.context_weight.bias[0]).item()
-    assert first - second == pytest.approx(weight * torch.log(torch.tensor(LEAST_TRUTH)).item(), rel=0.1)
+    assert first - second == pytest.approx(weight * torch.log(torch.tensor(MIN_TRUTH)).item(), rel=0.1)
 
 
 @torch.no_grad()
@@ -119,8 +119,8 @@ def test_what_is_told_of_all_words_is_what_counts_of_those_that_are_said() -> No
     stated, denied = evidence.weights(words, mask, ids)
     for b, e in ((0, 0), (1, 1)):
         said = truth[b, ids[b, e]]
-        expected = torch.einsum("l,lhw->hw", stated[b, e], (said + LEAST_TRUTH).log())
-        expected += torch.einsum("l,lhw->hw", denied[b, e], (1 - said + LEAST_TRUTH).log())
+        expected = torch.einsum("l,lhw->hw", stated[b, e], (said + MIN_TRUTH).log())
+        expected += torch.einsum("l,lhw->hw", denied[b, e], (1 - said + MIN_TRUTH).log())
         torch.testing.assert_close(evidence(levels, words, mask, ids)[b, e], expected)
     assert WordEvidence(WIDTHS, 6, 7).bias.tolist() == [RARE] * 9
 
@@ -138,7 +138,7 @@ def test_the_loss_of_attributes_teaches_the_truth_of_words() -> None:
 
 
 def test_it_works_in_mixed_precision_is_saved_and_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = small_config().renamed(**EVIDENCE)
+    config = small_config().replace(**EVIDENCE)
     check_mixed_precision(build(**EVIDENCE))
     check_saving(config, tmp_path / "saved")
     check_command_line(config, tmp_path, capsys)
@@ -153,7 +153,7 @@ def test_it_works_in_mixed_precision_is_saved_and_runs(tmp_path: Path, capsys: p
 )
 def test_evidence_needs_words_and_the_grid_of_the_levels(changes: dict[str, str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
-        small_config().renamed(**EVIDENCE, **changes)
+        small_config().replace(**EVIDENCE, **changes)
 
 
 @pytest.mark.parametrize("actors", [0, 4])
@@ -163,11 +163,11 @@ def test_evidence_is_added_before_an_actor_is_chosen(actors: int) -> None:
     assert isinstance(network, CmsaNetwork)
     assert network.evidence is not None
     levels = network.enhance(torch.rand(2, 1, 3, 24, 40, dtype=torch.float64), 0)
-    before, after, attentions = network.answers(levels, EXPRESSIONS)
+    before, after, attentions = network.logits_before_and_after_choice(levels, EXPRESSIONS)
     found, other = network.segment(levels, EXPRESSIONS)
     assert torch.equal(after, found)
     assert all(torch.equal(one, two) for one, two in zip(attentions, other, strict=True))
     words, mask = network.embedding(EXPRESSIONS)
     evidence = network.evidence(levels[:LEVELS], words, mask, EXPRESSIONS)
     network.evidence = None
-    torch.testing.assert_close(network.answers(levels, EXPRESSIONS)[0] + evidence, before)
+    torch.testing.assert_close(network.logits_before_and_after_choice(levels, EXPRESSIONS)[0] + evidence, before)

@@ -37,7 +37,7 @@ SMALL = dict(backbone_channels=(4, 4, 8, 8, 8), embedding_channels=8, aspp_chann
 
 
 def small_config(**changes: object) -> RefvosConfig:
-    return refvos_tiny_config(WORDS).renamed(**{"name": "small", **SMALL, **changes})
+    return refvos_tiny_config(WORDS).replace(**{"name": "small", **SMALL, **changes})
 
 
 def build(config: RefvosConfig) -> RefvosNetwork:
@@ -151,7 +151,7 @@ def test_shapes_and_padding(name: str) -> None:
     torch.testing.assert_close(longer, logits, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(alone[0, 0], logits[1, 0], rtol=1e-4, atol=1e-5)
     assert (logits[0, 0] - logits[0, 1]).abs().max() > 1e-3
-    answers = network.respond(levels, ids)
+    answers = network.training_logits(levels, ids)
     assert len(answers) == 1
     assert network(torch.rand(2, 1, 3, 32, 48), ids).shape == (2, 2, 32, 48)
     assert [level.shape[1:] for level in network.attribute_levels(levels)] == [(8, 4, 6), (8, 4, 6)]
@@ -235,7 +235,7 @@ def test_it_runs_in_mixed_precision(name: str) -> None:
 @pytest.mark.parametrize("name", ["sentence", "bert"])
 def test_a_miniature_learns_two_squares(name: str) -> None:
     """ "red" and "yellow" are different squares, found in evaluation mode too."""
-    config = CONFIGS[name].renamed(backbone_channels=(8, 8, 16, 16, 16), aspp_channels=16, dropout=0.1)
+    config = CONFIGS[name].replace(backbone_channels=(8, 8, 16, 16, 16), aspp_channels=16, dropout=0.1)
     torch.manual_seed(3)
     network = build_refvos(config).train()
     ids = vocabulary_of(config).encode(["red", "yellow"])[None]
@@ -314,7 +314,7 @@ def test_the_small_one_has_the_trunk_of_refvid_tiny_and_is_small() -> None:
         network, other = build_refvos(refvos_tiny_config(words)), build_network(refvid_config(words))
     shapes = {name: value.shape for name, value in network.backbone.state_dict().items()}
     assert shapes == {name: value.shape for name, value in other.backbone.state_dict().items()}
-    assert refvos_tiny_config(words).name == "refvos"
+    assert refvos_tiny_config(words).name == "refvos-tiny"
     assert sum(value.numel() for value in network.state_dict().values()) * 2 < 6 * 2**20, "bytes in half precision"
 
 
@@ -322,7 +322,7 @@ def test_the_full_one_has_the_sizes_of_the_paper_and_runs() -> None:
     config = refvos_full_config(PIECES)
     assert (config.name, config.backbone, config.language) == ("refvos-deeplab101", "resnet101", "bert")
     small_bert = dict(embedding_channels=16, bert_layers=1, bert_heads=2, bert_inner_channels=16)
-    network = build(config.renamed(**small_bert))
+    network = build(config.replace(**small_bert))
     assert isinstance(network.embedding, BertSentence)
     with torch.no_grad():
         logits = network(torch.rand(1, 1, 3, 48, 64), expressions_of(config)[:1])
@@ -381,4 +381,4 @@ def test_the_vocabulary_follows_the_language() -> None:
 )
 def test_what_cannot_be_is_refused(config: str, changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        CONFIGS[config].renamed(**changes)
+        CONFIGS[config].replace(**changes)

@@ -8,9 +8,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from refvid.data.place_words import DIRECTION_OR_POSITION_WORDS
 from refvid.model.layers.language import split_words
 from refvid.world.language.grammar import VOCABULARY, absent, refer, refer_motion, words_of
-from refvid.world.language.words import CONTENT_WORDS, PLACE_WORDS, words_in
+from refvid.world.language.words import CONTENT_WORDS, words_in
 from refvid.world.scene import Facts, Reference
 from tests.world.language.grammar_scenes import HEIGHT, WIDTH, Reader, actor, person, random_scene, random_scenes, thing
 
@@ -89,7 +90,7 @@ def test_words_of_an_actor_cover_what_is_said_of_it() -> None:
         for found in refer(rng, facts, WIDTH, HEIGHT, 6):
             if found.ways & {"relation", "negation", "direction"}:
                 continue
-            said = set(words_in(found.expression)) & CONTENT_WORDS - PLACE_WORDS
+            said = set(words_in(found.expression)) & CONTENT_WORDS - DIRECTION_OR_POSITION_WORDS
             assert said <= words_of(facts[found.actor]), (found, facts[found.actor])
 
 

@@ -14,7 +14,7 @@ from refvid.world.language.part_grammar import WORDS, describe, may_be_called
 from refvid.world.photos.backdrop import remove_person
 from refvid.world.photos.colour import measure_colour
 from refvid.world.photos.cutout import blend, cut_out
-from refvid.world.photos.facts import Part, PersonFacts, look_of
+from refvid.world.photos.facts import LabelledPart, PersonFacts, look_of
 from refvid.world.photos.folder import PhotoLibrary, Split, split_of
 from refvid.world.photos.people import known_sex
 from refvid.world.photos.scene import PhotoWorld, is_safe
@@ -165,9 +165,9 @@ def test_sex_is_said_only_where_the_clothes_tell_it(folder: Path) -> None:
 
 def test_look_has_one_garment_a_slot_and_tells_what_is_left_out() -> None:
     parts = (
-        Part("coat", 1, 0.4, "black", frozenset({"black"}), (20, 20, 20)),
-        Part("shirt", 2, 0.2, "red", frozenset({"red"}), (200, 24, 32)),
-        Part("jeans", 3, 0.2, None, frozenset({"blue", "grey"}), (100, 110, 130)),
+        LabelledPart("coat", 1, 0.4, "black", frozenset({"black"}), (20, 20, 20)),
+        LabelledPart("shirt", 2, 0.2, "red", frozenset({"red"}), (200, 24, 32)),
+        LabelledPart("jeans", 3, 0.2, None, frozenset({"blue", "grey"}), (100, 110, 130)),
     )
     look, besides = look_of(PersonFacts(parts, "woman", (220, 180, 150), (60, 40, 30)))
     assert [(garment.slot, garment.name, garment.colour) for garment in look.garments] == [
@@ -292,7 +292,7 @@ def test_too_small_a_composite_is_refused(folder: Path) -> None:
 class _Dressed:
     """An actor that wears something its look does not tell."""
 
-    def __init__(self, *besides: Part) -> None:
+    def __init__(self, *besides: LabelledPart) -> None:
         self.look = Look("adult", "woman", (), "", (0, 0, 0))
         self.besides = besides
         self.ground = (0.0, 0.0)
@@ -314,7 +314,7 @@ class _Dressed:
     ],
 )
 def test_expression_that_a_hidden_garment_makes_ambiguous_is_dropped(expression: str, safe: bool) -> None:
-    hidden = Part("shirt", 4, 0.1, None, frozenset({"red", "pink"}), (220, 60, 90))
+    hidden = LabelledPart("shirt", 4, 0.1, None, frozenset({"red", "pink"}), (220, 60, 90))
     actors = (_Dressed(), _Dressed(hidden))
     assert is_safe(Reference(expression, 0, frozenset({"garment"})), actors, street=False) is safe
     assert is_safe(Reference(expression, 1, frozenset({"garment"})), actors, street=False)
@@ -374,9 +374,9 @@ def test_single_photos_are_deterministic(folder: Path) -> None:
 
 def test_sayings_mean_one_thing_or_nothing() -> None:
     parts = (
-        Part("coat", 1, 0.4, "black", frozenset({"black"}), (20, 20, 20)),
-        Part("jacket", 2, 0.2, "black", frozenset({"black", "grey"}), (30, 30, 30)),
-        Part("bag", 3, 0.1, "red", frozenset({"red"}), (200, 24, 32)),
+        LabelledPart("coat", 1, 0.4, "black", frozenset({"black"}), (20, 20, 20)),
+        LabelledPart("jacket", 2, 0.2, "black", frozenset({"black", "grey"}), (30, 30, 30)),
+        LabelledPart("bag", 3, 0.1, "red", frozenset({"red"}), (200, 24, 32)),
     )
     facts = PersonFacts(parts, "man", (220, 180, 150), (60, 40, 30))
     said = [saying for seed in range(60) for saying in describe(np.random.default_rng(seed), facts, 4, 2)]

@@ -27,7 +27,8 @@ import torch
 from torch import Tensor, nn
 
 from refvid.model.cmsa.cross_modal import unit_features
-from refvid.model.cmsa.multimodal import Multimodal, widen
+from refvid.model.cmsa.multimodal import Multimodal
+from refvid.model.layers.products import widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS
 
 WORD_SQUARE, POSITION_SQUARE = 1.0, 3.0  # |e / |e||^2, and |[v / |v|, s]|^2 on the average

@@ -25,7 +25,8 @@ from torch.utils.checkpoint import checkpoint
 
 from refvid.model.cmsa.cross_modal import unit_features
 from refvid.model.cmsa.fusion import Projectable, project_levels
-from refvid.model.cmsa.multimodal import DenseMultimodal, widen
+from refvid.model.cmsa.multimodal import DenseMultimodal
+from refvid.model.layers.products import widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS
 
 CHUNK = 1 << 26  # logits, or numbers of f_pn, that are built at a time: 256 MiB

@@ -193,7 +193,7 @@ def test_self_gating_keeps_the_levels_apart_and_gmlf_does_not() -> None:
 
 
 def small(**changes: object) -> CmsaConfig:
-    return refvid_config(("dog", "red")).renamed(
+    return refvid_config(("dog", "red")).replace(
         backbone_channels=(8, 8, 8, 8, 8), embedding_channels=8, attention_channels=8, fusion_channels=8, **changes
     )
 
@@ -228,6 +228,6 @@ def test_the_defaults_are_the_papers_and_unknown_names_are_refused() -> None:
     config = refvid_config(())
     assert (config.pooling, config.fusion) == ("word-attention", "gmlf")
     with pytest.raises(ValueError, match="pooling must be one of word-attention, mean, max, got 'sum'"):
-        config.renamed(pooling="sum")
+        config.replace(pooling="sum")
     with pytest.raises(ValueError, match=r"fusion must be one of gmlf, self-gated, .*, none, got 'sum'"):
-        config.renamed(fusion="sum")
+        config.replace(fusion="sum")

@@ -154,7 +154,7 @@ def test_a_miniature_learns_one_picture(name: str) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_checkpoint_and_command_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = small_config().renamed(name=name, attention=name)
+    config = small_config().replace(name=name, attention=name)
     miniature.check_saving(config, tmp_path / "saved")
     miniature.check_command_line(config, tmp_path, capsys)
 
@@ -172,8 +172,8 @@ def test_the_default_is_the_papers_and_what_cannot_be_joined_is_refused() -> Non
     assert config.attention == "cross-modal"
     assert all(type(attend) is CrossModalSelfAttention for attend in miniature.build().cross_modal)
     with pytest.raises(ValueError, match=r"attention must be one of cross-modal, word, pixel, .*, got 'all'"):
-        config.renamed(attention="all")
+        config.replace(attention="all")
     for name in (*KINDS, "cvpr19"):
         for pooling in ("mean", "max"):
             with pytest.raises(ValueError, match=f"pooling '{pooling}' is for attention 'cross-modal'; .* '{name}'"):
-                config.renamed(attention=name, pooling=pooling)
+                config.replace(attention=name, pooling=pooling)

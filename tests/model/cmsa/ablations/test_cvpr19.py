@@ -175,7 +175,7 @@ def test_a_miniature_learns_one_picture(name: str) -> None:
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_checkpoint_and_command_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = small_config().renamed(name=name, **SETTINGS[name])
+    config = small_config().replace(name=name, **SETTINGS[name])
     miniature.check_saving(config, tmp_path / "saved")
     miniature.check_command_line(config, tmp_path, capsys)
 

@@ -209,9 +209,9 @@ def test_a_miniature_learns_one_picture(name: str) -> None:
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_a_checkpoint_gives_the_same_masks(name: str, tmp_path: Path) -> None:
-    check_saving(small_config().renamed(fusion=name), tmp_path)
+    check_saving(small_config().replace(fusion=name), tmp_path)
 
 
 @pytest.mark.parametrize("name", DECODERS)
 def test_the_command_line_segments_with_it(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    check_command_line(small_config().renamed(name=name, fusion=name), tmp_path, capsys)
+    check_command_line(small_config().replace(name=name, fusion=name), tmp_path, capsys)
