@@ -46,13 +46,13 @@ def small_model(folder: Path) -> Path:
     """Write refvid-tiny in miniature, every module, with random weights; return the folder."""
     import torch
 
-    from refvid.model.cmsa.config import refvid_config
+    from refvid.model.refvid.config import refvid_tiny_config
     from refvid.model.registry import build_network
     from refvid.weights import save_checkpoint
 
     torch.manual_seed(8)
     widths = {"embedding_channels": 8, "attention_channels": 8, "fusion_channels": 8}
-    config = refvid_config(("dog", "man")).replace(
+    config = refvid_tiny_config(("dog", "man")).replace(
         name=SMALL, backbone_channels=(4, 4, 8, 8, 8), input_size=64, frame_radius=2, **widths
     )
     save_checkpoint(build_network(config), config, folder)

@@ -15,6 +15,7 @@ from benchmarks.run_measure import PARK, seconds
 from refvid.inference.segmenter import Segmenter
 from refvid.model.cmsa.config import full_config
 from refvid.model.config import Precision
+from refvid.model.interface import FrameFeatures
 from refvid.model.letterbox import Letterbox
 from refvid.model.registry import build_network
 from refvid.video.reader import open_reader
@@ -71,7 +72,7 @@ class FrameNetwork:
         self.word_ids = segmenter.vocabulary.encode(expressions).to(self.device)[None]
         self._frames = cycle([self._prepare(pixels) for pixels in frames])
         self._stream = self.network.stream()
-        self.last: Sequence[Tensor] | None = None  # levels of the frame that came out
+        self.last: FrameFeatures | None = None  # of the frame that came out
         for _ in range(2 * self.network.frame_radius + 2 if fill else 0):
             self.step()
 
@@ -85,16 +86,16 @@ class FrameNetwork:
         return torch.autocast(self.device.type, dtype=self.precision)
 
     @torch.inference_mode()
-    def encode(self) -> tuple[Tensor, ...]:
-        """Return the trunk's levels of the next frame."""
+    def encode(self) -> FrameFeatures:
+        """Return the features of the next frame."""
         with self._autocast():
             return self.network.encode(next(self._frames))
 
     @torch.inference_mode()
-    def push(self, levels: Sequence[Tensor]) -> None:
-        """Take the levels through cross-frame attention."""
+    def push(self, features: FrameFeatures) -> None:
+        """Take the features through cross-frame attention."""
         with self._autocast():
-            self.last = self._stream.push(levels) or self.last
+            self.last = self._stream.push(features) or self.last
 
     @torch.inference_mode()
     def segment(self) -> Tensor:
@@ -122,10 +123,11 @@ class FrameNetwork:
 
     def stage_seconds(self) -> dict[str, float]:
         """Take a frame through all stages; return the seconds of each, by STAGES."""
-        held: list[Tensor | tuple[Tensor, ...]] = []
+        held: list[Tensor | FrameFeatures] = []
         taken = {"trunk": seconds(lambda: held.append(self.encode()), self.device)}
-        levels = held.pop()
-        taken["CFSA"] = seconds(lambda: self.push(tuple(levels)), self.device)
+        features = held.pop()
+        assert isinstance(features, FrameFeatures)
+        taken["CFSA"] = seconds(lambda: self.push(features), self.device)
         if self.last is None:
             return taken
         taken["heads"] = seconds(lambda: held.append(self.segment()), self.device)

@@ -54,7 +54,7 @@ def stages(network: CmsaNetwork, images: Tensor) -> list[Tensor]:
     backbone = network.backbone
     assert isinstance(backbone, LightBackbone), "only the light trunk is probed"
     stem = backbone.stem((images - network.pixel_mean) / network.pixel_std)
-    return [stem, backbone.res2(stem), *network.encode(images)[:3]]
+    return [stem, backbone.res2(stem), *network.encode(images).levels]
 
 
 def kind_of(words: frozenset[str]) -> str:

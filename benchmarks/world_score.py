@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import track
-from torch import Tensor
 from torch.utils.data import DataLoader
 
 if not __package__:
@@ -54,7 +53,7 @@ from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import RefinedFinisher
 from refvid.masks.threshold import plain_masks
 from refvid.model.cmsa.config import CmsaConfig
-from refvid.model.interface import FrameStream
+from refvid.model.interface import FrameFeatures, FrameStream
 from refvid.model.letterbox import Letterbox
 from refvid.model.registry import build_network, build_vocabulary
 from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
@@ -86,9 +85,9 @@ def predictor(model: LoadedModel, refiner: Refiner | None = None) -> Predictor:
         height, width = frames.shape[1:3]
         box = Letterbox(height, width, config.canvas(height, width))
         enhanced = _enhance(network.stream(), network.encode(box.apply(window).to(model.device)))
-        levels = next(itertools.islice(enhanced, middle - first, None))
+        features = next(itertools.islice(enhanced, middle - first, None))
         word_ids = vocabulary.encode(clip.sample.expressions).to(model.device)[None]
-        logits, _ = network.segment(levels, word_ids)
+        logits, _ = network.segment(features, word_ids)
         resized = box.crop(logits[0].float())
         if refiner is not None:
             timings = {"refine": 0.0}
@@ -110,10 +109,11 @@ def predictor(model: LoadedModel, refiner: Refiner | None = None) -> Predictor:
     return predict
 
 
-def _enhance(stream: FrameStream, levels: Sequence[Tensor]) -> Iterator[list[Tensor]]:
-    """Yield the levels [1, C_i, h, w] of each frame of a clip after CFSA; `levels` are [T, C_i, h, w]."""
-    for frame in range(len(levels[0])):
-        if (enhanced := stream.push([level[frame : frame + 1] for level in levels])) is not None:
+def _enhance(stream: FrameStream, clip: FrameFeatures) -> Iterator[FrameFeatures]:
+    """Yield the features of each frame of a clip after CFSA, B = 1; those of the clip are [T, C_i, h, w]."""
+    for frame in range(len(clip.levels[0])):
+        features = clip.map(lambda part, frame=frame: part[frame : frame + 1])  # type: ignore[misc]
+        if (enhanced := stream.push(features)) is not None:
             yield enhanced
     yield from stream.flush()
 

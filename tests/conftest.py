@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from refvid.model.cmsa.config import CmsaConfig, refvid_config
 from refvid.model.letterbox import Letterbox
+from refvid.model.refvid.config import RefvidConfig, refvid_tiny_config
 from refvid.model.registry import build_network
 from refvid.weights import LoadedModel, load_model, save_checkpoint
 from tests.clips import frame_pixels
@@ -18,11 +18,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 WORDS = ("dog", "in", "man", "red", "shirt", "the", "yellow")
 
 
-def small_config() -> CmsaConfig:
+def small_config() -> RefvidConfig:
     """refvid-tiny in miniature, untrained, without codes of actors, word evidence and bilateral and guided
     upsampling, which not all can have.
     """
-    return refvid_config(WORDS).replace(
+    return refvid_tiny_config(WORDS).replace(
         name="small",
         actor_channels=0,
         bilateral_channels=0,
@@ -37,7 +37,7 @@ def small_config() -> CmsaConfig:
     )
 
 
-def save_random(config: CmsaConfig, folder: Path) -> Path:
+def save_random(config: RefvidConfig, folder: Path) -> Path:
     """Write the checkpoint of a random model whose masks are neither empty nor full."""
     torch.manual_seed(8)
     network = build_network(config).eval()

@@ -43,6 +43,7 @@ from benchmarks.systems_table import (
 from refvid.data.sample import Sample
 from refvid.model.cmsa.config import CmsaConfig
 from refvid.model.cmsa.network import CmsaNetwork
+from refvid.model.interface import FrameFeatures
 from refvid.model.layers.language import Vocabulary, WordEmbedding
 from refvid.model.registry import CONFIGS, build_network
 from refvid.weights import load_model
@@ -264,9 +265,9 @@ class Everything(CmsaNetwork):
         self.frame_radius = 0
         self.weight = torch.nn.Parameter(torch.zeros(1))
 
-    def enhance(self, clips: torch.Tensor, *_: object, **__: object) -> list[torch.Tensor]:
+    def enhance(self, clips: torch.Tensor, *_: object, **__: object) -> FrameFeatures:
         assert clips.shape[1] == 1, "it looks at the target frame alone"
-        return [clips[:, 0]]
+        return FrameFeatures((clips[:, 0],))
 
     def segment(self, levels: object, word_ids: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         return torch.full((*word_ids.shape[:2], 4, 4), 9.0), []

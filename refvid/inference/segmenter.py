@@ -113,16 +113,16 @@ class Segmenter:
 
     @torch.inference_mode()
     def encode(self, prepared: Iterable[Prepared[Item]]) -> Generator[Encoded[Item], None, None]:
-        """Yield each frame with the trunk's levels; on a CPU another thread may use them."""
+        """Yield each frame with its features; on a CPU another thread may use them."""
         for frame in prepared:
             started = time.perf_counter()
             with self._autocast():
-                levels = self.model.folded.encode(frame.picture.to(self.model.device))
-            yield Encoded(frame.item, frame.pixels, levels, frame.box, time.perf_counter() - started)
+                features = self.model.folded.encode(frame.picture.to(self.model.device))
+            yield Encoded(frame.item, frame.pixels, features, frame.box, time.perf_counter() - started)
 
     @torch.inference_mode()
     def enhance(self, encoded: Iterable[Encoded[Item]]) -> Generator[Encoded[Item], None, None]:
-        """Yield each frame with its levels after cross-frame attention, `frame_radius` frames behind."""
+        """Yield each frame with its features after cross-frame attention, `frame_radius` frames behind."""
         stream = self.model.folded.stream()
         waiting: deque[Encoded[Item]] = deque()
         spent = 0.0  # on frames that are still held back too
@@ -130,7 +130,7 @@ class Segmenter:
             waiting.append(frame)
             started = time.perf_counter()
             with self._autocast():
-                ready = stream.push(frame.levels)
+                ready = stream.push(frame.features)
             spent += time.perf_counter() - started
             if ready is not None:
                 yield waiting.popleft().enhanced(ready, spent)
@@ -262,7 +262,7 @@ class Segmenter:
         started = time.perf_counter()
         with self._autocast():
             logits = [
-                self.model.folded.segment(frame.levels, some)[0][0].float()
+                self.model.folded.segment(frame.features, some)[0][0].float()
                 for some in torch.split(word_ids, EXPRESSIONS_AT_ONCE, dim=1)
             ]
             resized = frame.box.crop(torch.cat(logits))

@@ -7,6 +7,7 @@ from typing import Generic
 from torch import Tensor
 
 from refvid.masks.finish import Item
+from refvid.model.interface import FrameFeatures
 from refvid.model.letterbox import Letterbox
 from refvid.video.frame import Pixels
 
@@ -30,21 +31,21 @@ class Prepared(Generic[Item]):
 
 @dataclass(frozen=True, eq=False)
 class Encoded(Generic[Item]):
-    """A frame with the trunk's levels [1, C_i, h, w], on the device, before or after cross-frame attention.
+    """A frame with its features, on the device, before or after cross-frame attention.
 
     Attributes:
-        seconds: That the network has worked on it so far.
+        seconds: How long the network has worked on it so far.
     """
 
     item: Item
     pixels: Pixels
-    levels: Sequence[Tensor]
+    features: FrameFeatures
     box: Letterbox
     seconds: float
 
-    def enhanced(self, levels: Sequence[Tensor], seconds: float) -> "Encoded[Item]":
-        """Return the frame with its levels after cross-frame attention, which has taken so long."""
-        return replace(self, levels=levels, seconds=self.seconds + seconds)
+    def enhanced(self, features: FrameFeatures, seconds: float) -> "Encoded[Item]":
+        """Return the frame with its features after cross-frame attention, which has taken so long."""
+        return replace(self, features=features, seconds=self.seconds + seconds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +64,7 @@ def bytes_held(item: Prepared[Item] | Encoded[Item] | FrameLogits[Item]) -> int:
         case Prepared():
             made = [item.picture]
         case Encoded():
-            made = item.levels
+            made = item.features.tensors
         case FrameLogits():
             made = [item.logits]
     return item.pixels.nbytes + sum(tensor.nbytes for tensor in made)

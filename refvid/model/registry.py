@@ -1,16 +1,18 @@
 """The systems by name: the one place that knows them all."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from refvid.model.acga.network import AcgaConfig, acga_full_config, acga_tiny_config, build_acga
 from refvid.model.cmsa.build import build_cmsa
-from refvid.model.cmsa.config import CmsaConfig, full_config, refvid_config, tiny_config
+from refvid.model.cmsa.config import CmsaConfig, full_config, tiny_config
 from refvid.model.config import ModelConfig
 from refvid.model.hinet.network import HinetConfig, build_hinet, hinet_full_config, hinet_tiny_config
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import Vocabulary, Words
+from refvid.model.refvid.build import build_refvid
+from refvid.model.refvid.config import RefvidConfig, refvid_tiny_config
 from refvid.model.refvos.network import (
     RefvosConfig,
     build_refvos,
@@ -34,6 +36,7 @@ class System:
 
 
 SYSTEMS = {  # by ModelConfig.architecture
+    "refvid": System(RefvidConfig, build_refvid),
     "cmsa": System(CmsaConfig, build_cmsa),
     "acga": System(AcgaConfig, build_acga),
     "refvos": System(RefvosConfig, build_refvos),
@@ -41,7 +44,7 @@ SYSTEMS = {  # by ModelConfig.architecture
 }
 # Configs by the names that `refvid train --model` knows, each of a vocabulary.
 CONFIGS: dict[str, Callable[[tuple[str, ...]], ModelConfig]] = {
-    "refvid-tiny": refvid_config,
+    "refvid-tiny": refvid_tiny_config,
     "cmsa-tiny": tiny_config,
     "cmsa-deeplab101": full_config,
     "acga-tiny": acga_tiny_config,
@@ -62,10 +65,21 @@ def read_config(values: dict[str, Any]) -> ModelConfig:
     Raises:
         ValueError: The system or a key is unknown, a key is missing, or a value is out of range.
     """
+    values = _of_today(values)
     architecture = values.get("architecture", "cmsa")
     if architecture not in SYSTEMS:
         raise ValueError(f"architecture must be one of {', '.join(SYSTEMS)}, got {architecture!r}")
     return SYSTEMS[architecture].config.from_dict(values)
+
+
+def _of_today(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the contents of a `config.json` that named our variant "cmsa", as earlier versions did, as of today."""
+    ours = {entry.name for entry in fields(RefvidConfig)} - {entry.name for entry in fields(CmsaConfig)}
+    if values.get("architecture", "cmsa") != "cmsa" or not ours & values.keys():
+        return values
+    if any(values.get(name, "none") not in (0, False, "none") for name in ours):
+        return values | {"architecture": "refvid"}
+    return {name: value for name, value in values.items() if name not in ours}
 
 
 def build_network(config: ModelConfig) -> ReferringNetwork:

@@ -9,6 +9,7 @@ what it is true of. Networks without that attention, or with one vector for the 
 `words`. `choice`, `actors` and `edges` are for networks with codes of actors (`actor_objective`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,12 +18,8 @@ from torch.nn import functional as F
 
 from refvid.data.place_words import DIRECTION_OR_POSITION_WORDS
 from refvid.data.sample import STRIDE, Batch
-from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
-from refvid.model.cmsa.network import CODES, CmsaNetwork
-from refvid.model.interface import LEVELS, ReferringNetwork
-from refvid.model.layers.language import FIRST_WORD_ID, WordEmbedding, Words
-from refvid.model.layers.spatial import spatial_code
-from refvid.model.refvid.evidence import WordEvidence
+from refvid.model.interface import FrameFeatures, ReferringNetwork
+from refvid.model.layers.language import FIRST_WORD_ID, Words
 from refvid.train.actor_objective import MIN_REGION, actor_loss, edge_loss, intersection_over_union
 
 LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
@@ -89,10 +86,9 @@ class Objective(nn.Module):
         # "Left" is true of an actor that goes there, and said of where one is: no word's attention is taught by it.
         ambiguous = sorted(vocabulary.ids[word] for word in DIRECTION_OR_POSITION_WORDS & vocabulary.ids.keys())
         self.register_buffer("ambiguous", torch.tensor(ambiguous, dtype=torch.long), persistent=False)
-        has_evidence = _evidence_of(network) is not None  # and with it such heads
         self.attribute_heads = nn.ModuleList(
             nn.Conv2d(channels, FIRST_WORD_ID + len(vocabulary.words), 1)
-            for channels in (network.attribute_channels if settings.attributes and not has_evidence else ())
+            for channels in (network.attribute_channels if settings.attributes and not network.judges_words else ())
         )
         for head in self.attribute_heads:
             assert isinstance(head, nn.Conv2d)
@@ -113,19 +109,19 @@ class Objective(nn.Module):
         """
         settings = self.settings
         clips = batch.clips.float() / 255
-        levels = network.enhance(
+        features = network.enhance(
             clips, clips.shape[1] // 2, batch.frame_mask, batch.times, neighbour_gradients=neighbour_gradients
         )
         parts: dict[str, Tensor] = {}
         if (masks or batch.region_maps is None) and (settings.entropy or settings.dice):
-            parts = self._mask_parts(network, levels, batch)
+            parts = self._mask_parts(network, features, batch)
         if batch.region_maps is not None and batch.region_words is not None:
-            if settings.words and _words_attend(network):
-                parts["words"] = self._word_loss(network, levels, batch)
+            if settings.words and (attention := network.word_attention_logits(features, batch.word_ids)):
+                parts["words"] = self._word_loss(attention, batch, batch.region_maps, batch.region_words)
             if settings.attributes:
-                parts["attributes"] = self._attribute_loss(network, levels, batch.region_maps, batch.region_words)
-        if batch.region_maps is not None and _choosing(network) is not None:
-            coarse, fine = levels[CODES]
+                parts["attributes"] = self._attribute_loss(network, features, batch.region_maps, batch.region_words)
+        if batch.region_maps is not None and features.codes is not None:
+            coarse, fine = features.codes
             if settings.actors:
                 parts["actors"] = actor_loss(coarse, batch.region_maps)
             if settings.edges:
@@ -133,33 +129,28 @@ class Objective(nn.Module):
         loss = torch.stack([getattr(settings, name) * value for name, value in parts.items()]).sum()
         return loss, {name: value.detach() for name, value in parts.items()}
 
-    def _mask_parts(self, network: ReferringNetwork, levels: list[Tensor], batch: Batch) -> dict[str, Tensor]:
+    def _mask_parts(self, network: ReferringNetwork, features: FrameFeatures, batch: Batch) -> dict[str, Tensor]:
         settings, maps = self.settings, batch.region_maps
-        before = None
-        if (choosing := _choosing(network)) is not None:
-            before, *responses = (
-                answer.float() for answer in choosing.logits_before_and_after_choice(levels, batch.word_ids)[:2]
-            )
-        else:
-            responses = [response.float() for response in network.training_logits(levels, batch.word_ids)]
-        *earlier, logits = responses
-        weigh = {"foreground": settings.foreground}
-        parts = dict(zip(("entropy", "dice"), mask_losses(logits, batch.masks, batch.known, **weigh), strict=True))
-        for response in earlier:  # every scale that answers learns from the masks
-            parts["entropy"] = parts["entropy"] + mask_losses(response, batch.masks, batch.known, **weigh)[0]
+        logits = network.training_logits(features, batch.word_ids)
+        final, weigh = logits.final.float(), {"foreground": settings.foreground}
+        parts = dict(zip(("entropy", "dice"), mask_losses(final, batch.masks, batch.known, **weigh), strict=True))
+        for earlier in logits.earlier:  # every scale learns from the masks
+            parts["entropy"] = parts["entropy"] + mask_losses(earlier.float(), batch.masks, batch.known, **weigh)[0]
         if maps is not None and settings.contrast:
-            parts["contrast"] = contrast_loss(logits, batch.masks, batch.known, maps)
-        if maps is not None and settings.choice and before is not None:
-            parts["choice"] = contrast_loss(before, batch.masks, batch.known, maps, nothing=True)
+            parts["contrast"] = contrast_loss(final, batch.masks, batch.known, maps)
+        if maps is not None and settings.choice and logits.choice is not None:
+            parts["choice"] = contrast_loss(logits.choice.float(), batch.masks, batch.known, maps, nothing=True)
         return parts
 
-    def _attribute_loss(self, network: ReferringNetwork, levels: list[Tensor], maps: Tensor, words: Tensor) -> Tensor:
+    def _attribute_loss(
+        self, network: ReferringNetwork, features: FrameFeatures, maps: Tensor, words: Tensor
+    ) -> Tensor:
         truth = torch.einsum("brhw,brv->bvhw", maps, words.to(maps.dtype)).clamp(max=1)
-        evidence = _evidence_of(network)
+        judged = network.word_truth_logits(features, torch.arange(words.shape[-1], device=words.device))
         answers = (
-            [head(level) for head, level in zip(self.attribute_heads, network.attribute_levels(levels), strict=True)]
-            if evidence is None
-            else [evidence.truth_logits(levels[:LEVELS])]
+            [head(level) for head, level in zip(self.attribute_heads, network.attribute_levels(features), strict=True)]
+            if judged is None
+            else [judged]
         )
         total = truth.new_zeros(())
         for logits in answers:
@@ -167,41 +158,17 @@ class Objective(nn.Module):
             total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
         return 0.1 * total
 
-    def _word_loss(self, network: ReferringNetwork, levels: list[Tensor], batch: Batch) -> Tensor:
-        assert isinstance(network, CmsaNetwork)
-        assert batch.region_maps is not None
-        assert batch.region_words is not None
-        words, _ = network.embedding(batch.word_ids)
-        settled = batch.region_words.index_fill(-1, self.ambiguous, False)
+    def _word_loss(self, attention: Sequence[Tensor], batch: Batch, maps: Tensor, region_words: Tensor) -> Tensor:
+        settled = region_words.index_fill(-1, self.ambiguous, False)
         true = torch.stack([true_words[:, ids] for true_words, ids in zip(settled, batch.word_ids, strict=True)])
-        maps = torch.einsum("brhw,brel->belhw", batch.region_maps, true.to(batch.region_maps.dtype)).clamp(max=1)
-        area = maps.sum((-2, -1))
+        word_maps = torch.einsum("brhw,brel->belhw", maps, true.to(maps.dtype)).clamp(max=1)
+        area = word_maps.sum((-2, -1))
         sought = (area > 1) & batch.known[..., None]  # a word true of at least a cell of something
-        shares = maps[sought].flatten(1) / area[sought][:, None]
-        spatial = spatial_code(*levels[0].shape[-2:], dtype=levels[0].dtype, device=levels[0].device)
+        shares = word_maps[sought].flatten(1) / area[sought][:, None]
         total = shares.new_zeros(())
-        for module, level in zip(list(network.cross_modal)[1:], levels[1:LEVELS], strict=True):
-            assert isinstance(module, CrossModalSelfAttention)
-            log_attention = module.word_logits(level, words, spatial)[sought].float().log_softmax(-1)
-            total = total - (shares * log_attention).sum(-1).mean()
+        for logits in attention:
+            total = total - (shares * logits[sought].float().log_softmax(-1)).sum(-1).mean()
         return total
-
-
-def _evidence_of(network: ReferringNetwork) -> WordEvidence | None:
-    return network.evidence if isinstance(network, CmsaNetwork) else None
-
-
-def _choosing(network: ReferringNetwork) -> CmsaNetwork | None:
-    """Return the network if it chooses among actors by their codes."""
-    return network if isinstance(network, CmsaNetwork) and network.actors is not None else None
-
-
-def _words_attend(network: ReferringNetwork) -> bool:
-    """Return whether each word of an expression attends to positions by itself."""
-    if not isinstance(network, CmsaNetwork):
-        return False
-    attends = all(isinstance(module, CrossModalSelfAttention) for module in network.cross_modal)
-    return attends and isinstance(network.embedding, WordEmbedding)
 
 
 def mask_losses(logits: Tensor, masks: Tensor, known: Tensor, *, foreground: float = 1.0) -> tuple[Tensor, Tensor]:

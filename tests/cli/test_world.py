@@ -35,7 +35,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
             return draw(rng)
 
     for name, content in (("sampler", {"draw_scene": draw_scene}), ("photo_scene", {"PhotoWorld": PhotoWorld})):
-        module = ModuleType(f"refvid.world.{name}")
+        module = ModuleType(f"refvid.world.output.{name}")
         module.__dict__.update(content)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.chdir(tmp_path)

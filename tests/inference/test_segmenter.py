@@ -135,7 +135,11 @@ def test_what_waits_between_stages_counts_with_all_its_bytes(model: LoadedModel)
     (answered,) = segmenter.decode([enhanced], ["dog", "man"])
     frame = 46 * 80 * 3
     assert bytes_held(prepared) == frame + 4 * prepared.picture.numel()
-    assert bytes_held(enhanced) == bytes_held(encoded) == frame + 4 * sum(level.numel() for level in encoded.levels)
+    assert (
+        bytes_held(enhanced)
+        == bytes_held(encoded)
+        == frame + 4 * sum(part.numel() for part in encoded.features.tensors)
+    )
     assert bytes_held(answered) == frame + 4 * answered.logits.numel()
     assert len(answered.logits) == 2
 

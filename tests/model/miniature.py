@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from refvid.cli.app import main
 from refvid.data.sample import Batch
-from refvid.model.cmsa.config import CmsaConfig
-from refvid.model.cmsa.network import CmsaNetwork
 from refvid.model.layers.language import Vocabulary
+from refvid.model.refvid.config import RefvidConfig
+from refvid.model.refvid.network import RefvidNetwork
 from refvid.model.registry import build_network
 from refvid.train.objective import Objective, ObjectiveSettings
 from refvid.weights import load_model, save_checkpoint
@@ -22,13 +22,13 @@ from tests.conftest import WORDS, save_random, small_config
 EXPRESSIONS = torch.tensor([[[2, 3, 0], [4, 0, 0]], [[5, 6, 2], [3, 0, 0]]])
 
 
-def build(**changes: object) -> CmsaNetwork:
+def build(**changes: object) -> RefvidNetwork:
     """The small network with some fields of its config changed."""
     torch.manual_seed(3)
     return build_network(small_config().replace(**changes)).eval()
 
 
-def check_every_parameter_learns(network: CmsaNetwork) -> None:
+def check_every_parameter_learns(network: RefvidNetwork) -> None:
     """Gradients reach everything, through expressions of several lengths, and are finite."""
     assert network.detail is not None
     torch.nn.init.normal_(network.detail.score.weight)  # at zero, nothing before it learns
@@ -38,7 +38,7 @@ def check_every_parameter_learns(network: CmsaNetwork) -> None:
         assert parameter.grad.isfinite().all(), label
 
 
-def check_mixed_precision(network: CmsaNetwork) -> None:
+def check_mixed_precision(network: RefvidNetwork) -> None:
     """In bfloat16, with and without gradients, nothing changes but the rounding."""
     clip = torch.rand(2, 3, 3, 32, 48)
     exact = network(clip, EXPRESSIONS, target=1).detach()
@@ -74,7 +74,7 @@ def overfit(word_ids: Tensor, **changes: object) -> tuple[float, float, float]:
     return losses[0], losses[-1], float(shares.min())
 
 
-def check_saving(config: CmsaConfig, folder: Path) -> None:
+def check_saving(config: RefvidConfig, folder: Path) -> None:
     """A checkpoint gives back the config and the very same masks."""
     torch.manual_seed(4)
     network = build_network(config).eval()
@@ -86,7 +86,7 @@ def check_saving(config: CmsaConfig, folder: Path) -> None:
         assert torch.equal(loaded.network(clip, EXPRESSIONS, target=1), network(clip, EXPRESSIONS, target=1))
 
 
-def check_command_line(config: CmsaConfig, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def check_command_line(config: RefvidConfig, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`refvid segment` cuts out what a random model of this config finds, in every frame."""
     checkpoint = save_random(config, folder / "model")
     clip, output = make_clip(folder / "clip.mp4", frames=3, size=(80, 46)), folder / "out.mp4"
@@ -98,7 +98,7 @@ def check_command_line(config: CmsaConfig, folder: Path, capsys: pytest.CaptureF
     assert output.stat().st_size > 0
 
 
-def parts_of_the_loss(network: CmsaNetwork) -> set[str]:
+def parts_of_the_loss(network: RefvidNetwork) -> set[str]:
     """The names of what a network learns from, where a batch knows its regions and the words true of them."""
     masks = torch.zeros(1, 2, 32, 48)
     masks[0, 0, :, :24] = masks[0, 1, :, 24:] = 1

@@ -10,16 +10,16 @@ from torch.nn import functional as F
 
 from refvid.data.place_words import DIRECTION_OR_POSITION_WORDS
 from refvid.data.sample import Batch, collate
-from refvid.model.cmsa.config import refvid_config
 from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
-from refvid.model.cmsa.network import CmsaNetwork
 from refvid.model.layers.language import FIRST_WORD_ID, Vocabulary
 from refvid.model.layers.spatial import spatial_code
+from refvid.model.refvid.config import refvid_tiny_config
+from refvid.model.refvid.network import RefvidNetwork
 from refvid.model.registry import build_network
 from refvid.train.objective import Objective, ObjectiveSettings, contrast_loss, mask_losses
 from refvid.world.source import VOCABULARY, WorldSource
 
-CONFIG = refvid_config(VOCABULARY).replace(
+CONFIG = refvid_tiny_config(VOCABULARY).replace(
     backbone_channels=(4, 8, 8, 8, 8), embedding_channels=8, attention_channels=8, fusion_channels=8
 )
 
@@ -32,7 +32,7 @@ def batch() -> Batch:
 
 
 @pytest.fixture
-def network() -> CmsaNetwork:
+def network() -> RefvidNetwork:
     torch.manual_seed(0)
     return build_network(CONFIG)
 
@@ -72,7 +72,7 @@ def test_contrast_of_known_logits() -> None:
     assert alone.item() == pytest.approx(sum(between) / 2)
 
 
-def test_the_loss_is_the_weighted_sum_of_its_parts(network: CmsaNetwork, batch: Batch) -> None:
+def test_the_loss_is_the_weighted_sum_of_its_parts(network: RefvidNetwork, batch: Batch) -> None:
     settings = ObjectiveSettings(
         entropy=2.0, dice=3.0, contrast=0.7, choice=0.4, words=0.5, attributes=0.25, actors=0.1, edges=0.6
     )
@@ -82,13 +82,13 @@ def test_the_loss_is_the_weighted_sum_of_its_parts(network: CmsaNetwork, batch: 
     torch.testing.assert_close(loss.detach(), expected)
 
 
-def test_without_regions_only_the_masks_teach(network: CmsaNetwork, batch: Batch) -> None:
+def test_without_regions_only_the_masks_teach(network: RefvidNetwork, batch: Batch) -> None:
     objective = Objective(network, Vocabulary(VOCABULARY, 20), ObjectiveSettings())
     _, parts = objective(network, replace(batch, region_maps=None, region_words=None))
     assert set(parts) == {"entropy", "dice"}
 
 
-def test_steps_without_masks_teach_words(network: CmsaNetwork, batch: Batch) -> None:
+def test_steps_without_masks_teach_words(network: RefvidNetwork, batch: Batch) -> None:
     objective = Objective(network, Vocabulary(VOCABULARY, 20), ObjectiveSettings())
     _, parts = objective(network, batch, masks=False)
     assert set(parts) == {"words", "attributes", "actors", "edges"}
@@ -96,16 +96,16 @@ def test_steps_without_masks_teach_words(network: CmsaNetwork, batch: Batch) -> 
     assert set(unknown) == {"entropy", "dice"}, "without regions there is nothing else to learn from"
 
 
-def test_word_loss_equals_the_literal_formula(network: CmsaNetwork, batch: Batch) -> None:
+def test_word_loss_equals_the_literal_formula(network: RefvidNetwork, batch: Batch) -> None:
     network.eval()
     objective = Objective(network, Vocabulary(VOCABULARY, 20), ObjectiveSettings(entropy=0, dice=0, attributes=0))
     _, parts = objective(network, batch)
     assert batch.region_maps is not None
     assert batch.region_words is not None
-    levels = network.enhance(batch.clips.float() / 255, 0, batch.frame_mask)
+    features = network.enhance(batch.clips.float() / 255, 0, batch.frame_mask)
     spatial = spatial_code(6, 11, dtype=torch.float32, device=torch.device("cpu"))
     expected, skipped = 0.0, 0
-    for module, level in list(zip(network.cross_modal, levels[:3], strict=True))[1:]:
+    for module, level in list(zip(network.cross_modal, features.levels, strict=True))[1:]:
         assert isinstance(module, CrossModalSelfAttention)
         losses = []
         for b, e, position in torch.nonzero((batch.word_ids > 0) & batch.known[..., None]).tolist():
@@ -130,7 +130,7 @@ def test_word_loss_equals_the_literal_formula(network: CmsaNetwork, batch: Batch
     assert parts["words"].item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_every_part_lowers_itself(network: CmsaNetwork, batch: Batch) -> None:
+def test_every_part_lowers_itself(network: RefvidNetwork, batch: Batch) -> None:
     objective = Objective(network, Vocabulary(VOCABULARY, 20), ObjectiveSettings(words=1.0))
     optimiser = torch.optim.Adam([*network.parameters(), *objective.parameters()], lr=5e-3)
     history = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refvid.data.sample import Sample
-from refvid.model.cmsa.config import CmsaConfig, refvid_config
+from refvid.model.refvid.config import RefvidConfig, refvid_tiny_config
 from refvid.train import sources
 from refvid.train.settings import TrainSettings
 from refvid.train.sources import DataChoice, OpenData
@@ -41,9 +41,9 @@ class Squares:
         )
 
 
-def small_config(**changes: object) -> CmsaConfig:
+def small_config(**changes: object) -> RefvidConfig:
     """refvid-tiny in miniature."""
-    return refvid_config(()).replace(
+    return refvid_tiny_config(()).replace(
         name="small",
         backbone_channels=(8, 8, 8, 8, 8),
         input_size=64,

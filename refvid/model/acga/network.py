@@ -26,7 +26,7 @@ from refvid.model.acga.attention import (
 )
 from refvid.model.acga.video_backbone import FrameWindow, S3DTrunk, TemporalConvolutions, WindowStream
 from refvid.model.config import TINY, ModelConfig, ThresholdOf
-from refvid.model.interface import LEVELS, ReferringNetwork
+from refvid.model.interface import LEVELS, FrameFeatures, ReferringNetwork, TrainingLogits
 from refvid.model.layers.backbone import LightBackbone
 from refvid.model.layers.language import WordEmbedding
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
@@ -124,39 +124,38 @@ class AcgaNetwork(ReferringNetwork):
         """Widths of the levels that `attribute_levels` returns."""
         return tuple(self.backbone.channels[1:LEVELS] if self.temporal else self.backbone.channels)
 
-    def attribute_levels(self, levels: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return Res4 and what the window shows, or S3D's map brought from stride 16 to stride 8."""
+    def attribute_levels(self, features: FrameFeatures) -> Sequence[Tensor]:
+        """Return Res4 and the level of the window, or S3D's map brought from stride 16 to stride 8."""
+        levels = features.levels
         return levels if self.temporal else [F.interpolate(level, scale_factor=2, mode="bilinear") for level in levels]
 
-    def encode(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Map images [B, 3, H, W], values 0 to 1, to all that a single frame gives before its window is known."""
+    def encode(self, images: Tensor) -> FrameFeatures:
+        """Map images [B, 3, H, W], values 0 to 1, to the features of a single frame before its window is known."""
         if self.temporal is None:
-            return (self.normalise(images),)
-        return super().encode(images)[1:LEVELS]
+            return FrameFeatures((self.normalise(images),))
+        return FrameFeatures(super().encode(images).levels[1:LEVELS])
 
     def stream(self) -> WindowStream:
         """Return what keeps the frames of the window."""
         return WindowStream(self.window, self.show)
 
-    def show(
-        self, clip: Sequence[Tensor], target: int, frame_mask: Tensor | None, times: Sequence[int]
-    ) -> list[Tensor]:
-        """Return the target's levels, the last of which is what its window shows.
+    def show(self, clip: FrameFeatures, target: int, frame_mask: Tensor | None, times: Sequence[int]) -> FrameFeatures:
+        """Return the features of the target, whose last level is made from the frames of its window.
 
         Args:
-            clip: From `encode`, [B, T, ...] each.
+            clip: From `encode`, tensors [B, T, ...].
             target: Index of the target frame.
             frame_mask: False for frames beyond the ends of the video, bool [B, T].
             times: Number of each frame in its video, from any start.
         """
-        *beside, seen = clip
+        *beside, seen = clip.levels
         exists = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device) if frame_mask is None else frame_mask
         if isinstance(self.backbone, S3DTrunk):
             shown: Tensor = self.backbone(self.window.nearest(seen, target, exists, times))
         else:
             assert self.temporal is not None
             shown = self.temporal(*self.window.exact(seen, target, exists, times))
-        return [*(level[:, target] for level in beside), shown]
+        return FrameFeatures((*(level[:, target] for level in beside), shown))
 
     def enhance(
         self,
@@ -166,8 +165,8 @@ class AcgaNetwork(ReferringNetwork):
         times: Sequence[int] | None = None,
         *,
         neighbour_gradients: bool = True,
-    ) -> list[Tensor]:
-        """Encode clips [B, T, 3, H, W] and return the target's levels, the last of which is what its window shows.
+    ) -> FrameFeatures:
+        """Encode clips [B, T, 3, H, W] and return the features of the target, with the level of its window.
 
         Frames that are in no slot of the window are not encoded; a clip may have only some of those that are. Without
         `neighbour_gradients` the light trunk learns from the target frame alone. S3D sees all frames in one pass and
@@ -175,44 +174,43 @@ class AcgaNetwork(ReferringNetwork):
         """
         times = range(clips.shape[1]) if times is None else times
         if self.temporal is None:
-            return self.show([self.normalise(clips)], target, frame_mask, times)
+            return self.show(FrameFeatures((self.normalise(clips),)), target, frame_mask, times)
         used = [index for index, time in enumerate(times) if time - times[target] in self.window.offsets]
         around = [index for index in used if index != target]
         if neighbour_gradients or not around:
-            levels = [
-                level.reshape(-1, len(used), *level.shape[1:]) for level in self.encode(clips[:, used].flatten(0, 1))
-            ]
+            encoded = self.encode(clips[:, used].flatten(0, 1)).map(
+                lambda part: part.reshape(-1, len(used), *part.shape[1:])
+            )
         else:
-            levels = [level[:, None] for level in self.encode(clips[:, target])]
+            own = self.encode(clips[:, target]).map(lambda part: part[:, None])
             with torch.no_grad():
                 others = self.encode(clips[:, around].flatten(0, 1))
-            levels = [
-                torch.cat([own, other.reshape(-1, len(around), *other.shape[1:])], 1)
-                for own, other in zip(levels, others, strict=True)
-            ]
+            others = others.map(lambda part: part.reshape(-1, len(around), *part.shape[1:]))
+            encoded = FrameFeatures.combine([own, others], lambda parts: torch.cat(parts, 1))
             used = [target, *around]
         exists = None if frame_mask is None else frame_mask[:, used]
-        return self.show(levels, used.index(target), exists, [times[index] for index in used])
+        return self.show(encoded, used.index(target), exists, [times[index] for index in used])
 
-    def segment(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def segment(self, features: FrameFeatures, word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Segment every expression on the same visual features.
 
         Args:
-            levels: From `enhance` or the stream.
+            features: From `enhance` or the stream.
             word_ids: int64 [B, E, L], 0 for padding.
 
         Returns:
             The last response [B, E, ...], and what each word weighs at the mean position [B, E, L].
         """
-        responses, weights = self._decode(levels, word_ids)
+        responses, weights = self._decode(features, word_ids)
         return responses[-1], [weights]
 
-    def training_logits(self, levels: Sequence[Tensor], word_ids: Tensor) -> list[Tensor]:
+    def training_logits(self, features: FrameFeatures, word_ids: Tensor) -> TrainingLogits:
         """Return the responses of the small and the medium scale and the last one, [B, E, ...] each."""
-        return self._decode(levels, word_ids)[0]
+        *earlier, final = self._decode(features, word_ids)[0]
+        return TrainingLogits(final, tuple(earlier))
 
-    def _decode(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[list[Tensor], Tensor]:
-        visual = self._coarse(levels[-1])
+    def _decode(self, features: FrameFeatures, word_ids: Tensor) -> tuple[list[Tensor], Tensor]:
+        visual = self._coarse(features.levels[-1])
         height, width = visual.shape[-2:]
         code = spatial_code(height, width, dtype=visual.dtype, device=visual.device).expand(len(visual), -1, -1, -1)
         tokens = torch.cat([F.normalize(visual, dim=1), code], 1).flatten(2).transpose(1, 2)  # B P C+8
@@ -221,10 +219,10 @@ class AcgaNetwork(ReferringNetwork):
         told, weights = self.language(tokens, words, word_mask)
         seen = self.vision(tokens, words, word_mask)
         maps = [
-            features.flatten(0, 1)
+            attended.flatten(0, 1)
             .transpose(1, 2)
-            .reshape(-1, features.shape[-1], height, width)  # B E P C -> B*E C h w
-            for features in (seen, told)
+            .reshape(-1, attended.shape[-1], height, width)  # B E P C -> B*E C h w
+            for attended in (seen, told)
         ]
         finest = height * width * self.decoder.magnification**2
         at_once = len(maps[0]) if torch.is_grad_enabled() else max(1, POSITIONS_AT_ONCE // finest)

@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refvid.model.interface import FrameFeatures
+
 S3D_LAYERS = 13  # of torchvision's S3D, from its stem to Mixed_4f; the 14th is the pooling before Mixed_5b
 MIXED_4F_CHANNELS = 832
 
@@ -72,11 +74,11 @@ class FrameWindow:
 
 
 class EnhanceWindow(Protocol):
-    """Returns the levels of frame `target` of a clip [B, T, ...], in which frames have these times."""
+    """Returns the features of frame `target` of a clip, tensors [B, T, ...], whose frames have these times."""
 
     def __call__(
-        self, clip: Sequence[Tensor], target: int, frame_mask: Tensor | None, times: Sequence[int]
-    ) -> list[Tensor]: ...
+        self, clip: FrameFeatures, target: int, frame_mask: Tensor | None, times: Sequence[int]
+    ) -> FrameFeatures: ...
 
 
 class WindowStream:
@@ -90,23 +92,23 @@ class WindowStream:
     def __init__(self, window: FrameWindow, show: EnhanceWindow) -> None:
         self._show = show
         self._before, self._after = window.before * window.stride, window.after * window.stride
-        self._kept: deque[Sequence[Tensor]] = deque()
+        self._kept: deque[FrameFeatures] = deque()
         self._first = self._delivered = 0  # number of the first frame kept, and of the next to deliver
 
     @torch.no_grad()
-    def push(self, levels: Sequence[Tensor]) -> list[Tensor] | None:
-        """Take the next frame's levels [1, ...]; return those of the frame whose window is complete, if one is."""
-        self._kept.append(levels)
+    def push(self, features: FrameFeatures) -> FrameFeatures | None:
+        """Take the features of the next frame, B = 1; return those of the frame whose window is complete, if any."""
+        self._kept.append(features)
         return self._deliver() if self._first + len(self._kept) > self._delivered + self._after else None
 
     @torch.no_grad()
-    def flush(self) -> Iterator[list[Tensor]]:
-        """Yield the levels of the frames still held back, at the end of the video."""
+    def flush(self) -> Iterator[FrameFeatures]:
+        """Yield the features of the frames still held back, at the end of the video."""
         while self._delivered < self._first + len(self._kept):
             yield self._deliver()
 
-    def _deliver(self) -> list[Tensor]:
-        clip = [torch.stack(level, 1) for level in zip(*self._kept, strict=True)]
+    def _deliver(self) -> FrameFeatures:
+        clip = FrameFeatures.combine(self._kept, lambda parts: torch.stack(parts, 1))
         times = range(self._first, self._first + len(self._kept))
         shown = self._show(clip, self._delivered - self._first, None, times)
         self._delivered += 1

@@ -7,7 +7,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.model.layers.products import widen
-from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
 
 def frame_weights(block_logsumexp: Tensor, temperature: Tensor, frame_mask: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,17 +39,18 @@ class CrossFrameSelfAttention(nn.Module):
     Queries and keys are taken from features of unit length, as in Eq. 1, so that the logits do not grow with the
     features; values are taken from the features themselves. Eq. 9 leaves both open.
 
-    As printed, the attention knows neither where nor when a feature was seen: a clip played backwards, or with the
-    background swapped about, gives the same result, and "rolling to the left" cannot be learnt. With `space_time` (a
-    variant of our own, off by default) the tokens carry the spatial code of section 3.1, and a key carries how many
-    frames it is away from its query: r(delta) is added to the key and u(delta) to the value, both linear in
-    (delta / radius, |delta| / radius).
+    As printed, the attention knows neither where nor when a feature was seen: a clip played backwards gives the same
+    result (see `refvid.space_time` for a variant that knows both).
+
+    Args:
+        channels: Width C of the level.
+        attention_channels: Width A of queries, keys and values.
+        code_channels: Width of the code that a variant appends to every token; 0 in the paper.
     """
 
-    def __init__(self, channels: int, attention_channels: int, *, space_time: bool = False, radius: int = 5) -> None:
+    def __init__(self, channels: int, attention_channels: int, *, code_channels: int = 0) -> None:
         super().__init__()
-        self.space_time, self.radius = space_time, radius
-        width = channels + (SPATIAL_CHANNELS if space_time else 0)
+        width = channels + code_channels
         self.query = nn.Linear(width, attention_channels, bias=False)
         self.key = nn.Linear(width, attention_channels, bias=False)
         self.value = nn.Linear(width, attention_channels, bias=False)
@@ -58,33 +58,24 @@ class CrossFrameSelfAttention(nn.Module):
         self.temperature = nn.Parameter(torch.ones(()))
         for projection in (self.query, self.key):
             nn.init.normal_(projection.weight, std=attention_channels**-0.25)  # logits start with a spread of about 1
-        if space_time:
-            self.time_key = nn.Linear(2, attention_channels, bias=False)
-            self.time_value = nn.Linear(2, attention_channels, bias=False)
-            for code in (self.time_key, self.time_value):
-                nn.init.zeros_(code.weight)  # still pictures teach them nothing: they must not disturb until clips do
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map features [..., C, h, w] to queries, keys and values, each [..., P, A], in float32 or wider."""
-        tokens = features.flatten(-2).transpose(-1, -2)  # ... C h w -> ... P C
-        unit = F.normalize(tokens, dim=-1)
-        if self.space_time:
-            code = spatial_code(*features.shape[-2:], dtype=tokens.dtype, device=tokens.device)
-            code = code.flatten(1).T.expand(*tokens.shape[:-1], -1)
-            unit, tokens = torch.cat([unit, code], dim=-1), torch.cat([tokens, code], dim=-1)
-        projected = self.query(unit), self.key(unit), self.value(tokens)
-        q, k, v = map(widen, projected)
+        unit, tokens = self.tokens(features)
+        q, k, v = map(widen, (self.query(unit), self.key(unit), self.value(tokens)))
         return q, k, v
 
+    def tokens(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the tokens of features [..., C, h, w], of unit length and as they are, each [..., P, C]."""
+        tokens = features.flatten(-2).transpose(-1, -2)  # ... C h w -> ... P C
+        return F.normalize(tokens, dim=-1), tokens
+
     def time_terms(self, distances: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Return r and u, each [..., A], for keys this many frames after their queries [...]; None without them."""
-        if not self.space_time:
-            return None
-        weight = self.time_key.weight
-        share = distances.to(weight.dtype) / self.radius
-        code = torch.stack([share, share.abs()], dim=-1)
-        r, u = F.linear(code, weight), F.linear(code, self.time_value.weight)
-        return widen(r), widen(u)
+        """Return r and u, each [..., A], for keys this many frames after their queries [...]; None without them.
+
+        A variant whose tokens know when they were seen adds r to the key and u to the value.
+        """
+        return None
 
     def update(self, features: Tensor, pooled: Tensor) -> Tensor:
         """Return V_T + W v^ for features [B, C, h, w] and pooled values v^ [B, P, A]."""

@@ -74,17 +74,21 @@ class FoldedCrossFrame(CrossFrameSelfAttention):
     """A `CrossFrameSelfAttention` whose queries, keys and values are one product."""
 
     def __init__(self, attention: CrossFrameSelfAttention) -> None:
-        channels, width = attention.output.out_features, attention.output.in_features
-        super().__init__(channels, width, space_time=attention.space_time, radius=attention.radius)
-        self.temperature = attention.temperature
-        for name, part in attention.named_children():
-            self.add_module(name, part)
+        super().__init__(attention.output.out_features, attention.output.in_features)
+        self.attention, self.temperature = attention, attention.temperature
+        for name in ("query", "key", "value", "output"):
+            self.add_module(name, getattr(attention, name))
         query, key, value = (self._with_code(m) for m in (attention.query, attention.key, attention.value))
         self.map = PositionMap(torch.cat([query, key]), value)
 
     def _with_code(self, projection: nn.Linear) -> Tensor:
-        """Return a projection's weight for features and code, [A, C + 8]."""
-        return projection.weight if self.space_time else F.pad(projection.weight, (0, SPATIAL_CHANNELS))
+        """Return the weight of a projection for features and spatial code, [A, C + 8]."""
+        missing = self.output.out_features + SPATIAL_CHANNELS - projection.in_features
+        return F.pad(projection.weight, (0, missing))
+
+    def time_terms(self, distances: Tensor) -> tuple[Tensor, Tensor] | None:
+        """Return what the attention that was folded returns."""
+        return self.attention.time_terms(distances)
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map features [..., C, h, w] to queries, keys and values, each [..., P, A], in float32 or wider."""

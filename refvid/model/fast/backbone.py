@@ -7,7 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.model.fast.convolution import PackedConvolution
-from refvid.model.layers.backbone import ColourPath, Levels, LightBackbone, ResidualBlock
+from refvid.model.interface import FrameFeatures
+from refvid.model.layers.backbone import ColourPath, LightBackbone, ResidualBlock
 
 
 class FoldedBlock(nn.Module):
@@ -64,22 +65,22 @@ class FoldedLightBackbone(nn.Module):
             self.fine = PackedConvolution(convolution_of(features, trunk.fine.bias))
             self.fine_colours = PackedConvolution(convolve_means(convolution_of(colours, None), 4))
 
-    def forward(self, images: Tensor) -> Levels:
-        """Map normalised images [B, 3, H, W] to the levels of `LightBackbone`."""
+    def forward(self, images: Tensor) -> FrameFeatures:
+        """Map normalised images [B, 3, H, W] to the features of `LightBackbone`."""
         images = images.contiguous(memory_format=torch.channels_last)
         stem = self.stem(images)
         features = self.res2(stem)
-        fine: Levels = ()
+        fine = None
         if self.fine is not None and self.fine_colours is not None:
-            fine = (self.fine(features, self.fine_colours(images)),)
+            fine = self.fine(features, self.fine_colours(images))
         colours = None if self.colours is None else self.colours(images)
-        levels: Levels = ()
+        levels: tuple[Tensor, ...] = ()
         for index, stage in enumerate(self.stages):
             features = stage(features)
             if colours is not None:
                 features = self.tints[index](colours, features)
             levels += (features,)
-        return (*levels, *fine, stem) if self.with_stem else (*levels, *fine)
+        return FrameFeatures(levels, fine, stem if self.with_stem else None)
 
 
 def first_convolution(layers: nn.Module) -> nn.Conv2d:

@@ -9,7 +9,7 @@ background, and works online. Everything else is our choice, each said where it 
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 import torch
@@ -20,7 +20,7 @@ from refvid.model.config import TINY, BackboneName, ModelConfig
 from refvid.model.hinet.motion import MotionEncoder, MotionGate
 from refvid.model.hinet.optical_flow import FLOWS, Flow, FlowName, grey, measure_motion, no_motion
 from refvid.model.hinet.pixel_word import PixelWordInteraction, RecurrentWords
-from refvid.model.interface import ReferringNetwork
+from refvid.model.interface import FrameFeatures, ReferringNetwork
 from refvid.model.layers.backbone import LightBackbone
 from refvid.model.layers.language import WordEmbedding
 from refvid.model.layers.pyramid import PyramidBackbone
@@ -92,8 +92,8 @@ class PyramidDecoder(nn.Module):
 class HinetNetwork(ReferringNetwork):
     """HINet. The masks of a frame depend on it and on the frame before.
 
-    The levels of a frame are the trunk's, and then, as `encode` gives them, the picture in grey, [B, 1, H, W]; `stream`
-    and `enhance` put the motion since the frame before in its place, [B, 3, H / 4, W / 4] (`measure_motion`).
+    `encode` returns the features of the trunk with the grey picture, [B, 1, H, W], as their motion; `stream` and
+    `enhance` replace it with the motion since the frame before, [B, 3, H / 4, W / 4] (`measure_motion`).
 
     Args:
         order: The trunk's levels from the finest to the coarsest, by index.
@@ -132,13 +132,13 @@ class HinetNetwork(ReferringNetwork):
         """Widths of the levels that `attribute_levels` returns."""
         return tuple(self.backbone.channels[index] for index in self.attributes_at)
 
-    def attribute_levels(self, levels: Sequence[Tensor]) -> Sequence[Tensor]:
-        """Return the levels of stride 8 whose positions training asks which words are true of what they show."""
-        return [levels[index] for index in self.attributes_at]
+    def attribute_levels(self, features: FrameFeatures) -> Sequence[Tensor]:
+        """Return the levels of stride 8 at whose positions training asks which words are true."""
+        return [features.levels[index] for index in self.attributes_at]
 
-    def encode(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Map images [B, 3, H, W], values 0 to 1, to the trunk's levels [B, C_i, h_i, w_i] and the picture in grey."""
-        return *super().encode(images), grey(images)
+    def encode(self, images: Tensor) -> FrameFeatures:
+        """Map images [B, 3, H, W], values 0 to 1, to the features of the trunk and the grey picture."""
+        return replace(super().encode(images), motion=grey(images))
 
     def stream(self) -> "MotionStream":
         """Return what measures the motion from frame to frame."""
@@ -152,36 +152,40 @@ class HinetNetwork(ReferringNetwork):
         times: Sequence[int] | None = None,
         *,
         neighbour_gradients: bool = True,
-    ) -> list[Tensor]:
-        """Encode the target frame of clips [B, T, 3, H, W] and return its levels, the last of them its motion.
+    ) -> FrameFeatures:
+        """Encode the target frame of clips [B, T, 3, H, W] and return its features with its motion.
 
         The frame before it never passes the trunk, so that there are no `neighbour_gradients` to choose.
         """
-        *levels, current = self.encode(clips[:, target])
+        features = self.encode(clips[:, target])
+        assert features.motion is not None
         if target == 0:
-            return [*levels, no_motion(current)]
+            return replace(features, motion=no_motion(features.motion))
         interval = 1 if times is None else times[target] - times[target - 1]
         present = None if frame_mask is None else frame_mask[:, target - 1]
         previous = grey(clips[:, target - 1])
-        return [*levels, measure_motion(self.flow, current, previous, interval=interval, present=present)]
+        motion = measure_motion(self.flow, features.motion, previous, interval=interval, present=present)
+        return replace(features, motion=motion)
 
-    def segment(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def segment(self, features: FrameFeatures, word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Segment every expression on the same visual features.
 
         Args:
-            levels: From `stream` or `enhance`: the trunk's, [B, C_i, h_i, w_i], and the motion [B, 3, H / 4, W / 4].
+            features: From `stream` or `enhance`, with the motion.
             word_ids: int64 [B, E, L], 0 for padding.
 
         Returns:
             Logits [B, E, H / 4, W / 4], and the attention to words [B, E, L] of each level, the finest first.
         """
-        *features, motion = levels
+        motion = features.motion
+        assert motion is not None
+        pyramid = features.levels if features.fine is None else (*features.levels, features.fine)
         embedded, word_mask = self.embedding(word_ids)
         words = self.context(embedded, word_mask)
         moving, seen = self.motion(motion), motion[:, 2:]
         gated, attentions = [], []
         for index, interact, gate in zip(self.order, self.interactions, self.gates, strict=True):
-            joined, attention = interact(with_positions(features[index]), words, word_mask)
+            joined, attention = interact(with_positions(pyramid[index]), words, word_mask)
             gated.append(gate(joined, moving, seen).flatten(0, 1))
             attentions.append(attention)
         logits = self.decoder(gated)
@@ -202,15 +206,16 @@ class MotionStream:
         self._flow = flow
         self._previous: Tensor | None = None
 
-    def push(self, levels: Sequence[Tensor]) -> list[Tensor]:
-        """Take a frame's levels from `encode` and return those `segment` takes; the first frame has no motion."""
-        *features, current = levels
+    def push(self, features: FrameFeatures) -> FrameFeatures:
+        """Take the features of a frame from `encode`; return them with its motion, none for the first frame."""
+        current = features.motion
+        assert current is not None
         previous, self._previous = self._previous, current
         if previous is None:
-            return [*features, no_motion(current)]
-        return [*features, measure_motion(self._flow, current, previous)]
+            return replace(features, motion=no_motion(current))
+        return replace(features, motion=measure_motion(self._flow, current, previous))
 
-    def flush(self) -> Iterator[list[Tensor]]:
+    def flush(self) -> Iterator[FrameFeatures]:
         """Yield nothing."""
         yield from ()
 
@@ -225,7 +230,7 @@ def build_hinet(config: HinetConfig) -> HinetNetwork:
         channels, order, attributes_at = backbone.channels, (0, 1, 2, 3), (1,)
     else:
         backbone = LightBackbone(config.backbone_channels, config.colour_channels, config.fine_channels)
-        # Its level of stride 4 comes last; Res3, Res4 and Res5 are on one grid.
+        # The fine features, of stride 4, stand behind Res3, Res4 and Res5, which are on one grid.
         channels = (*backbone.channels, config.fine_channels)
         order, attributes_at = (3, 0, 1, 2), (1, 2)
     words, width = config.embedding_channels, config.interaction_channels

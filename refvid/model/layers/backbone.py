@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Levels = tuple[Tensor, ...]  # Res3, Res4, Res5 of stride 8; then what there is of finer ones, of stride 4 and 2
+from refvid.model.interface import FrameFeatures
 
 
 class ResNetBackbone(nn.Module):
@@ -22,11 +22,11 @@ class ResNetBackbone(nn.Module):
         self.stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
         self.res2, self.res3, self.res4, self.res5 = trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4
 
-    def forward(self, images: Tensor) -> Levels:
+    def forward(self, images: Tensor) -> FrameFeatures:
         """Map normalised images [B, 3, H, W] to features of Res3, Res4, Res5, each [B, C, H / 8, W / 8]."""
         c3 = self.res3(self.res2(self.stem(images)))
         c4 = self.res4(c3)
-        return c3, c4, self.res5(c4)
+        return FrameFeatures((c3, c4, self.res5(c4)))
 
 
 class ResidualBlock(nn.Module):
@@ -102,19 +102,19 @@ class LightBackbone(nn.Module):
         self.fine = nn.Conv2d(res2 + 3, fine_channels, 1) if fine_channels else None
         self.with_stem = with_stem
 
-    def forward(self, images: Tensor) -> Levels:
+    def forward(self, images: Tensor) -> FrameFeatures:
         """Map normalised images [B, 3, H, W] to features of Res3, Res4, Res5, each [B, C, H / 8, W / 8].
 
-        Fine features, [B, C, H / 4, W / 4], and the stem's, [B, C, H / 2, W / 2], follow where they are wanted.
+        Fine features, [B, C, H / 4, W / 4], and those of the stem, [B, C, H / 2, W / 2], are there if they are wanted.
         """
         stem = self.stem(images)
         features = self.res2(stem)
-        fine = () if self.fine is None else (self.fine(torch.cat([features, F.avg_pool2d(images, 4)], 1)),)
+        fine = None if self.fine is None else self.fine(torch.cat([features, F.avg_pool2d(images, 4)], 1))
         colours = None if self.colours is None else self.colours(images)
-        levels: Levels = ()
+        levels: tuple[Tensor, ...] = ()
         for index, stage in enumerate((self.res3, self.res4, self.res5)):
             features = stage(features)
             if colours is not None:
                 features = features + self.tints[index](colours)
             levels += (features,)
-        return (*levels, *fine, stem) if self.with_stem else (*levels, *fine)
+        return FrameFeatures(levels, fine, stem if self.with_stem else None)

@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from refvid.model.interface import FrameFeatures
+
 
 class PyramidBackbone(nn.Module):
     """torchvision's ResNet-101 as it is, without dilation.
@@ -19,7 +21,7 @@ class PyramidBackbone(nn.Module):
         self.stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
         self.res2, self.res3, self.res4, self.res5 = trunk.layer1, trunk.layer2, trunk.layer3, trunk.layer4
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor) -> FrameFeatures:
         """Map normalised images [B, 3, H, W] to Res2, Res3, Res4, Res5: [B, C_i, H / s, W / s], s = 4, 8, 16, 32.
 
         Sides that a stride does not divide are rounded up.
@@ -29,4 +31,4 @@ class PyramidBackbone(nn.Module):
         for stage in (self.res2, self.res3, self.res4, self.res5):
             features = stage(features)
             levels += (features,)
-        return levels
+        return FrameFeatures(levels)

@@ -1,14 +1,10 @@
 """Masks at twice the resolution of the feature grid, a variant of our own."""
 
-from collections.abc import Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-from refvid.model.layers.products import widen
-from refvid.model.refvid.actors import attend
 
 
 class DetailUpsampling(nn.Module):
@@ -17,86 +13,36 @@ class DetailUpsampling(nn.Module):
     The paper upsamples bilinearly. On a small input that alone costs much: at the area of 192 x 192 pixels, true masks
     averaged over cells and brought back keep a mean IoU of 0.80 on drawn scenes at stride 8, of 0.92 at stride 4
     (benchmarks/trunk_probe.py). The last map begins at zero, which is bilinear upsampling.
-
-    With `actors`, an expression's logits are averaged over each actor, and what decides is how far an actor's mean is
-    below that of the actor that fits best, and how near its code is: of two men in yellow one is meant, however like
-    he is to the other.
     """
 
-    def __init__(self, detail_channels: int, fusion_channels: int, *, actors: bool = False) -> None:
+    def __init__(self, detail_channels: int, fusion_channels: int) -> None:
         super().__init__()
         self.coarse = nn.Conv2d(fusion_channels + 1, detail_channels, 1)
         self.inner = nn.Conv2d(detail_channels, detail_channels, 3, padding=1)
         self.score = nn.Conv2d(detail_channels, 1, 3, padding=1)
         nn.init.zeros_(self.score.weight)
         nn.init.zeros_(cast(Tensor, self.score.bias))
-        self.choice = ActorChoice(detail_channels) if actors else None
 
-    def forward(self, logits: Tensor, fused: Tensor, fine: Tensor, codes: Sequence[Tensor] = ()) -> Tensor:
-        """Refine the logits of E expressions a picture.
+    def forward(self, logits: Tensor, fused: Tensor, fine: Tensor) -> Tensor:
+        """Refine the logits of E expressions for each picture.
 
         Args:
             logits: [B * E, 1, h, w].
-            fused: What they were scored from, [B * E, X, h, w].
+            fused: The features that they are scored from, [B * E, X, h, w].
             fine: Features of the picture, [B, D, 2 h, 2 w].
-            codes: Of actors, [B, G, h, w] and [B, G, 2 h, 2 w], where there are any.
 
         Returns:
             Logits [B * E, 1, 2 h, 2 w].
         """
-        size = fine.shape[-2:]
-        rough = F.interpolate(self.coarse(torch.cat([fused, logits.to(fused.dtype)], 1)), size, mode="bilinear")
-        upsampled = F.interpolate(logits, size, mode="bilinear")
-        seen = fine.repeat_interleave(len(fused) // len(fine), 0)
-        if self.choice is not None:
-            upsampled, seen = self.choice(logits, upsampled, seen, *codes)
+        upsampled = F.interpolate(logits, fine.shape[-2:], mode="bilinear")
+        return self.correct(logits, fused, upsampled, fine.repeat_interleave(len(fused) // len(fine), 0))
+
+    def correct(self, logits: Tensor, fused: Tensor, upsampled: Tensor, seen: Tensor) -> Tensor:
+        """Return upsampled logits [B * E, 1, 2 h, 2 w] corrected by features `seen` [B * E, D, 2 h, 2 w].
+
+        Logits and fused features are those of `forward`.
+        """
+        coarse = self.coarse(torch.cat([fused, logits.to(fused.dtype)], 1))
+        rough = F.interpolate(coarse, seen.shape[-2:], mode="bilinear")
         inner = F.relu(self.inner(F.relu(rough + seen)))
         return cast(Tensor, upsampled + self.score(inner))
-
-
-class ActorChoice(nn.Module):
-    """Logits by which one actor is chosen: l + k (m_a - max_a' m_a') + j (2 n_a - 1) + c, of mean logits m_a of actors.
-
-    l lies between a position's own logit and its actor's mean, m_a; n_a = exp(-|e_a - e_b|^2) is how near a position's
-    code is to that of the position b with the largest mean. The weights are learnt.
-    """
-
-    def __init__(self, detail_channels: int) -> None:
-        super().__init__()
-        self.mean_share = nn.Parameter(torch.tensor(1.0))  # before the logistic function
-        self.rivalry = nn.Parameter(torch.tensor(1.0))
-        self.decision = nn.Parameter(torch.tensor(0.5))
-        self.offset = nn.Parameter(torch.tensor(0.5))
-        self.told = nn.Conv2d(4, detail_channels, 1, bias=False)
-        nn.init.zeros_(self.told.weight)
-
-    def forward(
-        self, logits: Tensor, upsampled: Tensor, seen: Tensor, coarse: Tensor, fine: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return the logits of E expressions a picture, and fine features that know of the choice.
-
-        Args:
-            logits: [B * E, 1, h, w].
-            upsampled: The same, [B * E, 1, 2 h, 2 w].
-            seen: Fine features [B * E, D, 2 h, 2 w].
-            coarse: Codes [B, G, h, w].
-            fine: Codes [B, G, 2 h, 2 w].
-        """
-        keys, queries = coarse.flatten(2), fine.flatten(2)
-        means = attend(keys, keys, logits.reshape(len(keys), -1, keys.shape[-1]))  # [B, E, P]
-        best, chosen = means.max(-1)
-        exact = attend(queries, keys, means).reshape(upsampled.shape)
-        behind = exact - best.reshape(-1, 1, 1, 1)
-        near = nearness(queries, keys.mT.gather(1, chosen[..., None].expand(-1, -1, keys.shape[1])))
-        near = near.reshape(upsampled.shape)
-        own = torch.lerp(upsampled.to(exact.dtype), exact, self.mean_share.sigmoid().to(exact.dtype))
-        told = self.told(torch.cat([upsampled.to(exact.dtype), exact, behind, near], 1).to(seen.dtype))
-        return own + self.rivalry * behind + self.decision * (2 * near - 1) + self.offset, seen + told
-
-
-def nearness(codes: Tensor, chosen: Tensor) -> Tensor:
-    """Return exp(-|e_p - e_b|^2) [B, E, P] of codes e_p [B, G, P] and e_b [B, E, G], in float32 or wider."""
-    all_codes, best = widen(codes), widen(chosen)
-    with torch.autocast(codes.device.type, enabled=False):
-        distance = all_codes.square().sum(1)[:, None] - 2 * best @ all_codes + best.square().sum(-1)[..., None]
-        return distance.clamp(min=0).neg().exp()

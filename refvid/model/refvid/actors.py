@@ -83,7 +83,7 @@ class ActorCodes(nn.Module):
 
     def __init__(self, level_channels: Sequence[int], fine_channels: int, channels: int) -> None:
         super().__init__()
-        self.channels = channels
+        self.channels, self.level_channels = channels, tuple(level_channels)
         self.coarse = nn.Conv2d(sum(level_channels) + SPATIAL_CHANNELS, HIDDEN_CHANNELS, 1)
         self.around = nn.Conv2d(HIDDEN_CHANNELS, HIDDEN_CHANNELS, 3, padding=2, dilation=2)
         self.code = nn.Conv2d(HIDDEN_CHANNELS, channels, 1)

@@ -49,9 +49,9 @@ class WordEvidence(nn.Module):
         with torch.no_grad():
             cast(Tensor, self.context_weight.bias).copy_(torch.tensor([STATED, DENIED]))
 
-    def truth_logits(self, levels: Sequence[Tensor]) -> Tensor:
-        """Return the logits [B, V, h, w] of every word of the vocabulary, in the order of ids, at every position."""
-        return F.conv2d(torch.cat(list(levels), 1), self.table[..., None, None], self.bias)
+    def truth_logits(self, levels: Sequence[Tensor], word_ids: Tensor) -> Tensor:
+        """Return the logits [B, W, h, w] of words, int64 [W], being true at every position."""
+        return F.conv2d(torch.cat(list(levels), 1), self.table[word_ids][..., None, None], self.bias[word_ids])
 
     def weights(self, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Return g_n and g'_n, each [B, E, L] in float32 or wider; 0 for padding and for words it does not know.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from refvid.errors import UsageError
 from refvid.model.config import TINY, BackboneName, InputShape, ModelConfig
-from refvid.model.interface import LEVELS, ReferringNetwork
+from refvid.model.interface import LEVELS, FrameFeatures, ReferringNetwork
 from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
 from refvid.model.layers.bert import FIRST_PIECE, FRAME, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE, BertSentence, WordPieces
 from refvid.model.layers.language import Vocabulary
@@ -182,41 +182,41 @@ class RefvosNetwork(ReferringNetwork):
         times: Sequence[int] | None = None,
         *,
         neighbour_gradients: bool = True,
-    ) -> list[Tensor]:
-        """Encode the target frames of clips [B, T, 3, H, W] alone and return their levels [B, C_i, h, w]."""
-        return list(self.encode(clips[:, target]))
+    ) -> FrameFeatures:
+        """Encode the target frames of clips [B, T, 3, H, W] alone and return their features."""
+        return self.encode(clips[:, target])
 
-    def scores(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, Tensor]:
+    def scores(self, features: FrameFeatures, word_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Return the scores of both classes and the features they are of.
 
         Args:
-            levels: Features of Res3, Res4 and Res5, [B, C_i, h, w], of which the last is looked at.
+            features: Of the trunk; only Res5, [B, C, h, w], is used.
             word_ids: int64 [B, E, L], 0 for padding.
 
         Returns:
             Scores of background and object, [B * E, 2, h, w], and features [B * E, C, h, w].
         """
-        visual = self.pyramid(levels[LEVELS - 1])  # [B, C, h, w]
+        visual = self.pyramid(features.levels[LEVELS - 1])  # [B, C, h, w]
         sentences, _ = self.embedding(word_ids)  # [B, E, 1, C_l]
         vectors = self.projection(sentences.flatten(0, 2)).view(*word_ids.shape[:2], -1)  # [B, E, C]
         fused = visual[:, None] * vectors[..., None, None]  # [B, E, C, h, w]
         return cast(tuple[Tensor, Tensor], self.head(fused.flatten(0, 1)))
 
-    def segment(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
+    def segment(self, features: FrameFeatures, word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Segment every expression on the same visual features.
 
         Args:
-            levels: Features [B, C_i, h, w]; fine ones, [B, C, 2 h, 2 w], where the network has them.
+            features: From `encode`.
             word_ids: int64 [B, E, L], 0 for padding.
 
         Returns:
             By how much the score of the object exceeds that of the background, [B, E, h, w], or [B, E, 2 h, 2 w] with
             fine features, and no attention over words.
         """
-        scores, features = self.scores(levels, word_ids)
+        scores, scored = self.scores(features, word_ids)
         logits = scores[:, 1:] - scores[:, :1]
-        if self.detail is not None:
-            logits = self.detail(logits, features, levels[LEVELS])
+        if self.detail is not None and features.fine is not None:
+            logits = self.detail(logits, scored, features.fine)
         return logits.view(*word_ids.shape[:2], *logits.shape[-2:]), []
 
 

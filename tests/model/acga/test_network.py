@@ -19,6 +19,7 @@ from refvid.model.acga.attention import (
 from refvid.model.acga.network import AcgaConfig, AcgaNetwork, acga_full_config, acga_tiny_config
 from refvid.model.acga.video_backbone import FrameWindow, S3DTrunk, TemporalConvolutions
 from refvid.model.config import ModelConfig
+from refvid.model.interface import FrameFeatures
 from refvid.model.registry import build_network, build_vocabulary
 from refvid.train.backbone_weights import load_backbone
 from refvid.train.objective import paper_objective
@@ -192,7 +193,8 @@ def test_the_decoder_responds_at_three_scales_and_ends_with_all_of_them(enlargem
 def test_shapes(config: AcgaConfig, strides: tuple[int, ...]) -> None:
     network = build(config)
     levels = network.enhance(torch.rand(2, 3, 3, 32, 48), 1)
-    responses = network.training_logits(levels, EXPRESSIONS)
+    logits = network.training_logits(levels, EXPRESSIONS)
+    responses = [*logits.earlier, logits.final]
     assert [r.shape for r in responses] == [(2, 2, 32 // stride, 48 // stride) for stride in strides]
     logits, (attention,) = network.segment(levels, EXPRESSIONS)
     torch.testing.assert_close(logits, responses[-1])
@@ -223,8 +225,8 @@ def test_expressions_decoded_one_by_one_are_those_decoded_together(monkeypatch: 
         torch.testing.assert_close(network(clip, EXPRESSIONS), together)
 
 
-def stream(network: AcgaNetwork, clip: Tensor) -> list[list[Tensor]]:
-    """The levels of each frame of a clip [1, T, 3, H, W], fed one by one."""
+def stream(network: AcgaNetwork, clip: Tensor) -> list[FrameFeatures]:
+    """The features of each frame of a clip [1, T, 3, H, W], fed one by one."""
     frames, found = network.stream(), []
     for frame in range(clip.shape[1]):
         levels = frames.push(network.encode(clip[:, frame]))
@@ -252,10 +254,12 @@ def test_the_stream_gives_what_enhance_gives_for_the_whole_video(config: AcgaCon
         radius = network.frame_radius
         first, last = max(0, target - radius), min(frames, target + radius + 1)
         for other in (network.enhance(clip, target), network.enhance(clip[:, first:last], target - first)):
-            for one, expected in zip(levels, other, strict=True):
+            for one, expected in zip(levels.levels, other.levels, strict=True):
                 torch.testing.assert_close(one, expected, atol=1e-5, rtol=1e-4)
     if frames == 12 and network.frame_radius:
-        assert (found[5][-1] - found[6][-1]).abs().max() > 1e-3, "a window that shows nothing proves nothing"
+        assert (found[5].levels[-1] - found[6].levels[-1]).abs().max() > 1e-3, (
+            "a window that shows nothing proves nothing"
+        )
 
 
 @torch.no_grad()
@@ -272,22 +276,22 @@ def test_clips_of_the_window_s_frames_alone_show_what_the_video_shows() -> None:
     network, clip = build(small_config()), torch.rand(2, 11, 3, 32, 48)
     dense, sparse = network.enhance(clip, 5), network.enhance(clip[:, ::5], 1, times=[0, 5, 10])
     alone = network.enhance(clip[:, 5:6], 0)
-    for one, other in zip(dense, sparse, strict=True):
+    for one, other in zip(dense.levels, sparse.levels, strict=True):
         torch.testing.assert_close(one, other)
-    assert (dense[-1] - alone[-1]).abs().max() > 1e-3
+    assert (dense.levels[-1] - alone.levels[-1]).abs().max() > 1e-3
     mask = torch.tensor([[False, True, False], [True, True, True]])
     partly = network.enhance(clip[:, ::5], 1, mask, [0, 5, 10])
-    torch.testing.assert_close(partly[-1][0], alone[-1][0])
-    torch.testing.assert_close(partly[-1][1], dense[-1][1])
+    torch.testing.assert_close(partly.levels[-1][0], alone.levels[-1][0])
+    torch.testing.assert_close(partly.levels[-1][1], dense.levels[-1][1])
 
 
 @torch.no_grad()
 def test_frames_beyond_the_ends_are_not_shown_to_s3d() -> None:
     network, clip = build(small_s3d_config(window_before=2, window_after=2)), torch.rand(1, 5, 3, 32, 32)
     mask = torch.tensor([[False, False, True, True, True]])
-    shown = network.enhance(clip, 2, mask)[-1]
-    torch.testing.assert_close(shown, network.enhance(clip[:, 2:], 0)[-1])
-    assert (shown - network.enhance(clip, 2)[-1]).abs().max() > 1e-4
+    shown = network.enhance(clip, 2, mask).levels[-1]
+    torch.testing.assert_close(shown, network.enhance(clip[:, 2:], 0).levels[-1])
+    assert (shown - network.enhance(clip, 2).levels[-1]).abs().max() > 1e-4
 
 
 def test_neighbours_can_be_kept_from_teaching_the_trunk() -> None:
@@ -296,8 +300,8 @@ def test_neighbours_can_be_kept_from_teaching_the_trunk() -> None:
     for taught in (True, False):
         network.zero_grad()
         levels = network.enhance(clip, 1, times=[0, 5, 10], neighbour_gradients=taught)
-        levels[-1].square().sum().backward()
-        gradients.append((levels[-1].detach(), network.backbone.stem[0].weight.grad.clone()))
+        levels.levels[-1].square().sum().backward()
+        gradients.append((levels.levels[-1].detach(), network.backbone.stem[0].weight.grad.clone()))
     torch.testing.assert_close(gradients[0][0], gradients[1][0])
     assert (gradients[0][1] - gradients[1][1]).abs().max() > 1e-3
     assert network.temporal is not None

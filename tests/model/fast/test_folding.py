@@ -10,12 +10,12 @@ from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from refvid.model.cmsa.cross_modal import pool_positions_query_by_query
-from refvid.model.cmsa.network import CmsaNetwork
 from refvid.model.fast import attention as folded_attention
 from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal, MappedLevel
 from refvid.model.fast.backbone import FoldedLightBackbone
 from refvid.model.fast.convolution import PackedConvolution, pack_convolutions
 from refvid.model.fast.folding import fold, fold_norms
+from refvid.model.refvid.network import RefvidNetwork
 from refvid.weights import LoadedModel
 from tests.model.miniature import EXPRESSIONS, build
 
@@ -55,14 +55,14 @@ def unsettle(module: nn.Module) -> nn.Module:
     return module
 
 
-def miniature(dtype: torch.dtype = torch.float64, **changes: object) -> CmsaNetwork:
+def miniature(dtype: torch.dtype = torch.float64, **changes: object) -> RefvidNetwork:
     network = unsettle(build(**changes)).to(dtype)
-    assert isinstance(network, CmsaNetwork)
+    assert isinstance(network, RefvidNetwork)
     return network
 
 
 @torch.no_grad()
-def run(network: CmsaNetwork, frames: Tensor, word_ids: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+def run(network: RefvidNetwork, frames: Tensor, word_ids: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
     """What a stream of frames [T, 3, H, W] gives for every frame: logits, and word attention of each level."""
     stream = network.stream()
     ready = [stream.push(network.encode(frame[None])) for frame in frames]
@@ -259,8 +259,8 @@ def test_a_loaded_model_is_folded_once(model: LoadedModel) -> None:
     assert model.folded is model.folded
     assert model.folded is not model.network
     with torch.inference_mode():
-        levels = [one.encode(video(1, torch.float32)) for one in (model.network, model.folded)]
-    torch.testing.assert_close(levels[1], levels[0], rtol=1e-4, atol=1e-5)
+        seen = [one.encode(video(1, torch.float32)).tensors for one in (model.network, model.folded)]
+    torch.testing.assert_close(seen[1], seen[0], rtol=1e-4, atol=1e-5)
 
 
 def test_mapped_levels_are_what_they_are() -> None:

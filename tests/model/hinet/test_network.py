@@ -1,6 +1,7 @@
 """HINet: pixels meet words at every level, and what moves is raised or put down."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,7 +65,7 @@ def moving_clip(frames: int = 4, size: tuple[int, int] = (48, 64)) -> Tensor:
 def test_the_small_network_s_shapes() -> None:
     network = build()
     levels = network.enhance(moving_clip().expand(2, -1, -1, -1, -1), 1)
-    assert [tuple(level.shape) for level in levels] == [
+    assert [tuple(part.shape) for part in levels.tensors] == [
         *[(2, 8, 6, 8)] * 3,  # Res3, Res4, Res5
         (2, 6, 12, 16),  # of stride 4
         (2, 3, 12, 16),  # the motion
@@ -83,8 +84,8 @@ def test_the_full_network_s_shapes() -> None:
     with torch.device("meta"):
         network = build_hinet(hinet_full_config(WORDS))
         image = torch.rand(1, 3, 320, 320)
-        levels = [*network.backbone(image), no_motion(image[:, :1])]
-    assert [tuple(level.shape[1:]) for level in levels] == [
+        levels = replace(network.backbone(image), motion=no_motion(image[:, :1]))
+    assert [tuple(part.shape[1:]) for part in levels.tensors] == [
         (256, 80, 80),
         (512, 40, 40),
         (1024, 20, 20),
@@ -103,7 +104,7 @@ def test_the_full_network_in_narrow_widths() -> None:
     network = build_hinet(config).eval()
     with torch.no_grad():
         levels = network.enhance(moving_clip(2, (40, 72)), 1)
-        assert [tuple(level.shape[2:]) for level in levels] == [(10, 18), (5, 9), (3, 5), (2, 3), (10, 18)]
+        assert [tuple(part.shape[2:]) for part in levels.tensors] == [(10, 18), (5, 9), (3, 5), (2, 3), (10, 18)]
         logits, attentions = network.segment(levels, EXPRESSIONS[:1])
     assert logits.shape == (1, 2, 10, 18)
     assert len(attentions) == 4
@@ -209,11 +210,11 @@ def test_the_motion_s_features_know_what_the_camera_does() -> None:
 def test_a_frame_beyond_the_video_s_end_gives_no_motion() -> None:
     network, clips = build(), moving_clip(3).expand(2, -1, -1, -1, -1)
     frame_mask = torch.tensor([[True, True, True], [False, True, True]])
-    motion = network.enhance(clips, 1, frame_mask)[-1]
-    assert torch.equal(motion[:1], network.enhance(clips[:1], 1)[-1])
+    motion = network.enhance(clips, 1, frame_mask).motion
+    assert torch.equal(motion[:1], network.enhance(clips[:1], 1).motion)
     assert motion[0, 2].all()
     assert not motion[1].any()
-    third = network.enhance(clips, 1, frame_mask, times=[0, 3, 6])[-1]
+    third = network.enhance(clips, 1, frame_mask, times=[0, 3, 6]).motion
     torch.testing.assert_close(third[:, :2] * 3, motion[:, :2])
 
 
@@ -225,9 +226,9 @@ def test_a_stream_equals_the_clips() -> None:
             levels = stream.push(network.encode(clip[:, frame]))
             assert levels is not None  # nothing is held back
             whole = network.enhance(clip, frame)
-            for streamed, enhanced in zip(levels, whole, strict=True):
+            for streamed, enhanced in zip(levels.tensors, whole.tensors, strict=True):
                 torch.testing.assert_close(streamed, enhanced)
-            assert bool(levels[-1][0, 2].all()) is (frame > 0)
+            assert bool(levels.motion[0, 2].all()) is (frame > 0)
     assert not list(stream.flush())
 
 

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from refvid.model.cmsa.config import CmsaConfig, full_config
-from refvid.model.cmsa.network import CmsaNetwork, LevelStream
+from refvid.model.cmsa.network import LevelStream
 from refvid.model.layers.upsampling import DetailUpsampling
+from refvid.model.refvid.config import RefvidConfig
+from refvid.model.refvid.network import RefvidNetwork
 from refvid.model.registry import build_network
 from tests.conftest import small_config
 
@@ -18,7 +19,7 @@ def _seeded() -> None:
     torch.manual_seed(4)
 
 
-def build(**changes: object) -> CmsaNetwork:
+def build(**changes: object) -> RefvidNetwork:
     return build_network(small_config().replace(**changes)).eval()
 
 
@@ -61,5 +62,5 @@ def test_a_stream_keeps_the_fine_features_of_each_frame() -> None:
 
 def test_the_paper_s_trunk_has_none() -> None:
     with pytest.raises(ValueError, match="belong to the light backbone"):
-        full_config(("dog",)).replace(detail_channels=8)
-    assert CmsaConfig("mine", ("dog",)).detail_channels == 0
+        RefvidConfig("mine", ("dog",), detail_channels=8)
+    assert RefvidConfig("mine", ("dog",)).detail_channels == 0

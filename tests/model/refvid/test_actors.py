@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from refvid.model.cmsa.config import CmsaConfig
-from refvid.model.cmsa.network import COARSE_CODES, CmsaNetwork, LevelStream
 from refvid.model.interface import LEVELS
 from refvid.model.layers.spatial import spatial_code
-from refvid.model.layers.upsampling import ActorChoice, nearness
 from refvid.model.refvid.actors import MOTION_SCALE, PLACE_SCALE, SHIFTS, ActorCodes, attend, displacements, shift
+from refvid.model.refvid.choice import ActorChoice, nearness
+from refvid.model.refvid.config import RefvidConfig
+from refvid.model.refvid.network import RefvidNetwork
 from refvid.train.actor_objective import actor_loss, edge_loss
 from tests.conftest import small_config
 from tests.model.fast.test_folding import unsettle
@@ -125,9 +125,9 @@ def test_nearness_is_that_of_each_picture_to_each_code() -> None:
     torch.testing.assert_close(nearness(codes, best), expected)
 
 
-def network_with_actors(**changes: object) -> CmsaNetwork:
+def network_with_actors(**changes: object) -> RefvidNetwork:
     network = unsettle(build(**ACTORS, **changes)).double()
-    assert isinstance(network, CmsaNetwork)
+    assert isinstance(network, RefvidNetwork)
     return network
 
 
@@ -137,7 +137,7 @@ def test_a_stream_equals_whole_clips_to_the_ends(frames: int) -> None:
     network = network_with_actors()
     radius = network.frame_radius
     video = torch.rand(1, frames, 3, 32, 48, dtype=torch.float64)
-    stream, found = LevelStream(network), []
+    stream, found = network.stream(), []
     for frame in range(frames):
         levels = stream.push(network.encode(video[:, frame]))
         found += [] if levels is None else [levels]
@@ -149,7 +149,7 @@ def test_a_stream_equals_whole_clips_to_the_ends(frames: int) -> None:
         padded = torch.cat([torch.rand_like(clip[:, :1]), clip, torch.rand_like(clip[:, :1])], 1)  # beyond the ends
         mask = torch.tensor([[False, *[True] * clip.shape[1], False]])
         whole = network.enhance(padded, frame - first + 1, mask)
-        for one, other in zip(levels, whole, strict=True):
+        for one, other in zip(levels.tensors, whole.tensors, strict=True):
             torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
@@ -159,13 +159,14 @@ def test_motion_counts_and_needs_other_frames() -> None:
     clip = torch.rand(1, 3, 3, 32, 48, dtype=torch.float64)
     with_motion = network_with_actors()
     still = clip[:, [1, 1, 1]]
-    assert torch.equal(network.enhance(clip, 1)[LEVELS - 1], network.enhance(still, 1)[LEVELS - 1])
+    assert torch.equal(network.enhance(clip, 1).levels[LEVELS - 1], network.enhance(still, 1).levels[LEVELS - 1])
     motionless = with_motion.enhance(still, 1)
     assert with_motion.motion is not None
-    codes = motionless[COARSE_CODES]
+    codes = motionless.codes[0]
     assert not displacements(codes, [(codes, torch.ones(1))] * 2).any()
     with_motion.motion.output.weight.zero_()
-    assert not torch.equal(with_motion.enhance(clip, 1)[LEVELS - 1], network_with_actors().enhance(clip, 1)[LEVELS - 1])
+    moved = network_with_actors().enhance(clip, 1)
+    assert not torch.equal(with_motion.enhance(clip, 1).levels[LEVELS - 1], moved.levels[LEVELS - 1])
 
 
 def test_everything_learns() -> None:
@@ -221,7 +222,7 @@ def test_codes_start_as_places(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(("actors", "detail"), [(1, 6), (4, 0), (-3, 6)])
 def test_codes_need_fine_features_and_two_channels(actors: int, detail: int) -> None:
     with pytest.raises(ValueError, match="actor_channels are at least 2 and need detail_channels"):
-        CmsaConfig("mine", ("dog",), backbone="light", actor_channels=actors, detail_channels=detail)
+        RefvidConfig("mine", ("dog",), backbone="light", actor_channels=actors, detail_channels=detail)
 
 
 def test_codes_need_logits_on_the_grid_of_the_levels() -> None:

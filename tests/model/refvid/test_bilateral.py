@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from refvid.model.cmsa.config import CmsaConfig
-from refvid.model.cmsa.network import CmsaNetwork
 from refvid.model.refvid.bilateral import SIDE, BilateralUpsampling
+from refvid.model.refvid.config import RefvidConfig
+from refvid.model.refvid.network import RefvidNetwork
 from refvid.train.objective import mask_losses
 from tests.conftest import small_config
 from tests.model.fast.test_folding import unsettle
@@ -124,9 +124,9 @@ def test_it_learns_where_edges_are() -> None:
     assert wrong["bilateral"] < 0.6 * wrong["bilinear"], wrong
 
 
-def with_bilateral(**changes: object) -> CmsaNetwork:
+def with_bilateral(**changes: object) -> RefvidNetwork:
     network = unsettle(build(**BILATERAL, **changes))
-    assert isinstance(network, CmsaNetwork)
+    assert isinstance(network, RefvidNetwork)
     return network
 
 
@@ -198,4 +198,4 @@ def test_the_trunk_may_learn_from_the_target_alone() -> None:
 @pytest.mark.parametrize(("channels", "detail"), [(4, 0), (-1, 6)])
 def test_it_needs_fine_logits(channels: int, detail: int) -> None:
     with pytest.raises(ValueError, match="bilateral_channels are at least 0 and need detail_channels"):
-        CmsaConfig("mine", ("dog",), backbone="light", bilateral_channels=channels, detail_channels=detail)
+        RefvidConfig("mine", ("dog",), backbone="light", bilateral_channels=channels, detail_channels=detail)

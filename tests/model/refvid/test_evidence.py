@@ -7,10 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.cmsa.network import CmsaNetwork
-from refvid.model.interface import LEVELS
 from refvid.model.layers.language import UNKNOWN_ID, Vocabulary
 from refvid.model.refvid.evidence import MIN_TRUTH, RARE, REACH, WordEvidence
+from refvid.model.refvid.network import RefvidNetwork
 from refvid.train.objective import Objective, ObjectiveSettings
 from tests.conftest import WORDS, small_config
 from tests.model.fast.test_folding import unsettle
@@ -114,7 +113,7 @@ def test_one_word_that_is_not_true_outweighs_two_that_are() -> None:
 @torch.no_grad()
 def test_what_is_told_of_all_words_is_what_counts_of_those_that_are_said() -> None:
     evidence, (levels, words, mask, ids) = module(), inputs()
-    truth = evidence.truth_logits(levels).sigmoid()
+    truth = evidence.truth_logits(levels, torch.arange(9)).sigmoid()
     assert truth.shape == (2, 9, 3, 5)
     stated, denied = evidence.weights(words, mask, ids)
     for b, e in ((0, 0), (1, 1)):
@@ -160,14 +159,16 @@ def test_evidence_needs_words_and_the_grid_of_the_levels(changes: dict[str, str]
 @torch.no_grad()
 def test_evidence_is_added_before_an_actor_is_chosen(actors: int) -> None:
     network = unsettle(build(**EVIDENCE, actor_channels=actors)).double()
-    assert isinstance(network, CmsaNetwork)
+    assert isinstance(network, RefvidNetwork)
     assert network.evidence is not None
-    levels = network.enhance(torch.rand(2, 1, 3, 24, 40, dtype=torch.float64), 0)
-    before, after, attentions = network.logits_before_and_after_choice(levels, EXPRESSIONS)
-    found, other = network.segment(levels, EXPRESSIONS)
-    assert torch.equal(after, found)
-    assert all(torch.equal(one, two) for one, two in zip(attentions, other, strict=True))
+    features = network.enhance(torch.rand(2, 1, 3, 24, 40, dtype=torch.float64), 0)
+    before, logits = network.score(features, EXPRESSIONS).logits, network.training_logits(features, EXPRESSIONS)
+    assert torch.equal(logits.final, network.segment(features, EXPRESSIONS)[0])
+    assert (logits.choice is None) == (actors == 0)
+    if logits.choice is not None:
+        assert torch.equal(logits.choice, before.view(logits.choice.shape))
     words, mask = network.embedding(EXPRESSIONS)
-    evidence = network.evidence(levels[:LEVELS], words, mask, EXPRESSIONS)
+    evidence = network.evidence(features.levels, words, mask, EXPRESSIONS)
     network.evidence = None
-    torch.testing.assert_close(network.logits_before_and_after_choice(levels, EXPRESSIONS)[0] + evidence, before)
+    without = network.score(features, EXPRESSIONS).logits
+    torch.testing.assert_close(without + evidence.flatten(0, 1)[:, None], before)

@@ -10,11 +10,11 @@ from torch.nn import functional as F
 
 from refvid.cli.app import main
 from refvid.errors import UsageError
-from refvid.model.cmsa.config import refvid_config
-from refvid.model.interface import StraightStream
+from refvid.model.interface import SingleFrameStream
 from refvid.model.layers.bert import BertSentence, WordPieces
 from refvid.model.layers.language import Vocabulary
 from refvid.model.letterbox import Letterbox
+from refvid.model.refvid.config import refvid_tiny_config
 from refvid.model.refvos.aspp import PatientBatchNorm1d, atrous_pyramid
 from refvid.model.refvos.network import (
     MaskHead,
@@ -96,7 +96,7 @@ def test_fusion_and_head_equal_the_literal_ones() -> None:
     scores, features = network.scores(levels, ids)
     assert scores.shape == (4, 2, 3, 5)
     assert features.shape == (4, 8, 3, 5)
-    visual, (sentences, _) = network.pyramid(levels[2]), network.embedding(ids)
+    visual, (sentences, _) = network.pyramid(levels.levels[2]), network.embedding(ids)
     for row in range(4):
         expected = literal_head(network, visual[row // 2], sentences[row // 2, row % 2, 0])
         torch.testing.assert_close(scores[row], expected, rtol=1e-9, atol=1e-10)
@@ -120,7 +120,7 @@ def test_the_pyramid_is_the_literal_one() -> None:
 
 def test_the_loss_of_two_classes_is_that_of_their_difference() -> None:
     network = build(small_config(detail_channels=0)).double()
-    levels = [level.detach() for level in network.encode(torch.rand(2, 3, 24, 40).double())]
+    levels = network.encode(torch.rand(2, 3, 24, 40).double()).map(Tensor.detach)
     ids = expressions_of(small_config())
     scores, _ = network.scores(levels, ids)
     logits, attention = network.segment(levels, ids)
@@ -146,13 +146,12 @@ def test_shapes_and_padding(name: str) -> None:
     with torch.no_grad():
         logits, _ = network.segment(levels, ids)
         longer, _ = network.segment(levels, F.pad(ids, (0, 4)))
-        alone, _ = network.segment([level[1:] for level in levels], ids[1:, :1])
+        alone, _ = network.segment(levels.map(lambda part: part[1:]), ids[1:, :1])
     assert logits.shape == ((2, 2, 8, 12) if config.detail_channels else (2, 2, 4, 6))
     torch.testing.assert_close(longer, logits, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(alone[0, 0], logits[1, 0], rtol=1e-4, atol=1e-5)
     assert (logits[0, 0] - logits[0, 1]).abs().max() > 1e-3
-    answers = network.training_logits(levels, ids)
-    assert len(answers) == 1
+    assert network.training_logits(levels, ids).earlier == ()
     assert network(torch.rand(2, 1, 3, 32, 48), ids).shape == (2, 2, 32, 48)
     assert [level.shape[1:] for level in network.attribute_levels(levels)] == [(8, 4, 6), (8, 4, 6)]
     assert network.attribute_channels == (8, 8)
@@ -162,7 +161,7 @@ def test_a_frame_is_looked_at_alone() -> None:
     network, ids = build(small_config()), expressions_of(small_config())[:1]
     clip = torch.rand(1, 3, 3, 32, 48)
     stream = network.stream()
-    assert isinstance(stream, StraightStream)
+    assert isinstance(stream, SingleFrameStream)
     assert network.frame_radius == 0
     with torch.no_grad():
         whole = network(clip, ids, target=1)
@@ -311,7 +310,7 @@ def test_command_line(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_the_small_one_has_the_trunk_of_refvid_tiny_and_is_small() -> None:
     words = tuple(f"word{index}" for index in range(500))
     with torch.device("meta"):
-        network, other = build_refvos(refvos_tiny_config(words)), build_network(refvid_config(words))
+        network, other = build_refvos(refvos_tiny_config(words)), build_network(refvid_tiny_config(words))
     shapes = {name: value.shape for name, value in network.backbone.state_dict().items()}
     assert shapes == {name: value.shape for name, value in other.backbone.state_dict().items()}
     assert refvos_tiny_config(words).name == "refvos-tiny"

@@ -8,11 +8,11 @@ from torch.nn import functional as F
 from refvid.model.cmsa.ablations import pooling
 from refvid.model.cmsa.ablations.fusion import SelfGatedFusion, SummedFusion
 from refvid.model.cmsa.ablations.pooling import DenseMultimodal, MaxPooledAttention, MeanPooledAttention
-from refvid.model.cmsa.config import CmsaConfig, refvid_config
 from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
 from refvid.model.cmsa.fusion import GatedMultiLevelFusion
 from refvid.model.cmsa.network import number_words
 from refvid.model.layers.spatial import spatial_code
+from refvid.model.refvid.config import RefvidConfig, refvid_tiny_config
 from refvid.model.registry import build_network
 
 POOLINGS = {"mean": MeanPooledAttention, "max": MaxPooledAttention}
@@ -192,8 +192,8 @@ def test_self_gating_keeps_the_levels_apart_and_gmlf_does_not() -> None:
     assert flows["gmlf"] > 1e-4
 
 
-def small(**changes: object) -> CmsaConfig:
-    return refvid_config(("dog", "red")).replace(
+def small(**changes: object) -> RefvidConfig:
+    return refvid_tiny_config(("dog", "red")).replace(
         backbone_channels=(8, 8, 8, 8, 8), embedding_channels=8, attention_channels=8, fusion_channels=8, **changes
     )
 
@@ -225,7 +225,7 @@ def test_alternatives_run_in_mixed_precision_and_without_gradients() -> None:
 
 
 def test_the_defaults_are_the_papers_and_unknown_names_are_refused() -> None:
-    config = refvid_config(())
+    config = refvid_tiny_config(())
     assert (config.pooling, config.fusion) == ("word-attention", "gmlf")
     with pytest.raises(ValueError, match="pooling must be one of word-attention, mean, max, got 'sum'"):
         config.replace(pooling="sum")

@@ -1,0 +1,76 @@
+"""Sizes of our own variant of CMSA + CFSA."""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from refvid.model.cmsa.config import CmsaConfig
+from refvid.model.config import TINY
+
+CrossFrameCode = Literal["none", "space-time"]
+
+
+@dataclass(frozen=True)
+class RefvidConfig(CmsaConfig):
+    """The sizes of CMSA + CFSA and of the parts that our variant adds; each part can be left out for a comparison.
+
+    Attributes:
+        detail_channels: Width of the features that bring the logits to stride 4 (`DetailUpsampling`, light backbone
+            only); 0: they are upsampled bilinearly, as in the paper.
+        actor_channels: Width of the codes by which positions of one actor find each other (`ActorCodes`, needs
+            `detail_channels`); 0: each position is classified by itself, as in the paper.
+        bilateral_channels: Width of the features that bring the logits on to stride 2 along the edges of the picture
+            (`BilateralUpsampling`, needs `detail_channels`); 0: they stay at stride 4.
+        word_evidence: Whether the truth of each word by itself counts for an expression (`WordEvidence`, needs language
+            "words").
+        cross_frame_code: "none": CFSA as printed. "space-time": its tokens know where and when they were seen
+            (`SpaceTimeCrossFrame`).
+    """
+
+    detail_channels: int = 0
+    actor_channels: int = 0
+    bilateral_channels: int = 0
+    word_evidence: bool = False
+    cross_frame_code: CrossFrameCode = "none"
+    architecture: str = "refvid"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.require("cross_frame_code", get_args(CrossFrameCode))
+        if self.backbone != "light" and self.detail_channels:
+            raise ValueError("detail_channels belong to the light backbone, leave them 0")
+        if self.actor_channels and (self.actor_channels < 2 or not self.detail_channels):
+            raise ValueError(
+                f"actor_channels are at least 2 and need detail_channels, got {self.actor_channels} with "
+                f"{self.detail_channels} detail channels"
+            )
+        if self.bilateral_channels < 0 or (self.bilateral_channels and not self.detail_channels):
+            raise ValueError(
+                f"bilateral_channels are at least 0 and need detail_channels, got {self.bilateral_channels} with "
+                f"{self.detail_channels} detail channels"
+            )
+        for name in ("actor_channels", "word_evidence"):
+            if getattr(self, name) and self.fusion == "deconvolution":
+                raise ValueError(
+                    f"{name} takes logits on the grid of the levels, which fusion 'deconvolution' does not give; "
+                    "leave it off"
+                )
+        if self.word_evidence and self.language != "words":
+            raise ValueError(f"word_evidence needs language 'words', got {self.language!r}")
+
+
+def refvid_tiny_config(vocabulary: tuple[str, ...]) -> RefvidConfig:
+    """Return `refvid-tiny`: the modules of `cmsa-tiny` with all parts of our own, sized for two CPU cores."""
+    return RefvidConfig(
+        name="refvid-tiny",
+        vocabulary=vocabulary,
+        **TINY,
+        attention_channels=64,
+        fusion_channels=64,
+        cross_frame_levels=(5,),
+        detail_channels=24,
+        actor_channels=12,
+        bilateral_channels=12,
+        word_evidence=True,
+        cross_frame_code="space-time",
+        upsampling="guided",
+    )
