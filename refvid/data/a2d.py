@@ -13,7 +13,7 @@ RULES = {
 
 
 def open_a2d(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens a split of A2D Sentences (Gavrilyuk et al., CVPR 2018); no mask and no video is read yet.
+    """Open a split of A2D Sentences (Gavrilyuk et al., CVPR 2018); no mask and no video is read yet.
 
     Each part is looked for in the root, in `Release/` and in `text_annotations/`; videos are clips in `clips320H` or
     `CLIPS320`, or else folders of frames in `pngs320H`. "mttr" needs to know which instances each annotated frame

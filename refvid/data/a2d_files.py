@@ -65,7 +65,7 @@ class Parts:
     pictures: tuple[Path, ...]
 
     def footage(self) -> dict[str, Path]:
-        """Returns each video's clip, or where it has none its folder of frames."""
+        """Return each video's clip, or where it has none its folder of frames."""
         found: dict[str, Path] = {}
         for folder in self.clips:
             for path in folder.iterdir():
@@ -79,7 +79,7 @@ class Parts:
 
 
 def find_parts(root: Path) -> Parts:
-    """Finds the parts of the data set in `root`, `root/Release` or `root/text_annotations`.
+    """Find the parts of the data set in `root`, `root/Release` or `root/text_annotations`.
 
     Raises:
         RefvidError: The folder is missing, or parts of it; all of these are named.
@@ -106,7 +106,7 @@ def find_parts(root: Path) -> Parts:
 
 
 def parse_sentences(lines: Iterable[str]) -> tuple[list[Sentence], int]:
-    """Reads the rows `video_id,instance_id,query` below a line of headings.
+    """Read the rows `video_id,instance_id,query` below a line of headings.
 
     Returns:
         The sentences in the file's order, and the number of rows that are none: the original has one, whose instance
@@ -131,7 +131,7 @@ def parse_sentences(lines: Iterable[str]) -> tuple[list[Sentence], int]:
 
 
 def read_splits(path: Path) -> dict[str, Split]:
-    """Reads videoset.csv: the split of every video.
+    """Read videoset.csv: the split of every video.
 
     Raises:
         RefvidError: A row has no ninth column of 0 or 1.
@@ -147,7 +147,7 @@ def read_splits(path: Path) -> dict[str, Split]:
 
 
 def mask_files(folder: Path) -> list[Path]:
-    """Lists the h5 files of a video by the number of their frame; a folder that is not there has none."""
+    """List the h5 files of a video by the number of their frame; a folder that is not there has none."""
     if not folder.is_dir():
         return []
     named = [path for path in folder.iterdir() if path.suffix == ".h5" and path.stem.isascii() and path.stem.isdigit()]
@@ -168,7 +168,7 @@ class Held:
 
 
 def read_held(path: Path) -> Held:
-    """Reads which instances a frame's file has masks of, and none of the masks.
+    """Read which instances a frame's file has masks of, and none of the masks.
 
     Raises:
         RefvidError: The file cannot be read.
@@ -180,7 +180,7 @@ def read_held(path: Path) -> Held:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Reads the height and width of a frame's masks.
+    """Read the height and width of a frame's masks.
 
     Raises:
         RefvidError: The file cannot be read.
@@ -191,7 +191,7 @@ def read_size(path: Path) -> tuple[int, int]:
 
 
 def read_masks(path: Path) -> tuple[list[int], npt.NDArray[np.bool_]]:
-    """Reads the masks of a frame.
+    """Read the masks of a frame.
 
     Some of the original files have more masks than instances; the surplus is dropped. Some name an instance twice.
 
@@ -235,7 +235,7 @@ def _size(file: Any) -> tuple[int, int]:
 
 
 def _is_empty(values: Any) -> bool:
-    """Tell whether there is nothing; MATLAB writes down the shape instead, and an attribute that says so."""
+    """Return whether an array is empty: MATLAB stores its shape instead of its content, and marks it by an attribute."""
     return bool(values.attrs.get("MATLAB_empty", 0)) or 0 in values.shape
 
 

@@ -56,13 +56,13 @@ class Survey:
     doubled: int = 0
 
     def count_faults(self, held: Held) -> None:
-        """Counts what is wrong with a file of masks."""
+        """Count what is wrong with a file of masks."""
         self.surplus += held.surplus > 0
         self.lacking += held.surplus < 0
         self.doubled += len(set(held.instances)) < len(held.instances)
 
     def notes(self) -> tuple[str, ...]:
-        """Returns what a person should know, one sentence for each kind of fault there is."""
+        """Return what a person should know, one sentence for each kind of fault there is."""
         listed = "" if self.unexplained is None else f", {self.unexplained} of them not in {MISSED}"
         counted = {
             f"{count_of(self.bad_rows, 'row')} of {TEXT} cannot be read: left out": self.bad_rows,
@@ -78,7 +78,7 @@ class Survey:
 
 
 def survey_split(root: Path, split: str, protocol: str) -> Survey:
-    """Reads the text, and for "mttr" which instances each annotated frame has.
+    """Read the text, and for "mttr" which instances each annotated frame has.
 
     Args:
         root: The folder that holds the data set.

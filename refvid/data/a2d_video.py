@@ -33,7 +33,7 @@ class A2DVideo:
     masks: Path
 
     def count_frames(self) -> int:
-        """Returns the number of frames of the footage.
+        """Return the number of frames of the footage.
 
         Raises:
             VideoError: It cannot be read.
@@ -43,7 +43,7 @@ class A2DVideo:
         return max(self._pictures()) + 1
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames in the size of the masks.
+        """Read frames in the size of the masks.
 
         Decoders differ by a frame at the end of some clips: an annotated frame beyond it is the last one there is.
 
@@ -68,7 +68,7 @@ class A2DVideo:
         return fit_frames(pixels, size), present
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the footage and of the masks.
+        """Read width and height of the footage and of the masks.
 
         Raises:
             RefvidError: One of them cannot be read.
@@ -80,7 +80,7 @@ class A2DVideo:
         return frame_size(self.footage), (width, height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Reads the masks of the sentences that count in a frame, bool [len(target.counting), H, W].
+        """Read the masks of the sentences that count in a frame, bool [len(target.counting), H, W].
 
         The first one counts where an instance has two; one that is not in the frame has an empty mask.
 
@@ -95,7 +95,7 @@ class A2DVideo:
         return np.stack([masks[rows[instance]] if instance in rows else nothing for instance in meant])
 
     def void(self, target: Target) -> None:
-        """Returns None: all pixels count."""
+        """Return None: all pixels count."""
 
     def _mask_file(self, target: Target) -> Path:
         return self.masks / f"{target.name}.h5"

@@ -36,7 +36,7 @@ class CocoMask:
     runs: tuple[Runs, ...] = ()
 
     def draw(self) -> Mask:
-        """Returns the union of all parts, bool [H, W]; parts may overlap.
+        """Return the union of all parts, bool [H, W]; parts may overlap.
 
         Raises:
             ValueError: Run lengths do not fill the image.
@@ -50,7 +50,7 @@ class CocoMask:
 
 
 def parse_segmentation(value: object, height: int, width: int) -> CocoMask:
-    """Reads an annotation's `segmentation`.
+    """Read an annotation's `segmentation`.
 
     Args:
         value: A list of polygons [x, y, x, y, ...], run lengths {"size": [H, W], "counts": ...}, or a list of these.
@@ -98,7 +98,7 @@ def _parse_runs(part: dict[str, object], height: int, width: int) -> Runs:
 
 
 def fill_polygon(points: Points, height: int, width: int) -> Mask:
-    """Fills an outline as COCO does.
+    """Fill an outline as COCO does.
 
     The outline is rounded to fifths of a pixel and walked point by point. Where the walk crosses the centre of a column
     of pixels, all that is below it is turned over: what is turned an odd number of times is inside.
@@ -125,7 +125,7 @@ def fill_polygon(points: Points, height: int, width: int) -> Mask:
 
 
 def _walk(corners: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Returns x and y of every point on the edges between corners [K, 2], both ends of each edge included.
+    """Return x and y of every point on the edges between corners [K, 2], both ends of each edge included.
 
     An edge advances by one along its longer axis; the other coordinate is rounded. It is computed from the lower end
     whichever way it is walked, so that two neighbouring polygons meet without gap or overlap.
@@ -151,7 +151,7 @@ def _walk(corners: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.ND
 
 
 def decode_runs(runs: Runs, height: int, width: int) -> Mask:
-    """Decodes run lengths, which go down the columns, zeros first.
+    """Decode run lengths, which go down the columns, zeros first.
 
     Args:
         runs: Compressed into COCO's string, or plain.
@@ -174,7 +174,7 @@ def decode_runs(runs: Runs, height: int, width: int) -> Mask:
 
 
 def _decompress(text: str) -> Sequence[int]:
-    """Reads numbers in groups of five bits, lowest first, 32 for more to come; differences from the fourth on."""
+    """Read numbers in groups of five bits, lowest first, 32 for more to come; differences from the fourth on."""
     counts: list[int] = []
     value = shift = 0
     for character in text:

@@ -48,7 +48,7 @@ class DavisVideo(FolderVideo):
     single: bool
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Reads the masks of the counting expressions, bool [len(target.counting), H, W], in their order.
+        """Read the masks of the counting expressions, bool [len(target.counting), H, W], in their order.
 
         Raises:
             RefvidError: The mask or the header of the frame cannot be read, or they differ in size.
@@ -61,7 +61,7 @@ class DavisVideo(FolderVideo):
         return np.stack([nothing if instance is None else numbers == instance for instance in wanted])
 
     def void(self, target: Target) -> npt.NDArray[np.bool_] | None:
-        """Reads which pixels do not count, bool [H, W]; None where all do.
+        """Read which pixels do not count, bool [H, W]; None where all do.
 
         Raises:
             RefvidError: As `truth`.
@@ -72,17 +72,17 @@ class DavisVideo(FolderVideo):
         return left_out if left_out.any() else None
 
     def files(self) -> Iterator[Path]:
-        """Yields the files of all frames and masks."""
+        """Yield the files of all frames and masks."""
         for target in self.targets:
             yield self.frames.path(target.index)
             yield self.mask(target)
 
     def mask(self, target: Target) -> Path:
-        """Returns the file of a frame's mask."""
+        """Return the file of a frame's mask."""
         return self.masks / f"{target.name}.png"
 
     def read_mask(self, target: Target) -> npt.NDArray[np.uint8]:
-        """Reads which object each pixel of a frame belongs to, uint8 [H, W]; `VOID` in DAVIS-17 is none of them.
+        """Read which object each pixel of a frame belongs to, uint8 [H, W]; `VOID` in DAVIS-17 is none of them.
 
         Raises:
             RefvidError: As `truth`.
@@ -92,7 +92,7 @@ class DavisVideo(FolderVideo):
 
 
 def open_davis16(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens DAVIS-16: one object a sequence, all that is not 0 in its masks.
+    """Open DAVIS-16: one object a sequence, all that is not 0 in its masks.
 
     Args:
         root: DAVIS/ or the folder that holds it.
@@ -107,7 +107,7 @@ def open_davis16(root: Path, split: str, protocol: str) -> ReferringSet:
 
 
 def open_davis17(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens DAVIS-17: as many objects a sequence as the first mask numbers.
+    """Open DAVIS-17: as many objects a sequence as the first mask numbers.
 
     Args:
         root: DAVIS/ or the folder that holds it.
@@ -155,7 +155,7 @@ def _open(year: Year, root: Path, split: str, protocol: str) -> ReferringSet:
 
 
 def _list_videos(parts: DavisParts, *, single: bool) -> list[DavisVideo]:
-    """Lists the sequences with all their frames and an expression without text for each object of the first mask."""
+    """List the sequences with all their frames and an expression without text for each object of the first mask."""
     names = read_sequences(parts.sequences)
     frames = {name: list_names(parts.frames / name, ".jpg") for name in names}
     empty = [name for name in names if not frames[name]]
@@ -179,12 +179,12 @@ def _list_videos(parts: DavisParts, *, single: bool) -> list[DavisVideo]:
 
 
 def _has_gaps(names: Sequence[str]) -> bool:
-    """Says whether frames are missing before the last one; DAVIS numbers them from 0, one after the other."""
+    """Return whether frames are missing before the last one; DAVIS numbers them from 0, one after the other."""
     return all(name.isdecimal() for name in names) and [int(name) for name in names] != list(range(len(names)))
 
 
 def _count_objects(video: DavisVideo) -> int:
-    """Returns the largest number in the first mask, which is how the benchmark counts objects."""
+    """Return the largest number in the first mask, which is how the benchmark counts objects."""
     if video.single:
         return 1
     numbers = video.read_mask(video.targets[0])
@@ -198,7 +198,7 @@ def _count_objects(video: DavisVideo) -> int:
 
 
 def _describe(video: DavisVideo, phrases: Phrases | None, hungarian: bool, odd: Counter[str]) -> DavisVideo:
-    """Gives the objects of a sequence their phrases; one of which nothing is said is left without expressions."""
+    """Give the objects of a sequence their phrases; one of which nothing is said is left without expressions."""
     expressions = video.expressions
     if phrases is not None:
         spoken = {run: phrases.said[run].get(video.name, {}) for run in RUNS}
@@ -214,7 +214,7 @@ def _describe(video: DavisVideo, phrases: Phrases | None, hungarian: bool, odd: 
 def _say(
     run: str, texts: Mapping[int, str], objects: set[int], hungarian: bool, odd: Counter[str]
 ) -> tuple[Expression, ...]:
-    """Returns the expressions of a run; the benchmark matches every proposal, and misses every object without one."""
+    """Return the expressions of a run; the benchmark matches every proposal, and misses every object without one."""
     odd["unknown"] += len(texts.keys() - objects)
     odd["silent"] += len(objects - texts.keys())
     numbers = texts.keys() | objects if hungarian else texts.keys() & objects
@@ -225,7 +225,7 @@ def _say(
 
 
 def _notes(parts: DavisParts, phrases: Phrases | None, hungarian: bool, odd: Counter[str]) -> tuple[str, ...]:
-    """Says what is odd; the hungarian protocols keep what the others leave out."""
+    """Return what is odd; the hungarian protocols keep what the others leave out."""
     notes = []
     if parts.frames.name != RESOLUTIONS[0]:
         notes.append(f"Frames and masks are those of {parts.frames.name}; published numbers are made with 480p.")

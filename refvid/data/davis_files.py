@@ -32,7 +32,7 @@ class DavisParts:
 
 
 def find_parts(root: Path, year: Year, split: str, protocol: str, title: str) -> DavisParts:
-    """Finds what a protocol needs, in `root` and in DAVIS/ below it, the phrases beside `root` too.
+    """Find what a protocol needs, in `root` and in DAVIS/ below it, the phrases beside `root` too.
 
     Raises:
         RefvidError: The folder is missing, or parts of it; all of these are named.
@@ -65,7 +65,7 @@ def find_parts(root: Path, year: Year, split: str, protocol: str, title: str) ->
 
 
 def read_sequences(path: Path) -> list[str]:
-    """Reads a list of sequences, or one of pairs of frame and mask, from which the sequences are taken.
+    """Read a list of sequences, or one of pairs of frame and mask, from which the sequences are taken.
 
     Raises:
         RefvidError: The file cannot be read.
@@ -78,7 +78,7 @@ def read_sequences(path: Path) -> list[str]:
 
 
 def _find_pictures(bases: Sequence[Path], annotations: str) -> tuple[Path | None, Path | None, list[str]]:
-    """Finds frames and masks of one resolution, the smallest there is; else returns what is missing of it."""
+    """Find frames and masks of one resolution, the smallest there is; else returns what is missing of it."""
     pairs = [
         (resolution, _first(bases, f"JPEGImages/{resolution}"), _first(bases, f"{annotations}/{resolution}"))
         for resolution in RESOLUTIONS
@@ -93,7 +93,7 @@ def _find_pictures(bases: Sequence[Path], annotations: str) -> tuple[Path | None
 def _find_text(
     places: Sequence[Path], year: Year, split: str, protocol: str
 ) -> tuple[dict[str, Path] | Path, list[str]]:
-    """Finds the file of each run, for DAVIS-17 else ReferFormer's; else returns which of them are missing."""
+    """Find the file of each run, for DAVIS-17 else ReferFormer's; else returns which of them are missing."""
     names = text_names(year, cast(Kind, protocol.removesuffix(HUNGARIAN)))
     found = {run: path for run, name in names.items() if (path := _first(places, name))}
     if year == "2017" and len(found) < len(RUNS):

@@ -40,7 +40,7 @@ class Phrases:
     mended: int = 0
 
     def add(self, run: str, sequence: str, number: int, phrase: str) -> None:
-        """Adds a phrase, of which double blanks and those at the ends are taken out."""
+        """Add a phrase, of which double blanks and those at the ends are taken out."""
         self.mended += sequence in _MISSPELT
         objects = self.said[run].setdefault(_MISSPELT.get(sequence, sequence), {})
         text = " ".join(phrase.split())
@@ -51,12 +51,12 @@ class Phrases:
 
 
 def text_names(year: Year, kind: Kind) -> dict[str, str]:
-    """Returns the name of each run's file, relative to what DAVIS was unpacked into."""
+    """Return the name of each run's file, relative to what DAVIS was unpacked into."""
     return {run: f"{TEXT}/Davis{year[2:]}_{run}{_ENDINGS[kind]}.txt" for run in RUNS}
 
 
 def read_phrases(paths: Mapping[str, Path], year: Year) -> Phrases:
-    """Reads a file of each run.
+    """Read a file of each run.
 
     Args:
         paths: By run.
@@ -84,7 +84,7 @@ def read_phrases(paths: Mapping[str, Path], year: Year) -> Phrases:
 
 
 def read_meta_phrases(path: Path, kind: Kind) -> Phrases:
-    """Reads the phrases of one kind out of ReferFormer's meta_expressions.json for DAVIS-17.
+    """Read the phrases of one kind out of ReferFormer's meta_expressions.json for DAVIS-17.
 
     Raises:
         RefvidError: The file cannot be read, or an object of it has not four phrases.

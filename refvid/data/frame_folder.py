@@ -28,11 +28,11 @@ class FrameFolder:
     names: tuple[str, ...]
 
     def path(self, index: int) -> Path:
-        """Returns the file of a frame."""
+        """Return the file of a frame."""
         return self.folder / f"{self.names[index]}.jpg"
 
     def size(self, index: int) -> tuple[int, int]:
-        """Reads the width and height of a frame, pixels, without decoding it.
+        """Read the width and height of a frame, pixels, without decoding it.
 
         Raises:
             VideoError: The frame cannot be read.
@@ -41,7 +41,7 @@ class FrameFolder:
             return image.size
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames.
+        """Read frames.
 
         Args:
             indices: From 0, in any order, at least one of them inside the video.
@@ -83,11 +83,11 @@ class FolderVideo:
     frames: FrameFolder
 
     def count_frames(self) -> int:
-        """Returns the number of frames that the folder is known to have."""
+        """Return the number of frames that the folder is known to have."""
         return len(self.frames.names)
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames, see `FrameFolder.read`.
+        """Read frames, see `FrameFolder.read`.
 
         Raises:
             VideoError: The footage cannot be read, or has none of the frames.
@@ -96,7 +96,7 @@ class FolderVideo:
 
 
 def list_names(folder: Path, suffix: str) -> tuple[str, ...]:
-    """Returns the names of a folder's files with a suffix, without it and sorted; none where there is no folder."""
+    """Return the names of a folder's files with a suffix, without it and sorted; none where there is no folder."""
     try:
         return tuple(sorted(p.stem for p in folder.iterdir() if p.suffix == suffix and not p.name.startswith(".")))
     except (FileNotFoundError, NotADirectoryError):
@@ -104,7 +104,7 @@ def list_names(folder: Path, suffix: str) -> tuple[str, ...]:
 
 
 def read_numbers(path: Path, size: tuple[int, int], *, colours: bool = False) -> npt.NDArray[np.uint8]:
-    """Reads which object each pixel of a mask belongs to: uint8 [H, W], a palette's indices and not its colours.
+    """Read which object each pixel of a mask belongs to: uint8 [H, W], a palette's indices and not its colours.
 
     Args:
         path: A PNG.
@@ -131,7 +131,7 @@ def read_numbers(path: Path, size: tuple[int, int], *, colours: bool = False) ->
 
 
 def read_mode(path: Path) -> str:
-    """Reads what Pillow calls the mode of a picture, "P" for a palette.
+    """Read what Pillow calls the mode of a picture, "P" for a palette.
 
     Raises:
         RefvidError: The file cannot be read.

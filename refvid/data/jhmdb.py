@@ -60,11 +60,11 @@ class JHMDBVideo:
     size: tuple[int, int]
 
     def count_frames(self) -> int:
-        """Returns the number of frames up to the last one that has a mask."""
+        """Return the number of frames up to the last one that has a mask."""
         return self.frames
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames in the size of the masks.
+        """Read frames in the size of the masks.
 
         Args:
             indices: In any order, at least one of them inside the video.
@@ -79,7 +79,7 @@ class JHMDBVideo:
         return read_pictures(self._files(), indices, self.size)
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the first picture; those of the masks are known.
+        """Read width and height of the first picture; those of the masks are known.
 
         Raises:
             VideoError: There is no picture, or it cannot be read.
@@ -88,7 +88,7 @@ class JHMDBVideo:
         return picture_size(next(iter(self._files().values()))), (width, height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Reads the masks of the sentences that count in a frame, bool [len(target.counting), H, W]; all the actor's.
+        """Read the masks of the sentences that count in a frame, bool [len(target.counting), H, W]; all the actor's.
 
         Raises:
             RefvidError: The masks cannot be read, or end before the frame.
@@ -100,7 +100,7 @@ class JHMDBVideo:
         return np.repeat(masks[target.index][None], len(target.counting), axis=0)
 
     def void(self, target: Target) -> None:
-        """Returns None: all pixels count."""
+        """Return None: all pixels count."""
 
     def _files(self) -> dict[int, Path]:
         files = {index: path for index, path in find_pictures(self.pictures).items() if index < self.frames}
@@ -110,7 +110,7 @@ class JHMDBVideo:
 
 
 def open_jhmdb(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens J-HMDB Sentences (Gavrilyuk et al., CVPR 2018); no mask and no picture is read yet.
+    """Open J-HMDB Sentences (Gavrilyuk et al., CVPR 2018); no mask and no picture is read yet.
 
     Each part is looked for in the root and in `jhmdb_sentences/`. The header of every video's masks is read, because
     some end before the pictures do; frames count up to there.
@@ -178,7 +178,7 @@ class _Survey:
     empty: int = 0
 
     def compare(self, draw: Draw, spoken: Mapping[str, object]) -> None:
-        """Compares a list with MTTR's own and with the text."""
+        """Compare a list with MTTR's own and with the text."""
         self.unlisted = len(spoken.keys() - draw.numbers.keys())
         self.unspoken = len(draw.numbers.keys() - spoken.keys())
         if (digest := draw.digest) != MTTR_DRAW:
@@ -186,7 +186,7 @@ class _Survey:
             self.draw_note = f"{LIST} is not MTTR's draw of frames but {whose}: results are not those of MTTR's frames"
 
     def notes(self) -> tuple[str, ...]:
-        """Returns what a person should know, one sentence for each kind of fault there is."""
+        """Return what a person should know, one sentence for each kind of fault there is."""
         behind = f"{count_of(sum(self.uncovered), 'picture')} of {count_of(len(self.uncovered), 'video')}"
         counted = {
             self.draw_note: len(self.draw_note),

@@ -68,7 +68,7 @@ class Draw:
 
 
 def find_parts(root: Path, *, sampled: bool) -> Parts:
-    """Finds the parts of the data set in `root` or `root/jhmdb_sentences`.
+    """Find the parts of the data set in `root` or `root/jhmdb_sentences`.
 
     Args:
         root: The folder that holds the data set.
@@ -95,7 +95,7 @@ def find_parts(root: Path, *, sampled: bool) -> Parts:
 
 
 def has_list(root: Path) -> bool:
-    """Says whether a list of frames such as MTTR's is there."""
+    """Return whether a list of frames such as MTTR's is there."""
     return _first(root, *LISTS) is not None
 
 
@@ -104,7 +104,7 @@ def _first(root: Path, *names: str) -> Path | None:
 
 
 def parse_sentences(lines: Iterable[str]) -> tuple[dict[str, list[str]], int]:
-    """Reads the rows `video_id,query` below a line of headings.
+    """Read the rows `video_id,query` below a line of headings.
 
     Returns:
         The queries of each video in the file's order, without blanks at their ends and double ones; and the number of
@@ -124,7 +124,7 @@ def parse_sentences(lines: Iterable[str]) -> tuple[dict[str, list[str]], int]:
 
 
 def read_draw(path: Path) -> Draw:
-    """Reads a list of evaluated frames as MTTR publishes it.
+    """Read a list of evaluated frames as MTTR publishes it.
 
     Its rows are [video, picture, masks, number of frames, query]. The pictures' folders are those of the machine that
     wrote it, and only the file names count.
@@ -147,13 +147,13 @@ def read_draw(path: Path) -> Draw:
 
 
 def video_folders(parent: Path) -> dict[str, Path]:
-    """Lists the folders `<action>/<video>` by video; names are compared, never taken for patterns."""
+    """List the folders `<action>/<video>` by video; names are compared, never taken for patterns."""
     actions = [action for action in parent.iterdir() if action.is_dir()]
     return {folder.name: folder for action in sorted(actions) for folder in action.iterdir() if folder.is_dir()}
 
 
 def read_mask_shape(path: Path) -> tuple[int, int, int]:
-    """Reads the number of a video's masks, their height and their width, and none of the masks.
+    """Read the number of a video's masks, their height and their width, and none of the masks.
 
     Raises:
         RefvidError: The file cannot be read.
@@ -169,7 +169,7 @@ def read_mask_shape(path: Path) -> tuple[int, int, int]:
 
 
 def read_masks(path: Path) -> npt.NDArray[np.bool_]:
-    """Reads the masks of a video, bool [T, H, W], not to be written to; keeps those of two videos.
+    """Read the masks of a video, bool [T, H, W], not to be written to; keeps those of two videos.
 
     Raises:
         RefvidError: The file cannot be read.

@@ -24,7 +24,7 @@ def moving_crop(
     frames: int,
     stride: int = 1,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Films a picture.
+    """Film a picture.
 
     In every frame at least four fifths of one of the objects are in view. Nothing is enlarged: frames have the size of
     the narrowest window, and wider ones are scaled down with an antialiasing filter.
@@ -57,7 +57,7 @@ def moving_crop(
 
 
 def in_view(whole: npt.NDArray[np.bool_], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Tells which objects a moving crop has kept, bool [E].
+    """Return which objects a moving crop has kept, bool [E].
 
     Those of which at least half as large a part is in view as of the one that is cut least; a sentence about another
     would be about what cannot be seen. Empty masks of the picture, of what is not there, count as kept.
@@ -72,7 +72,7 @@ def in_view(whole: npt.NDArray[np.bool_], kept: npt.NDArray[np.bool_]) -> npt.ND
 
 
 def _core(mask: npt.NDArray[np.bool_]) -> Floats:
-    """Returns left, top, right, bottom of what a window must hold of an object, as shares of the picture's sides."""
+    """Return left, top, right, bottom of what a window must hold of an object, as shares of the picture's sides."""
     edges = []
     for counts in (mask.sum(0), mask.sum(1)):
         reached = np.cumsum(counts) / counts.sum()
@@ -84,7 +84,7 @@ def _core(mask: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _windows(rng: np.random.Generator, wanted: Floats, frames: int, fastest: float) -> Floats:
-    """Returns left, top, right, bottom of the window in each frame, float [T, 4], as shares of the picture's sides."""
+    """Return left, top, right, bottom of the window in each frame, float [T, 4], as shares of the picture's sides."""
     first, middle, last = (_window(rng, wanted) for _ in range(3))
     # The curve's speed is at most twice the distance of neighbouring control windows, over T - 1 steps.
     reach = rng.random() * fastest * (frames - 1) / 2
@@ -94,7 +94,7 @@ def _windows(rng: np.random.Generator, wanted: Floats, frames: int, fastest: flo
 
 
 def _window(rng: np.random.Generator, wanted: Floats) -> Floats:
-    """Returns a window that holds what is wanted, anywhere in the picture where it does."""
+    """Return a window that holds what is wanted, anywhere in the picture where it does."""
     near, far = wanted[:2], wanted[2:]
     side = rng.uniform(max(NARROWEST, float((far - near).max())), 1)
     corner = rng.uniform(np.maximum(0, far - side), np.minimum(near, 1 - side))
@@ -102,6 +102,6 @@ def _window(rng: np.random.Generator, wanted: Floats) -> Floats:
 
 
 def _approach(middle: Floats, end: Floats, reach: float) -> Floats:
-    """Returns the window on the way from the middle one to another, of which no edge is farther off than `reach`."""
+    """Return the window on the way from the middle one to another, of which no edge is farther off than `reach`."""
     distance = float(np.abs(end - middle).max())
     return end if distance <= reach else middle + (end - middle) * (reach / distance)

@@ -17,7 +17,7 @@ _REMEDY = "unpack the frames again"
 
 
 def find_pictures(folder: Path) -> dict[int, Path]:
-    """Lists the pictures of a folder by the index of their frame, from 0, rising.
+    """List the pictures of a folder by the index of their frame, from 0, rising.
 
     They count from 1, unless one has the number 0. Other files do not matter; a folder that is not there is empty.
     """
@@ -32,7 +32,7 @@ def find_pictures(folder: Path) -> dict[int, Path]:
 def read_pictures(
     files: Mapping[int, Path], indices: Sequence[int], size: tuple[int, int]
 ) -> tuple[Frames, npt.NDArray[np.bool_]]:
-    """Reads some frames of a folder.
+    """Read some frames of a folder.
 
     Args:
         files: What `find_pictures` has found, at least one.
@@ -53,7 +53,7 @@ def read_pictures(
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Reads the width and height of a picture, pixels, without decoding it.
+    """Read the width and height of a picture, pixels, without decoding it.
 
     Raises:
         VideoError: It cannot be read.
@@ -63,7 +63,7 @@ def picture_size(path: Path) -> tuple[int, int]:
 
 
 def fit_frames(frames: Frames, size: tuple[int, int]) -> Frames:
-    """Resizes frames [T, h, w, 3] to a height and width; encoders round the sizes of some clips to even numbers."""
+    """Resize frames [T, h, w, 3] to a height and width; encoders round the sizes of some clips to even numbers."""
     height, width = size
     if frames.shape[1:3] == size:
         return frames

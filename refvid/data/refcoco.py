@@ -45,7 +45,7 @@ class CocoPicture(Still):
     objects: tuple[CocoMask, ...]
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads the picture, see `read_still`.
+        """Read the picture, see `read_still`.
 
         Raises:
             VideoError: It cannot be read.
@@ -53,7 +53,7 @@ class CocoPicture(Still):
         return read_still(self.path, indices, self.height, self.width)
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the picture; those of the annotations are known.
+        """Read width and height of the picture; those of the annotations are known.
 
         Raises:
             VideoError: It cannot be read.
@@ -61,7 +61,7 @@ class CocoPicture(Still):
         return picture_size(self.path), (self.width, self.height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Draws the objects of the expressions that count, bool [len(target.counting), H, W].
+        """Draw the objects of the expressions that count, bool [len(target.counting), H, W].
 
         Raises:
             RefvidError: A segmentation is broken.
@@ -83,17 +83,17 @@ class CocoPicture(Still):
 
 
 def open_refcoco(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens RefCOCO; protocol "unc". See `refvid.data.referring.SetOpener`."""
+    """Open RefCOCO; protocol "unc". See `refvid.data.referring.SetOpener`."""
     return _open(root, split, protocol, "refcoco")
 
 
 def open_refcoco_plus(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens RefCOCO+; protocol "unc". See `refvid.data.referring.SetOpener`."""
+    """Open RefCOCO+; protocol "unc". See `refvid.data.referring.SetOpener`."""
     return _open(root, split, protocol, "refcoco+")
 
 
 def open_refcocog(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens RefCOCOg; protocol "umd" or "google". See `refvid.data.referring.SetOpener`.
+    """Open RefCOCOg; protocol "umd" or "google". See `refvid.data.referring.SetOpener`.
 
     Raises:
         UsageError: Also where Google's split is asked for its test part, which was never published.
@@ -130,7 +130,7 @@ def _open(root: Path, split: str, protocol: str, name: str) -> ReferringSet:
 def _select(
     references: Sequence[Reference], images: Mapping[int, object], annotations: Mapping[int, Mapping[str, Any]]
 ) -> tuple[dict[int, list[Reference]], tuple[str, ...]]:
-    """Groups the references by picture, in their order, without those that cannot be used; these are counted."""
+    """Group the references by picture, in their order, without those that cannot be used; these are counted."""
     by_image: defaultdict[int, list[Reference]] = defaultdict(list)
     lost = empty = 0
     for reference in references:

@@ -63,7 +63,7 @@ class Parts:
 
 
 def find_parts(root: Path, folder: str, pickle_name: str, title: str) -> Parts:
-    """Finds the annotations in `root/folder`, `root` itself and below `data/`, and the pictures near them.
+    """Find the annotations in `root/folder`, `root` itself and below `data/`, and the pictures near them.
 
     Args:
         root: What the user gives.
@@ -104,13 +104,13 @@ def _listed(places: Iterable[object]) -> str:
 
 
 def _others(places: Sequence[Path]) -> str:
-    """Tells of files of references by other people, which belong to other protocols."""
+    """Tell of files of references by other people, which belong to other protocols."""
     others = sorted({path.name for place in places for path in place.glob("refs(*).p")})
     return f" (only {', '.join(others)}, of another protocol)" if others else ""
 
 
 def read_references(path: Path, split: str) -> list[Reference]:
-    """Reads the references of a split, in the file's order.
+    """Read the references of a split, in the file's order.
 
     As in the data sets' own interface, "test" takes every split whose name holds "test", and "testA" those with an A.
 
@@ -147,7 +147,7 @@ def _belongs(named: str, split: str) -> bool:
 def read_instances(
     path: Path, images: Collection[int], annotations: Collection[int]
 ) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, Any]]]:
-    """Reads COCO's annotations once and keeps what is asked for: the real files hold 100 MB.
+    """Read COCO's annotations once and keeps what is asked for: the real files hold 100 MB.
 
     Args:
         path: Of instances.json.
@@ -163,7 +163,7 @@ def read_instances(
     wanted_images, wanted_annotations = set(images), set(annotations)
 
     def keep(record: dict[str, Any]) -> dict[str, Any] | None:
-        """Drops outlines nobody speaks of while the rest is still being read: nine tenths of the file."""
+        """Drop outlines nobody speaks of while the rest is still being read: nine tenths of the file."""
         return None if "segmentation" in record and record.get("id") not in wanted_annotations else record
 
     try:
@@ -185,7 +185,7 @@ def read_instances(
 
 
 def find_pictures(folders: Sequence[Path], images: Mapping[int, Mapping[str, Any]]) -> dict[int, Path]:
-    """Finds the pictures of a split in the folder that has most of them.
+    """Find the pictures of a split in the folder that has most of them.
 
     A picture is called as its record says, or as COCO names it; the references' own `file_name` has a suffix of the
     object and is no file.
@@ -221,7 +221,7 @@ def find_pictures(folders: Sequence[Path], images: Mapping[int, Mapping[str, Any
 
 
 def _names(number: int, record: Mapping[str, Any]) -> list[str]:
-    """Returns what a picture may be called, the most likely first."""
+    """Return what a picture may be called, the most likely first."""
     names = [f"COCO_train2014_{number:012d}.jpg", f"{number:012d}.jpg"]
     if "file_name" in record:
         names.insert(0, Path(str(record["file_name"])).name)

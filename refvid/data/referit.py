@@ -47,7 +47,7 @@ class IaprPicture(Still):
     expressions: tuple[Expression, ...]
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads the picture in the size of its masks, see `read_still`.
+        """Read the picture in the size of its masks, see `read_still`.
 
         Raises:
             RefvidError: It or its first mask cannot be read.
@@ -57,7 +57,7 @@ class IaprPicture(Still):
         return read_still(self.path, indices, height, width)
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the picture and of its first mask.
+        """Read width and height of the picture and of its first mask.
 
         Raises:
             RefvidError: One of them cannot be read.
@@ -67,7 +67,7 @@ class IaprPicture(Still):
         return picture_size(self.path), (width, height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Reads the regions of the expressions that count, bool [len(target.counting), H, W].
+        """Read the regions of the expressions that count, bool [len(target.counting), H, W].
 
         Raises:
             RefvidError: A mask cannot be read, or they differ in size.
@@ -84,7 +84,7 @@ class IaprPicture(Still):
 
 
 def open_referit(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens ReferIt; protocol "cmsa". See `refvid.data.referring.SetOpener`."""
+    """Open ReferIt; protocol "cmsa". See `refvid.data.referring.SetOpener`."""
     info = check_choice("referit", split, protocol)
     need_package("scipy.io", _PURPOSE)
     queries, order, pictures, masks = _find_parts(root, split)
@@ -106,7 +106,7 @@ def open_referit(root: Path, split: str, protocol: str) -> ReferringSet:
 
 
 def read_queries(path: Path) -> tuple[dict[str, tuple[Expression, ...]], int]:
-    """Reads the phrases of a split.
+    """Read the phrases of a split.
 
     Args:
         path: Of JSON {"<picture>_<region>": [phrase, ...]}.
@@ -144,7 +144,7 @@ def _expressions(regions: Iterable[tuple[int, Sequence[str]]]) -> tuple[Expressi
 
 
 def _find_parts(root: Path, split: str) -> tuple[Path, Path | None, Path, Path]:
-    """Finds the phrases, the list of pictures where there is one, the folder of pictures and that of masks."""
+    """Find the phrases, the list of pictures where there is one, the folder of pictures and that of masks."""
     if not root.is_dir():
         raise RefvidError(f"{root} is not a folder; give the one that ReferIt was unpacked into")
     queries, order = (
@@ -171,7 +171,7 @@ def _find_parts(root: Path, split: str) -> tuple[Path, Path | None, Path, Path]:
 
 
 def _check_files(folder: Path, names: Sequence[str], kind: str) -> None:
-    """Looks for the files of a split, with one listing of a folder of 100,000."""
+    """Look for the files of a split, with one listing of a folder of 100,000."""
     there = {entry.name for entry in os.scandir(folder)}
     missing = [name for name in names if name not in there]
     if missing:
@@ -182,7 +182,7 @@ def _check_files(folder: Path, names: Sequence[str], kind: str) -> None:
 
 
 def _read_region(path: Path) -> npt.NDArray[np.bool_]:
-    """Reads a mask, bool [H, W]: MATLAB's arrays of this version keep their axes."""
+    """Read a mask, bool [H, W]: MATLAB's arrays of this version keep their axes."""
     loader = need_package("scipy.io", _PURPOSE)
     try:
         content: Mapping[str, object] = loader.loadmat(path, variable_names=[_KEY])

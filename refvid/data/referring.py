@@ -65,7 +65,7 @@ class ReferringVideo(Protocol):
         ...
 
     def count_frames(self) -> int:
-        """Returns the number of frames.
+        """Return the number of frames.
 
         Raises:
             RefvidError: The footage cannot be read.
@@ -73,7 +73,7 @@ class ReferringVideo(Protocol):
         ...
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames.
+        """Read frames.
 
         Args:
             indices: In any order, at least one of them inside the video.
@@ -88,7 +88,7 @@ class ReferringVideo(Protocol):
         ...
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_] | None:
-        """Reads the masks of the expressions that count in a frame, bool [len(target.counting), H, W], in their order.
+        """Read the masks of the expressions that count in a frame, bool [len(target.counting), H, W], in their order.
 
         None where the truth is not public.
 
@@ -98,7 +98,7 @@ class ReferringVideo(Protocol):
         ...
 
     def void(self, target: Target) -> npt.NDArray[np.bool_] | None:
-        """Reads which pixels of a frame do not count, bool [H, W]; None where all do."""
+        """Read which pixels of a frame do not count, bool [H, W]; None where all do."""
         ...
 
 
@@ -107,7 +107,7 @@ class FileByFile(Protocol):
     """A video of which every frame and mask is a file of its own: whether all are whole can be told without reading."""
 
     def files(self) -> Iterator[Path]:
-        """Yields the files."""
+        """Yield the files."""
         ...
 
 
@@ -116,7 +116,7 @@ class Scaled(Protocol):
     """A video whose footage is brought to the size of its masks."""
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the footage and of the masks, pixels.
+        """Read width and height of the footage and of the masks, pixels.
 
         Raises:
             RefvidError: One of them cannot be read.
@@ -174,7 +174,7 @@ class ReferringSet:
     notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Returns the numbers of videos, expressions and samples; a sample has a row in an evaluation of the split.
+        """Return the numbers of videos, expressions and samples; a sample has a row in an evaluation of the split.
 
         These are the (sentence, frame) pairs, of which `Rules.inner` leaves some out. Where objects are matched, a
         sentence that means none is a proposal alone. Without public truth all masks count that are asked for.
@@ -197,7 +197,7 @@ class SetOpener(Protocol):
     """Opens a split of a data set; every reader has one, called `open_<name>`."""
 
     def __call__(self, root: Path, split: str, protocol: str) -> ReferringSet:
-        """Reads the annotations; no mask and no footage yet.
+        """Read the annotations; no mask and no footage yet.
 
         Raises:
             RefvidError: Parts of the data set are missing: says which, and where they were looked for.

@@ -47,7 +47,7 @@ class RefYouTubeVideo(FolderVideo):
     masks: Path | None
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_] | None:
-        """Reads the masks of the counting expressions, bool [len(target.counting), H, W]; None outside of train.
+        """Read the masks of the counting expressions, bool [len(target.counting), H, W]; None outside of train.
 
         A mask is empty where the object is not in the frame.
 
@@ -60,18 +60,18 @@ class RefYouTubeVideo(FolderVideo):
         return np.stack([numbers == self.expressions[index].instance for index in target.counting])
 
     def files(self) -> Iterator[Path]:
-        """Yields the files of all listed frames, and in train of the masks that count."""
+        """Yield the files of all listed frames, and in train of the masks that count."""
         yield from map(self.frames.path, range(len(self.frames.names)))
         if self.masks is not None:
             yield from (self.masks / f"{target.name}.png" for target in self.targets)
 
     def void(self, target: Target) -> None:
-        """Returns None: every pixel counts."""
+        """Return None: every pixel counts."""
         return None
 
 
 def open_refytvos(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens Ref-YouTube-VOS (Seo, Lee and Han, ECCV 2020), for whose "valid" and "test" only the server has masks.
+    """Open Ref-YouTube-VOS (Seo, Lee and Han, ECCV 2020), for whose "valid" and "test" only the server has masks.
 
     Args:
         root: The folder with train/, valid/ and meta_expressions/.
@@ -120,7 +120,7 @@ class _Listed:
     frames: tuple[str, ...]
 
     def targets(self, masks: Path | None) -> tuple[Target, ...]:
-        """Returns the frames that count, all expressions in each: those with a mask where there is a folder of them."""
+        """Return the frames that count, all expressions in each: those with a mask where there is a folder of them."""
         counting = tuple(range(len(self.expressions)))
         there = set(self.frames if masks is None else list_names(masks, ".png"))
         return tuple(Target(name, index, counting) for index, name in enumerate(self.frames) if name in there)
@@ -131,7 +131,7 @@ def _list_path(base: Path, split: str) -> Path:
 
 
 def _find_parts(root: Path, split: str) -> tuple[Path, list[Path]]:
-    """Finds the folder that holds the data set and those of its frames; all that is missing goes into one error."""
+    """Find the folder that holds the data set and those of its frames; all that is missing goes into one error."""
     if not root.is_dir():
         raise RefvidError(f"{root} is not a folder; give the one that Ref-YouTube-VOS was unpacked into")
     base = next((root / place for place in _PLACES if (root / place / "meta_expressions").is_dir()), root)
@@ -149,7 +149,7 @@ def _find_parts(root: Path, split: str) -> tuple[Path, list[Path]]:
 
 
 def _read_list(path: Path, *, public: bool) -> dict[str, _Listed]:
-    """Reads a list of expressions; in train an empty one is dropped, the server wants masks of every one."""
+    """Read a list of expressions; in train an empty one is dropped, the server wants masks of every one."""
     try:
         videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
         listed = {}
@@ -170,7 +170,7 @@ def _read_list(path: Path, *, public: bool) -> dict[str, _Listed]:
 
 
 def _without_test(base: Path, listed: Mapping[str, _Listed]) -> tuple[dict[str, _Listed], str]:
-    """Takes the videos of the test split out of the list of valid."""
+    """Take the videos of the test split out of the list of valid."""
     path = _list_path(base, "test")
     if not path.is_file():
         note = (
@@ -187,7 +187,7 @@ def _without_test(base: Path, listed: Mapping[str, _Listed]) -> tuple[dict[str, 
 
 
 def _find_videos(folders: Sequence[Path], listed: Mapping[str, _Listed], masks: Path | None) -> list[RefYouTubeVideo]:
-    """Finds the frames and masks of every video; all frames that are missing go into one error."""
+    """Find the frames and masks of every video; all frames that are missing go into one error."""
     videos = []
     lacking = []
     for name, told in listed.items():

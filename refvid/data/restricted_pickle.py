@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"[<>=|](?:[iu][1248]|f[248]|b1)")
 
 
 def load_plain_pickle(path: Path) -> object:
-    """Reads a pickle, also one that Python 2 wrote, whose texts are taken as Latin-1.
+    """Read a pickle, also one that Python 2 wrote, whose texts are taken as Latin-1.
 
     Returns:
         Lists, tuples, dictionaries, texts, bytes and numbers; NumPy's numbers become Python's.

@@ -76,7 +76,7 @@ _READERS = {
 
 
 def set_info(name: str) -> SetInfo:
-    """Returns what is known of a data set.
+    """Return what is known of a data set.
 
     Raises:
         UsageError: None is called so.
@@ -88,7 +88,7 @@ def set_info(name: str) -> SetInfo:
 
 
 def check_choice(name: str, split: str, protocol: str) -> SetInfo:
-    """Returns what is known of a data set that has this split and this protocol.
+    """Return what is known of a data set that has this split and this protocol.
 
     Raises:
         UsageError: The name, the split or the protocol is unknown.
@@ -102,7 +102,7 @@ def check_choice(name: str, split: str, protocol: str) -> SetInfo:
 
 
 def _misspelt(name: str, known: Iterable[str]) -> str:
-    """Returns a name that is not known, the one or two that may be meant, and all there are."""
+    """Return a name that is not known, the one or two that may be meant, and all there are."""
     names = {other.casefold(): other for other in known}
     close = [f"'{names[other]}'" for other in get_close_matches(name.casefold(), names, 2)]
     meant = f" (did you mean {' or '.join(close)}?)" if close else ""
@@ -110,7 +110,7 @@ def _misspelt(name: str, known: Iterable[str]) -> str:
 
 
 def open_set(name: str, root: Path, split: str | None = None, protocol: str | None = None) -> ReferringSet:
-    """Opens a split of a data set, or of a world in its layout, which the title and a note then name.
+    """Open a split of a data set, or of a world in its layout, which the title and a note then name.
 
     Args:
         name: Of the data set.

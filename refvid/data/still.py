@@ -25,17 +25,17 @@ class Still:
         return (Target(FRAME, 0, tuple(range(len(self.expressions)))),)
 
     def count_frames(self) -> int:
-        """Returns 1."""
+        """Return 1."""
         return 1
 
     def void(self, target: Target) -> None:
-        """Returns None: all pixels count."""
+        """Return None: all pixels count."""
 
 
 def read_still(
     path: Path, indices: Sequence[int], height: int, width: int
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Reads a picture as the frames of a clip.
+    """Read a picture as the frames of a clip.
 
     The pixels are taken as they are stored, not as the EXIF orientation says: annotations were drawn on them so.
 

@@ -10,7 +10,7 @@ _NAMED = 5  # names in an error; all thirty would bury the sentence
 
 
 def read_lines(path: Path) -> list[str]:
-    """Reads the lines of a text in UTF-8, with their ends.
+    """Read the lines of a text in UTF-8, with their ends.
 
     Raises:
         RefvidError: It cannot be read, or is no text.
@@ -22,7 +22,7 @@ def read_lines(path: Path) -> list[str]:
 
 
 def split_rows(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yields the fields of lines of comma-separated values, each line by itself.
+    """Yield the fields of lines of comma-separated values, each line by itself.
 
     A quote that is never closed ends with its line instead of swallowing those after it; a line that is too long for
     the parser is one field.
@@ -35,11 +35,11 @@ def split_rows(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def count_of(number: int, noun: str) -> str:
-    """Returns "1 video", "3,782 videos"."""
+    """Return "1 video", "3,782 videos"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def name_some(names: Sequence[str], most: int = _NAMED) -> str:
-    """Returns the first of some names for a sentence, and how many more there are."""
+    """Return the first of some names for a sentence, and how many more there are."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -11,7 +11,7 @@ RECORD = "refvid-world.json"  # lies at the top of every folder that `refvid wor
 
 
 def name_world(root: Path, opened: ReferringSet) -> ReferringSet:
-    """Returns a split under a title and with a note that say so where it is of a world; else as it is."""
+    """Return a split under a title and with a note that say so where it is of a world; else as it is."""
     path = root / RECORD
     if not path.is_file():
         return opened
@@ -23,7 +23,7 @@ def name_world(root: Path, opened: ReferringSet) -> ReferringSet:
 
 
 def _describe(path: Path) -> str:
-    """Says which world it is, as far as the record can be read; whatever it holds, it is a world."""
+    """Return which world it is, as far as the record can be read; whatever it holds, it is a world."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         videos = count_of(record["videos"], "video")

@@ -34,7 +34,7 @@ def check_set(
     thorough: bool = False,
     progress: OnProgress = ignore_progress,
 ) -> Checked:
-    """Reads the first target of every video with its masks, or all of them; of single files it looks at the size.
+    """Read the first target of every video with its masks, or all of them; of single files it looks at the size.
 
     Args:
         referring_set: The split.
@@ -67,7 +67,7 @@ def _wanted(video: ReferringVideo, thorough: bool) -> int:
 
 
 def _is_hollow(path: Path) -> bool:
-    """Says whether a file is missing or holds nothing, as those do that were not unpacked to the end."""
+    """Return whether a file is missing or holds nothing, as those do that were not unpacked to the end."""
     try:
         return not path.stat().st_size
     except OSError:
@@ -75,7 +75,7 @@ def _is_hollow(path: Path) -> bool:
 
 
 def _check_video(referring_set: ReferringSet, video: ReferringVideo, thorough: bool) -> None:
-    """Reads targets of a video.
+    """Read targets of a video.
 
     Raises:
         RefvidError: A frame or a mask is not there, or cannot be read.

@@ -26,7 +26,7 @@ NO_ISSUE = FootageIssue()
 
 
 def inspect_footage(video: ReferringVideo) -> FootageIssue:
-    """Counts frames and compares sizes; nothing is decoded.
+    """Count the frames of a video and compare its size with that of the masks, without decoding anything.
 
     Raises:
         RefvidError: The footage or the size of the masks cannot be read.
@@ -38,7 +38,7 @@ def inspect_footage(video: ReferringVideo) -> FootageIssue:
 
 
 def is_stretched(footage: tuple[int, int], masks: tuple[int, int]) -> bool:
-    """Says whether scaling footage to the masks' size changes its proportions by more than sides are rounded."""
+    """Return whether scaling footage to the masks' size changes its proportions by more than sides are rounded."""
     (width, height), (wanted_width, wanted_height) = footage, masks
     by_height = abs(width * wanted_height / height - wanted_width)
     by_width = abs(height * wanted_width / width - wanted_height)
@@ -46,7 +46,7 @@ def is_stretched(footage: tuple[int, int], masks: tuple[int, int]) -> bool:
 
 
 def footage_notes(issues: Mapping[str, FootageIssue]) -> tuple[str, ...]:
-    """Returns sentences on the footage of a split, by the names of its videos."""
+    """Return sentences on the footage of a split, by the names of its videos."""
     notes = []
     beyond = {video: issue.beyond for video, issue in issues.items() if issue.beyond}
     if beyond:

@@ -53,7 +53,7 @@ class Journal:
     """
 
     def __init__(self, path: Path | None, *, fresh: bool = False) -> None:
-        """Reads what an interrupted evaluation has left.
+        """Read what an interrupted evaluation has left.
 
         Args:
             path: Of the file; its folder is made. None: there is no place for it.
@@ -80,7 +80,7 @@ class Journal:
         LOGGER.warning("%s; %s cannot be written (%s), set XDG_CACHE_HOME", _NO_JOURNAL, path, error.strerror)
 
     def _recover(self, path: Path) -> None:
-        """Reads whole lines, and cuts off what follows the last of them."""
+        """Read whole lines, and cuts off what follows the last of them."""
         if not path.exists():
             return
         content = path.read_bytes()
@@ -96,7 +96,7 @@ class Journal:
             os.truncate(path, whole)
 
     def add(self, index: int, finished: Finished) -> None:
-        """Writes down a finished video; the line is on the disk when this returns."""
+        """Write down a finished video; the line is on the disk when this returns."""
         self.finished[index] = finished
         if self._path is None or not self.usable:
             return
@@ -117,19 +117,19 @@ class Journal:
             self._give_up(self._path, error)
 
     def forget(self, indices: Iterable[int]) -> None:
-        """Takes videos for unfinished; what is written of them holds until they are written down again."""
+        """Take videos for unfinished; what is written of them holds until they are written down again."""
         for index in indices:
             del self.finished[index]
 
     def remove(self) -> None:
-        """Forgets the evaluation: it is done."""
+        """Forget the evaluation: it is done."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
 
 def journal_path(key: str) -> Path | None:
-    """Returns where the journal of an evaluation lies: refvid/eval/KEY.jsonl in XDG_CACHE_HOME, or in ~/.cache.
+    """Return where the journal of an evaluation lies: refvid/eval/KEY.jsonl in XDG_CACHE_HOME, or in ~/.cache.
 
     None where there is neither.
     """
@@ -142,7 +142,7 @@ def journal_path(key: str) -> Path | None:
 
 
 def evaluation_key(referring_set: ReferringSet, settings: Mapping[str, Any]) -> str:
-    """Hashes all that the rows of an evaluation depend on.
+    """Hash all that the rows of an evaluation depend on.
 
     Args:
         referring_set: Its videos, sentences and frames; how they are counted does not matter.
@@ -158,7 +158,7 @@ def evaluation_key(referring_set: ReferringSet, settings: Mapping[str, Any]) -> 
 
 
 def model_digest(model: "LoadedModel") -> str:
-    """Hashes a model's config and weights: others under the same name are told apart."""
+    """Hash a model's config and weights: others under the same name are told apart."""
     digest = hashlib.sha256(json.dumps(model.config.as_dict(), sort_keys=True).encode())
     for name, value in sorted(model.network.state_dict().items()):
         digest.update(name.encode())

@@ -31,7 +31,7 @@ class ModelMasks:
     """
 
     def __init__(self, segmenter: "Segmenter", *, exclusive: bool = False) -> None:
-        """Takes a network with its settings.
+        """Take a network with its settings.
 
         Args:
             segmenter: Computes the masks.
@@ -56,16 +56,16 @@ class ModelMasks:
         self._stack.close()
 
     def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
-        """Yields every target of a video with its masks; see `MaskSource`."""
+        """Yield every target of a video with its masks; see `MaskSource`."""
         return self._segment(video, video.targets)
 
     def masks_at(self, video: ReferringVideo, target: Target) -> FrameMasks:
-        """Returns the masks of one target; see `MaskSource`."""
+        """Return the masks of one target; see `MaskSource`."""
         ((_, found),) = self._segment(video, (target,))
         return found
 
     def notes(self, referring_set: ReferringSet) -> tuple[str, ...]:
-        """Returns sentences on what the model cannot read of a split."""
+        """Return sentences on what the model cannot read of a split."""
         said = [expression for video in referring_set.videos for expression in video.expressions if expression.text]
         wordless = len(said) - len(_readable(said))
         vocabulary = self.segmenter.vocabulary
@@ -88,7 +88,7 @@ class ModelMasks:
         return tuple(notes)
 
     def _segment(self, video: ReferringVideo, targets: Sequence[Target]) -> Iterator[tuple[Target, FrameMasks]]:
-        """Yields some targets of a video, by rising index, with their masks."""
+        """Yield some targets of a video, by rising index, with their masks."""
         frames = video.count_frames()
         # Decoders differ by a frame at the end of some clips: an annotated last frame must not be lost for that.
         places = [min(target.index, frames - 1) for target in targets]
@@ -117,7 +117,7 @@ class ModelMasks:
             yield target, _choose(current, wanted[place], target)
 
     def _compared(self, video: ReferringVideo, target: Target) -> set[int]:
-        """Returns the expressions whose probabilities are needed in a frame."""
+        """Return the expressions whose probabilities are needed in a frame."""
         if not self._exclusive:
             return set(target.counting)
         runs = {video.expressions[number].run for number in target.counting}
@@ -125,14 +125,14 @@ class ModelMasks:
 
 
 def _readable(expressions: Sequence[Expression]) -> list[int]:
-    """Returns which expressions have a word in them."""
+    """Return which expressions have a word in them."""
     from refvid.model.layers.language import split_words  # it comes with PyTorch
 
     return [number for number, expression in enumerate(expressions) if split_words(expression.text)]
 
 
 def _reader(video: ReferringVideo, targets: set[int]) -> Callable[[range], Pixels]:
-    """Returns what reads frames of a video; damaged ones are replaced by the nearest, and said where they count."""
+    """Return what reads frames of a video; damaged ones are replaced by the nearest, and said where they count."""
 
     def read(indices: range) -> Pixels:
         pixels, present = video.read(list(indices))
@@ -145,7 +145,7 @@ def _reader(video: ReferringVideo, targets: set[int]) -> Callable[[range], Pixel
 
 
 def _choose(segmented: "Segmented[int]", numbers: Sequence[int], target: Target) -> FrameMasks:
-    """Picks the masks of the expressions that count; those without a word are empty."""
+    """Pick the masks of the expressions that count; those without a word are empty."""
     found = _nothing(len(target.counting), *segmented.masks.shape[1:])
     for position, number in enumerate(target.counting):
         if number in numbers:

@@ -80,7 +80,7 @@ class Opened:
 
 @contextmanager
 def open_plan(plan: Plan, referring_set: ReferringSet, say: Callable[[str], None]) -> Iterator[Opened]:
-    """Opens the masks on disk, or loads the model and what an interrupted evaluation has left.
+    """Open the masks on disk, or loads the model and what an interrupted evaluation has left.
 
     Args:
         plan: What was asked for.
@@ -115,7 +115,7 @@ def open_plan(plan: Plan, referring_set: ReferringSet, say: Callable[[str], None
 
 
 def _settings(plan: Plan, origin: Origin, loaded: "LoadedModel") -> dict[str, Any]:
-    """Collects what the rows of an evaluation depend on besides its data set."""
+    """Collect what the rows of an evaluation depend on besides its data set."""
     return {
         "version": version("refvid"),
         "dataset": plan.dataset,
@@ -134,7 +134,7 @@ def _settings(plan: Plan, origin: Origin, loaded: "LoadedModel") -> dict[str, An
 def _resume(
     plan: Plan, referring_set: ReferringSet, key: str, say: Callable[[str], None]
 ) -> tuple[Journal, Submission | None]:
-    """Opens the journal and the folder of predictions; one without the other is begun anew."""
+    """Open the journal and the folder of predictions; one without the other is begun anew."""
     journal, submission = Journal(journal_path(key), fresh=plan.fresh), None
     if plan.predictions is not None:
         submission = Submission(plan.predictions, referring_set)

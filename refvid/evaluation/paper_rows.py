@@ -50,7 +50,7 @@ class PaperRow:
 
 
 def _percent(figures: str, *further: str) -> dict[str, float]:
-    """Reads P@0.5 to P@0.9 in percent, then as many of `further` as there are; "-" where nothing is published."""
+    """Read P@0.5 to P@0.9 in percent, then as many of `further` as there are; "-" where nothing is published."""
     keys = (*(f"p@{threshold}" for threshold in THRESHOLDS), *further)
     return {
         key: round(float(figure) / 100, 6) for key, figure in zip(keys, figures.split(), strict=True) if figure != "-"
@@ -64,7 +64,7 @@ def _video(figures: str) -> dict[str, float]:
 def _image_rows(
     name: str, table: str, rows: Sequence[tuple[str, str, str]], protocols: tuple[str, ...] = ()
 ) -> tuple[PaperRow, ...]:
-    """Makes the rows of one of CMSA's tables out of (split, the journal's figures, the conference's figures)."""
+    """Make the rows of one of CMSA's tables out of (split, the journal's figures, the conference's figures)."""
     made = []
     for split, journal, conference in rows:
         for system, source, figures in (
@@ -149,7 +149,7 @@ PAPER_ROWS: tuple[PaperRow, ...] = (
 
 
 def rows_beside(name: str, split: str, protocol: str) -> tuple[PaperRow, ...]:
-    """Returns the published rows that an evaluation of a data set, split and protocol can be laid beside."""
+    """Return the published rows that an evaluation of a data set, split and protocol can be laid beside."""
     return tuple(
         row
         for row in PAPER_ROWS

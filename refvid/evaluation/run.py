@@ -100,7 +100,7 @@ class Evaluation:
     missing: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the object that `refvid eval --json` prints.
+        """Return the object that `refvid eval --json` prints.
 
         Scores are fractions at its top level. Those that another measure has are not there; None is one of which
         nothing can be said, such as COCO's AP of masks without confidences.
@@ -141,7 +141,7 @@ def evaluate(
     seed: int = 0,
     progress: OnProgress = ignore_progress,
 ) -> Evaluation:
-    """Scores the masks of every video of a split.
+    """Score the masks of every video of a split.
 
     Args:
         name: Of the data set, as `--dataset` takes it.
@@ -200,13 +200,13 @@ def evaluate(
 
 
 def count(referring_set: ReferringSet) -> dict[str, int]:
-    """Returns the numbers of videos, of frames that masks are asked for, of expressions and of samples of a split."""
+    """Return the numbers of videos, of frames that masks are asked for, of expressions and of samples of a split."""
     counts = referring_set.counts()
     return {"frames": sum(len(video.targets) for video in referring_set.videos), **counts}
 
 
 def first_videos(referring_set: ReferringSet, limit: int) -> ReferringSet:
-    """Returns a part of a split: its first videos, with a note that says so.
+    """Return a part of a split: its first videos, with a note that says so.
 
     Raises:
         UsageError: The number is not positive.
@@ -221,7 +221,7 @@ def first_videos(referring_set: ReferringSet, limit: int) -> ReferringSet:
 
 
 def override_rules(referring_set: ReferringSet, inclusive: bool | None, empty: EmptyRule | None) -> ReferringSet:
-    """Returns a split that is counted otherwise than its protocol does, with notes that say so; None: as it does.
+    """Return a split that is counted otherwise than its protocol does, with notes that say so; None: as it does.
 
     Raises:
         UsageError: The protocol has no such rule.
@@ -250,7 +250,7 @@ def override_rules(referring_set: ReferringSet, inclusive: bool | None, empty: E
 def _evaluate_video(
     referring_set: ReferringSet, index: int, source: MaskSource, submission: Submission | None, *, footage: bool
 ) -> Finished:
-    """Scores one video; its masks are stored as they come. Masks on disk are scored without a look at the footage."""
+    """Score one video; its masks are stored as they come. Masks on disk are scored without a look at the footage."""
     started = time.perf_counter()
     video = referring_set.videos[index]
     confidences: dict[str, float] = {}
@@ -273,7 +273,7 @@ def _evaluate_video(
 
 
 def _trusted(journal: Journal, referring_set: ReferringSet) -> dict[int, Finished]:
-    """Returns what a journal says of the videos of a split.
+    """Return what a journal says of the videos of a split.
 
     Raises:
         RefvidError: It is of other videos.

@@ -58,7 +58,7 @@ class SampleRow:
 
 
 def score_video(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, FrameMasks]]) -> list[SampleRow]:
-    """Compares the masks of a video with the truth.
+    """Compare the masks of a video with the truth.
 
     Args:
         video: Its truth must be public.
@@ -79,7 +79,7 @@ def score_video(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Targe
 
 
 def summarise(rows: Sequence[SampleRow], rules: Rules) -> dict[str, float]:
-    """Makes the scores of a split out of its samples.
+    """Make the scores of a split out of its samples.
 
     Expressions of different runs are summarised apart, and the results are averaged; numbers of samples add up.
 
@@ -109,14 +109,14 @@ def _summarise_run(rows: Sequence[SampleRow], rules: Rules) -> dict[str, float]:
 
 
 def _inner(found: Iterable[tuple[Target, FrameMasks]], count: int) -> Iterator[tuple[Target, FrameMasks]]:
-    """Leaves the first and the last target out."""
+    """Leave the first and the last target out."""
     for position, pair in enumerate(found):
         if 0 < position < count - 1:
             yield pair
 
 
 def _own_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, FrameMasks]]) -> list[SampleRow]:
-    """Compares every object with the prediction of its own expression."""
+    """Compare every object with the prediction of its own expression."""
     rows = []
     for target, one in found:
         truth, void = _read_truth(video, target, one)
@@ -129,7 +129,7 @@ def _own_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target,
 
 
 def _match_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, FrameMasks]]) -> list[SampleRow]:
-    """Compares every object with the prediction that suits it best over the video, run by run.
+    """Compare every object with the prediction that suits it best over the video, run by run.
 
     An expression that means no object is a prediction like the others.
     """
@@ -156,14 +156,14 @@ def _match_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Targe
 
 
 def _objects(video: ReferringVideo, numbers: Sequence[int]) -> list[int]:
-    """Returns those of some expressions that mean an object."""
+    """Return those of some expressions that mean an object."""
     return [number for number in numbers if video.expressions[number].instance is not None]
 
 
 def _pair(
     frames: Sequence[Mapping[tuple[int, int], SampleRow]], predictions: Sequence[int], objects: Sequence[int]
 ) -> list[tuple[int, int]]:
-    """Assigns a prediction to each object so that the sum of their mean J and F is the highest possible."""
+    """Assign a prediction to each object so that the sum of their mean J and F is the highest possible."""
     if not frames or not objects:
         return []
     merit = np.array([[_merit([frame[p, o] for frame in frames]) for o in objects] for p in predictions])
@@ -171,14 +171,14 @@ def _pair(
 
 
 def _merit(rows: Sequence[SampleRow]) -> float:
-    """Returns the mean of J and F over frames."""
+    """Return the mean of J and F over frames."""
     return math.fsum((row.j or 0.0) + (row.f or 0.0) for row in rows) / (2 * len(rows))
 
 
 def _read_truth(
     video: ReferringVideo, target: Target, found: FrameMasks
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
-    """Reads the masks of a frame that are true, and which pixels do not count.
+    """Read the masks of a frame that are true, and which pixels do not count.
 
     Raises:
         RefvidError: There are none, or they differ in size from what was found.
@@ -204,7 +204,7 @@ def _compare(
     void: Mask | None,
     confidence: float,
 ) -> SampleRow:
-    """Counts the pixels of a prediction and of the truth of expression `number`."""
+    """Count the pixels of a prediction and of the truth of expression `number`."""
     expression = video.expressions[number]
     intersection, union = iou_counts(predicted, truth, void)
     # A prediction that lies in the void alone is an empty one.

@@ -27,7 +27,7 @@ class MaskSource(Protocol):
     """Gives masks of a video's expressions."""
 
     def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
-        """Yields every target of a video with its masks, in order.
+        """Yield every target of a video with its masks, in order.
 
         Raises:
             RefvidError: The footage, or a stored mask, cannot be read.
@@ -35,7 +35,7 @@ class MaskSource(Protocol):
         ...
 
     def masks_at(self, video: ReferringVideo, target: Target) -> FrameMasks:
-        """Returns the masks of one target; the same as `masks` yields for it.
+        """Return the masks of one target; the same as `masks` yields for it.
 
         Raises:
             RefvidError: The footage, or a stored mask, cannot be read.

@@ -38,7 +38,7 @@ class StoredMasks:
     """
 
     def __init__(self, folder: Path, referring_set: ReferringSet, *, missing: MissingRule = "error") -> None:
-        """Looks for the file of every mask.
+        """Look for the file of every mask.
 
         Args:
             folder: The submission, or the folder inside that the benchmark's server wants.
@@ -80,7 +80,7 @@ class StoredMasks:
         return tuple(notes)
 
     def _look(self, missing: MissingRule) -> int:
-        """Counts the files that are missing.
+        """Count the files that are missing.
 
         Raises:
             RefvidError: Some are, and they may not.
@@ -101,12 +101,12 @@ class StoredMasks:
         return len(absent)
 
     def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
-        """Yields every target of a video with its masks; see `MaskSource`."""
+        """Yield every target of a video with its masks; see `MaskSource`."""
         for target in video.targets:
             yield target, self.masks_at(video, target)
 
     def masks_at(self, video: ReferringVideo, target: Target) -> FrameMasks:
-        """Returns the masks of one target; see `MaskSource`."""
+        """Return the masks of one target; see `MaskSource`."""
         pictures: dict[Path, npt.NDArray[np.int64] | None] = {}
         masks: list[npt.NDArray[np.bool_] | None] = []
         for number in target.counting:
@@ -126,7 +126,7 @@ class StoredMasks:
     def _refuse_uneven(
         self, video: ReferringVideo, target: Target, masks: Sequence[npt.NDArray[np.bool_] | None]
     ) -> NoReturn:
-        """Names the first mask of a frame that has not the size of the truth; not all have."""
+        """Name the first mask of a frame that has not the size of the truth; not all have."""
         wanted = _size_of(video, target)
         for number, mask in zip(target.counting, masks, strict=True):
             if mask is not None and mask.shape != wanted:
@@ -138,7 +138,7 @@ class StoredMasks:
         raise AssertionError("masks of one size are not uneven")
 
     def _path(self, video: ReferringVideo, expression: Expression, target: Target) -> Path:
-        """Returns where a mask should lie: in the folder of its run, or without one where the run has no folder."""
+        """Return where a mask should lie: in the folder of its run, or without one where the run has no folder."""
         path, run = mask_path(self._set, video, expression, target), expression.run
         if run and run not in self._runs:
             self._runs[run] = (self._root / run).is_dir()
@@ -147,7 +147,7 @@ class StoredMasks:
     def _mask(
         self, video: ReferringVideo, expression: Expression, path: Path, values: npt.NDArray[np.int64] | None
     ) -> npt.NDArray[np.bool_] | None:
-        """Returns the mask of an expression, bool [H, W]; None of a file that is not there."""
+        """Return the mask of an expression, bool [H, W]; None of a file that is not there."""
         if values is None:
             return None
         if self._set.layout == "expressions":
@@ -179,20 +179,20 @@ class StoredMasks:
 
 
 def _is_plain(values: npt.NDArray[np.int64]) -> bool:
-    """Says whether there is one value beside 0, or 1 and 255, both of which mean the object."""
+    """Return whether there is one value beside 0, or 1 and 255, both of which mean the object."""
     others = np.unique(values[values > 0])
     return len(others) < 2 or others.tolist() == [1, 255]
 
 
 def _size_of(video: ReferringVideo, target: Target) -> tuple[int, int]:
-    """Returns height and width of a frame's masks."""
+    """Return height and width of a frame's masks."""
     truth = video.truth(target)
     height, width = video.read([target.index])[0].shape[1:3] if truth is None else truth.shape[1:]
     return height, width
 
 
 def _read_confidences(folders: Sequence[Path]) -> dict[str, float] | None:
-    """Reads `confidences.json` of the first folder that has one; None where none has.
+    """Read `confidences.json` of the first folder that has one; None where none has.
 
     Raises:
         RefvidError: It is not what an evaluation writes.

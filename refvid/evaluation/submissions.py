@@ -34,7 +34,7 @@ MAX_INSTANCES = 255  # of a palette image
 
 
 def mask_path(referring_set: ReferringSet, video: ReferringVideo, expression: Expression, target: Target) -> Path:
-    """Returns where the mask of an expression lies, relative to the folder that the benchmark's server wants.
+    """Return where the mask of an expression lies, relative to the folder that the benchmark's server wants.
 
     Raises:
         RefvidError: The data set's names lead out of the submission.
@@ -47,12 +47,12 @@ def mask_path(referring_set: ReferringSet, video: ReferringVideo, expression: Ex
 
 
 def confidence_key(video: ReferringVideo, expression: Expression, target: Target) -> str:
-    """Returns the name of a mask in `confidences.json`."""
+    """Return the name of a mask in `confidences.json`."""
     return str(PurePosixPath(expression.run, video.name, expression.key, target.name))
 
 
 def confidences_of(video: ReferringVideo, target: Target, found: "FrameMasks") -> dict[str, float]:
-    """Returns the confidences of the masks of a frame that are not empty, by their names in `confidences.json`."""
+    """Return the confidences of the masks of a frame that are not empty, by their names in `confidences.json`."""
     pairs = zip(target.counting, found.confidences.tolist(), strict=True)
     return {
         confidence_key(video, video.expressions[number], target): value
@@ -62,7 +62,7 @@ def confidences_of(video: ReferringVideo, target: Target, found: "FrameMasks") -
 
 
 def read_picture(path: Path) -> npt.NDArray[np.int64]:
-    """Reads the values of a mask: int64 [H, W] of indices or grey levels, [H, W, C] of colours.
+    """Read the values of a mask: int64 [H, W] of indices or grey levels, [H, W, C] of colours.
 
     Raises:
         RefvidError: It is no PNG.
@@ -86,7 +86,7 @@ class Submission:
         self._set = referring_set
 
     def begin(self, key: str, *, going_on: bool, overwrite: bool) -> bool:
-        """Makes the folder, or goes on with that of an interrupted evaluation.
+        """Make the folder, or goes on with that of an interrupted evaluation.
 
         Args:
             key: Of the evaluation; what the same one has written may be continued, or replaced where it is unfinished.
@@ -123,7 +123,7 @@ class Submission:
         (self.folder / UNFINISHED).write_text(told, encoding="utf-8")
 
     def holds(self, video: ReferringVideo) -> bool:
-        """Says whether all masks of a video are there."""
+        """Return whether all masks of a video are there."""
         top = self.folder / self._set.submission
         return all(
             (top / mask_path(self._set, video, video.expressions[number], target)).is_file()
@@ -152,7 +152,7 @@ class Submission:
                 entry.unlink()
 
     def add(self, video: ReferringVideo, target: Target, found: "FrameMasks") -> None:
-        """Writes the masks of one frame.
+        """Write the masks of one frame.
 
         Raises:
             RefvidError: They cannot be written, or the layout cannot hold them.
@@ -178,7 +178,7 @@ class Submission:
             save_picture(picture, place)
 
     def finish(self, confidences: Mapping[str, float]) -> None:
-        """Writes the confidences and takes the mark of what is unfinished away; all masks are there.
+        """Write the confidences and takes the mark of what is unfinished away; all masks are there.
 
         Raises:
             RefvidError: They cannot be written.
@@ -190,7 +190,7 @@ class Submission:
 
 
 def index_of(video: ReferringVideo, expression: Expression) -> int:
-    """Returns the value of an expression's pixels in a palette image: what it means, or its own number if nothing.
+    """Return the value of an expression's pixels in a palette image: what it means, or its own number if nothing.
 
     Raises:
         RefvidError: It has none that such an image can hold.
@@ -211,7 +211,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _read_record(path: Path) -> str | None:
-    """Returns the key of the evaluation that wrote a folder; None of any other folder."""
+    """Return the key of the evaluation that wrote a folder; None of any other folder."""
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["evaluation"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -88,17 +88,17 @@ class ScoreTable:
 
 
 def is_contour(evaluation: Evaluation) -> bool:
-    """Says whether an evaluation counts J and F of objects rather than IoU and precision of samples."""
+    """Return whether an evaluation counts J and F of objects rather than IoU and precision of samples."""
     return evaluation.rules.measure == "contour"
 
 
 def percent(score: float | None) -> str:
-    """Returns a fraction in percent with one decimal, as papers print it; "-" where it is unknown or nan."""
+    """Return a fraction in percent with one decimal, as papers print it; "-" where it is unknown or nan."""
     return "-" if score is None or math.isnan(score) else f"{100 * score:.1f}"
 
 
 def score_table(evaluation: Evaluation) -> ScoreTable:
-    """Lays an evaluation above the published rows of its data set, split and protocol."""
+    """Lay an evaluation above the published rows of its data set, split and protocol."""
     columns = CONTOUR_COLUMNS if is_contour(evaluation) else REGION_COLUMNS
     beside = rows_beside(evaluation.name, evaluation.split, evaluation.protocol)
     marks = _marks(row.note for row in beside)
@@ -119,7 +119,7 @@ def score_table(evaluation: Evaluation) -> ScoreTable:
 
 
 def table_of(evaluation: Evaluation, width: int = 80) -> Group:
-    """Returns the table for a terminal: percent, the evaluation's own row in bold, what the figures mean beneath.
+    """Return the table for a terminal: percent, the evaluation's own row in bold, what the figures mean beneath.
 
     Args:
         evaluation: What was measured.
@@ -152,7 +152,7 @@ def _cells(scores: Mapping[str, float], columns: Iterable[str]) -> tuple[str, ..
 
 
 def _marks(notes: Iterable[str]) -> dict[str, str]:
-    """Gives each distinct note a sign, in the order of the rows."""
+    """Give each distinct note a sign, in the order of the rows."""
     return dict(zip(dict.fromkeys(note for note in notes if note), _MARKS, strict=False))
 
 

@@ -17,7 +17,7 @@ TOLERANCE = 0.008
 
 
 def region_similarity(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
-    """Returns J of a frame, the IoU of the pixels that count; 1 where both masks are empty.
+    """Return J of a frame, the IoU of the pixels that count; 1 where both masks are empty.
 
     Args:
         predicted: bool [H, W].
@@ -32,7 +32,7 @@ def region_similarity(predicted: Mask, truth: Mask, void: Mask | None = None) ->
 
 
 def contour_accuracy(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
-    """Returns F of a frame, the harmonic mean of its contours' precision and recall.
+    """Return F of a frame, the harmonic mean of its contours' precision and recall.
 
     A contour pixel is right where the other contour comes within ceil(0.008 * the picture's diagonal) pixels. F is 0
     where one mask has a contour and the other has none, 1 where neither has. The picture's edge is no contour: a mask
@@ -51,7 +51,7 @@ def contour_accuracy(predicted: Mask, truth: Mask, void: Mask | None = None) -> 
 
 
 def contour(mask: Mask) -> Mask:
-    """Returns the pixels that differ from a neighbour to the east, south or south-east, bool [H, W].
+    """Return the pixels that differ from a neighbour to the east, south or south-east, bool [H, W].
 
     The pixels of the last row have only the eastern neighbour, those of the last column only the southern one.
 
@@ -68,7 +68,7 @@ def contour(mask: Mask) -> Mask:
 
 
 def dilate(mask: Mask, radius: int) -> Mask:
-    """Returns the pixels of a picture within a distance of a mask's pixels, bool [H, W].
+    """Return the pixels of a picture within a distance of a mask's pixels, bool [H, W].
 
     The disk is the union of rows, longest in the middle: the mask spread sideways by a row's half-length, moved up
     and down to the row. Only the rectangle around the mask is worked on.
@@ -107,7 +107,7 @@ class _Contour:
     """A mask's contour, ready to be compared with others: each is found and dilated once."""
 
     def __init__(self, mask: Mask, void: Mask | None) -> None:
-        """Finds the contour of what of a mask [H, W] is not void."""
+        """Find the contour of what of a mask [H, W] is not void."""
         edge = contour(mask if void is None else mask & ~void)
         height, width = mask.shape
         radius = math.ceil(TOLERANCE * math.sqrt(height * height + width * width))
@@ -116,7 +116,7 @@ class _Contour:
 
 
 def _match(predicted: _Contour, truth: _Contour) -> float:
-    """Returns F of two contours."""
+    """Return F of two contours."""
     if not predicted.points.size or not truth.points.size:
         # The scorer gives the missing contour a precision, or recall, of 1, and the other one of 0: F is 0.
         return 1.0 if predicted.points.size == truth.points.size else 0.0
@@ -126,7 +126,7 @@ def _match(predicted: _Contour, truth: _Contour) -> float:
 
 
 def pairwise_contours(predicted: Mask, truth: Mask, void: Mask | None = None) -> tuple[Floats, Floats]:
-    """Compares every prediction of a frame with every object's truth.
+    """Compare every prediction of a frame with every object's truth.
 
     Args:
         predicted: bool [N, H, W]. Where there are fewer than objects, empty ones are added, as in DAVIS's scorer.
@@ -154,7 +154,7 @@ def pairwise_contours(predicted: Mask, truth: Mask, void: Mask | None = None) ->
 
 
 def best_matching(scores: Floats) -> npt.NDArray[np.intp]:
-    """Assigns predictions to objects one to one so that the sum of their scores is the highest possible.
+    """Assign predictions to objects one to one so that the sum of their scores is the highest possible.
 
     The Hungarian method with potentials (Kuhn 1955, Munkres 1957), exact, in O(min(N, M)^2 * max(N, M)).
 
@@ -179,7 +179,7 @@ def best_matching(scores: Floats) -> npt.NDArray[np.intp]:
 
 
 def _assign(costs: Floats) -> npt.NDArray[np.intp]:
-    """Returns a column for each row of costs [R, C], R <= C, all different, at the lowest sum."""
+    """Return a column for each row of costs [R, C], R <= C, all different, at the lowest sum."""
     rows, columns = costs.shape
     row_price, column_price = np.zeros(rows), np.zeros(columns + 1)
     owner = np.full(columns + 1, -1, dtype=np.intp)  # the last column is where a row that looks for one starts
@@ -209,7 +209,7 @@ def _assign(costs: Floats) -> npt.NDArray[np.intp]:
 
 
 def statistics(per_frame: Sequence[float] | Floats) -> tuple[float, float, float]:
-    """Returns mean, recall and decay of an object's J or F over its frames; nan of no frames.
+    """Return mean, recall and decay of an object's J or F over its frames; nan of no frames.
 
     Recall is the share of frames above 0.5. Decay is the mean of the first quarter minus the mean of the last one;
     neighbouring quarters share a frame. nan frames are left out of means and count as misses of recall.
@@ -232,7 +232,7 @@ def statistics(per_frame: Sequence[float] | Floats) -> tuple[float, float, float
 def summarise_contours(
     j: Sequence[Sequence[float] | Floats], f: Sequence[Sequence[float] | Floats]
 ) -> dict[str, float]:
-    """Summarises objects as DAVIS does: statistics of each object's frames, averaged over the objects.
+    """Summarise objects as DAVIS does: statistics of each object's frames, averaged over the objects.
 
     Args:
         j: J of each object's frames, [T] each; the objects of all videos.
@@ -260,6 +260,6 @@ def summarise_contours(
 
 
 def _mean(values: Floats) -> float:
-    """Returns the mean of the values that are numbers; nan where none is."""
+    """Return the mean of the values that are numbers; nan where none is."""
     numbers = values[~np.isnan(values)]
     return float(np.mean(numbers)) if numbers.size else float("nan")

@@ -70,7 +70,7 @@ class RegionRow:
 
 
 def iou_counts(predicted: Mask, truth: Mask, void: Mask | None = None) -> tuple[int, int]:
-    """Returns the numbers of pixels in the intersection and in the union of two masks.
+    """Return the numbers of pixels in the intersection and in the union of two masks.
 
     Args:
         predicted: bool, any shape.
@@ -89,7 +89,7 @@ def iou_counts(predicted: Mask, truth: Mask, void: Mask | None = None) -> tuple[
 
 
 def check_masks(predicted: Mask, truth: Mask, void: Mask | None = None) -> None:
-    """Checks that masks can be compared.
+    """Check that masks can be compared.
 
     Raises:
         ValueError: The shapes differ or a mask is not boolean.
@@ -104,7 +104,7 @@ def check_masks(predicted: Mask, truth: Mask, void: Mask | None = None) -> None:
 
 
 def iou(predicted: Mask, truth: Mask) -> float:
-    """Returns intersection over union of two masks of one shape; 1 where both are empty.
+    """Return intersection over union of two masks of one shape; 1 where both are empty.
 
     Raises:
         ValueError: The shapes differ or a mask is not boolean.
@@ -114,12 +114,12 @@ def iou(predicted: Mask, truth: Mask) -> float:
 
 
 def mean_iou(ious: Sequence[float] | Floats) -> float:
-    """Returns the mean of the samples' IoUs; nan of none."""
+    """Return the mean of the samples' IoUs; nan of none."""
     return float(np.mean(ious)) if len(ious) else float("nan")
 
 
 def precision_at(ious: Sequence[float] | Floats, threshold: float, inclusive: bool = False) -> float:
-    """Returns P@K, the share of samples whose IoU is higher than a threshold; nan of none.
+    """Return P@K, the share of samples whose IoU is higher than a threshold; nan of none.
 
     Args:
         ious: Of the samples.
@@ -134,7 +134,7 @@ def precision_at(ious: Sequence[float] | Floats, threshold: float, inclusive: bo
 
 
 def overall_iou(predicted: Sequence[Mask], truth: Sequence[Mask]) -> float:
-    """Returns the intersection of all samples over the union of all samples; 1 where all are empty.
+    """Return the intersection of all samples over the union of all samples; 1 where all are empty.
 
     Raises:
         ValueError: The numbers of masks, or the shapes of a pair, differ, or a mask is not boolean.
@@ -148,7 +148,7 @@ def overall_iou(predicted: Sequence[Mask], truth: Sequence[Mask]) -> float:
 
 
 def average_precision_mean(ious: Sequence[float] | Floats, inclusive: bool = False) -> float:
-    """Returns the "AP" of Gavrilyuk et al. (CVPR 2018) and ACGA: the mean of P@K over K = 0.50, 0.55 ... 0.95.
+    """Return the "AP" of Gavrilyuk et al. (CVPR 2018) and ACGA: the mean of P@K over K = 0.50, 0.55 ... 0.95.
 
     It knows no confidence, and is not to be compared with `average_precision_coco`.
     """
@@ -158,7 +158,7 @@ def average_precision_mean(ious: Sequence[float] | Floats, inclusive: bool = Fal
 def average_precision_coco(
     ious: Sequence[float] | Floats, confidences: Sequence[float | None] | Floats, has_truth: Sequence[bool] | Mask
 ) -> float:
-    """Returns the AP of MTTR and ReferFormer: COCO's (segm, all areas, categories not used), all samples pooled.
+    """Return the AP of MTTR and ReferFormer: COCO's (segm, all areas, categories not used), all samples pooled.
 
     Every sample is an image of its own with one detection and at most one truth. Detections are ranked by
     confidence, equal ones in the order of the samples; precision is made to fall with recall, read at 101 recalls,
@@ -190,7 +190,7 @@ def average_precision_coco(
 
 
 def _interpolated_precision(right: Mask, wanted: int, recalls: Floats) -> float:
-    """Returns the mean precision at recalls, of ranked detections that are right or not; 0 beyond the last recall."""
+    """Return the mean precision at recalls, of ranked detections that are right or not; 0 beyond the last recall."""
     found = np.cumsum(right)
     precision = found / (np.arange(1, len(right) + 1) + np.spacing(1))
     falling = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
@@ -200,7 +200,7 @@ def _interpolated_precision(right: Mask, wanted: int, recalls: Floats) -> float:
 def summarise_regions(
     rows: Iterable[CountedSample], *, inclusive: bool = False, empty: Literal["one", "zero", "skip"] = "one"
 ) -> dict[str, float]:
-    """Summarises samples as the field's tables do.
+    """Summarise samples as the field's tables do.
 
     Args:
         rows: The samples; read once, in their order, which breaks ties of confidence. 40 bytes of each are kept.
@@ -235,6 +235,6 @@ def summarise_regions(
 
 
 def _counts(row: CountedSample) -> tuple[int, int, float, int, int]:
-    """Returns a sample's numbers in the order of `_COUNTED`."""
+    """Return a sample's numbers in the order of `_COUNTED`."""
     confidence = float("nan") if row.confidence is None else row.confidence
     return row.intersection, row.union, confidence, row.truth_area, row.predicted_area

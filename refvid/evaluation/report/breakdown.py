@@ -22,7 +22,7 @@ Scorer = Callable[[SampleRow], float | None]
 
 
 def scorer_of(rules: Rules) -> Scorer:
-    """Returns what a sample is judged by: its IoU, or the mean of its J and F; None where it does not count."""
+    """Return what a sample is judged by: its IoU, or the mean of its J and F; None where it does not count."""
     if rules.measure == "contour":
         return _contour_score
     empty = {"one": 1.0, "zero": 0.0, "skip": None}[rules.empty]
@@ -36,7 +36,7 @@ def _contour_score(row: SampleRow) -> float | None:
 
 
 def by_length(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by the number of words of their expression; empty groups are left out."""
+    """Group samples by the number of words of their expression; empty groups are left out."""
     groups = []
     for low, high in _LENGTHS:
         label = f"{low} or more words" if high is None else f"{low} – {high} words"
@@ -45,21 +45,21 @@ def by_length(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
 
 
 def by_word_kind(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by what their expression describes the object by; a sample is in every group that it fits."""
+    """Group samples by what their expression describes the object by; a sample is in every group that it fits."""
     kinds = {text: kinds_of(text) for text in {row.text for row in rows}}
     groups = [(f"{kind}", [row for row in rows if kind in kinds[row.text]]) for kind in WORD_KINDS]
     return _bars([*groups, ("none of these", [row for row in rows if not kinds[row.text]])], score)
 
 
 def by_actor(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by what their expression says that the object is."""
+    """Group samples by what their expression says that the object is."""
     actors = {text: actor_of(text) for text in {row.text for row in rows}}
     groups = [(kind, [row for row in rows if actors[row.text] == kind]) for kind in ACTOR_KINDS]
     return _bars([*groups, ("anything else", [row for row in rows if actors[row.text] is None])], score)
 
 
 def by_size(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by the area of their object, as the side of a square of that area."""
+    """Group samples by the area of their object, as the side of a square of that area."""
     groups, low = [("not in the frame", [row for row in rows if not row.truth_area])], 0
     for high in (*_SIDES, None):
         label = (
@@ -74,7 +74,7 @@ def by_size(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
 
 
 def by_object(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by their object, the mean over its expressions, runs and frames; best first."""
+    """Group samples by their object, the mean over its expressions, runs and frames; best first."""
     groups: dict[str, list[SampleRow]] = {}
     for row in rows:
         which = row.key if row.instance is None else str(row.instance)
@@ -84,7 +84,7 @@ def by_object(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
 
 
 def outcomes(rows: Iterable[SampleRow]) -> list[Slice]:
-    """Counts in which way samples are right or wrong; the definitions stand beside the chart."""
+    """Count in which way samples are right or wrong; the definitions stand beside the chart."""
     names = ("found", "only a part of it", "leaked beyond it", "something else marked", "nothing found")
     counts = dict.fromkeys((*names, "rightly nothing", "marked though absent"), 0)
     for row in rows:
@@ -117,7 +117,7 @@ def _bars(groups: Iterable[tuple[str, Sequence[SampleRow]]], score: Scorer, inte
 
 
 def bootstrap_interval(videos: Sequence[str], values: npt.NDArray[np.float64]) -> Point | None:
-    """Returns a 95 % interval of a mean: percentiles of 1,000 draws of whole videos, whose samples are alike.
+    """Return a 95 % interval of a mean: percentiles of 1,000 draws of whole videos, whose samples are alike.
 
     Args:
         videos: Which video each value is of.

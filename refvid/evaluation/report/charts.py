@@ -95,7 +95,7 @@ class _Frame:
 
 
 def histogram(name: str, title: str, values: Sequence[float], mark: float, bins: int = 20) -> Chart:
-    """Draws how fractions are spread over 0 to 1.
+    """Draw how fractions are spread over 0 to 1.
 
     Args:
         name: Unique on the page.
@@ -129,7 +129,7 @@ def histogram(name: str, title: str, values: Sequence[float], mark: float, bins:
 
 
 def curves(name: str, title: str, x_title: str, series: Sequence[Series]) -> Chart:
-    """Draws curves over a common axis, the strong ones on top; thin ones differ in their dashes.
+    """Draw curves over a common axis, the strong ones on top; thin ones differ in their dashes.
 
     Args:
         name: Unique on the page.
@@ -161,7 +161,7 @@ def curves(name: str, title: str, x_title: str, series: Sequence[Series]) -> Cha
 
 
 def bars(name: str, title: str, x_title: str, items: Sequence[Bar], what: str = "samples") -> Chart:
-    """Draws horizontal bars with their intervals as whiskers.
+    """Draw horizontal bars with their intervals as whiskers.
 
     Args:
         name: Unique on the page.
@@ -186,7 +186,7 @@ def bars(name: str, title: str, x_title: str, items: Sequence[Bar], what: str = 
 
 
 def parts(name: str, title: str, items: Sequence[Slice]) -> Chart:
-    """Draws the parts of a whole as one bar with a legend beneath.
+    """Draw the parts of a whole as one bar with a legend beneath.
 
     Args:
         name: Unique on the page.
@@ -239,7 +239,7 @@ def _shorten(label: str, most: int = 21) -> str:
 
 
 def _ticks(highest: float) -> tuple[float, tuple[float, ...]]:
-    """Returns a round end of an axis from 0 that holds `highest`, and three to six ticks."""
+    """Return a round end of an axis from 0 that holds `highest`, and three to six ticks."""
     for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25):
         count = max(math.ceil(round(highest / step, 6)), 1)
         if count <= 5:
@@ -281,7 +281,7 @@ def _curve(frame: _Frame, series: Series, kind: str) -> Markup:
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> tuple[Markup, float]:
-    """Draws samples of curves with their labels, in two columns; returns the height as well."""
+    """Draw samples of curves with their labels, in two columns; returns the height as well."""
     drawn = []
     for index, (label, kind) in enumerate(entries):
         left, line = 40 + (index % 2) * 220, 268 + 20 * (index // 2)

@@ -83,7 +83,7 @@ class Gallery:
 
 
 def check_report(folder: Path) -> None:
-    """Checks that a report may be written into a folder, before the work that it is to report on; touches nothing.
+    """Check that a report may be written into a folder, before the work that it is to report on; touches nothing.
 
     Raises:
         UsageError: The folder, or one above it, is a file.
@@ -111,7 +111,7 @@ def write_report(
     *,
     command: str | None = None,
 ) -> Path:
-    """Writes a page that needs nothing beside itself; one that refvid has written before is replaced.
+    """Write a page that needs nothing beside itself; one that refvid has written before is replaced.
 
     Args:
         evaluation: What was measured.
@@ -144,7 +144,7 @@ def write_report(
 
 
 def render_report(evaluation: Evaluation, galleries: Sequence[Gallery], *, command: str | None = None) -> str:
-    """Returns the page."""
+    """Return the page."""
     # Everything is escaped on its way into the page, except the charts, which escape what they are given.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -168,7 +168,7 @@ def render_report(evaluation: Evaluation, galleries: Sequence[Gallery], *, comma
 
 
 def summary_of(evaluation: Evaluation) -> str:
-    """Returns the result in a sentence or two."""
+    """Return the result in a sentence or two."""
     where = f"{evaluation.dataset} ({evaluation.split})"
     videos = len({row.video for row in evaluation.rows})
     if not evaluation.rows or not evaluation.scores:
@@ -201,7 +201,7 @@ def _objects(rows: Sequence[SampleRow]) -> int:
 
 
 def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Returns the figures that stand large at the top."""
+    """Return the figures that stand large at the top."""
     region = {"mean_iou": "Mean IoU", "overall_iou": "Overall IoU", "p@0.5": "P@0.5", "ap_mean_precision": "AP"}
     shown = {"j&f": "J&F", "j": "J, region", "f": "F, contour"} if is_contour(evaluation) else region
     return [(title, percent(evaluation.scores[key])) for key, title in shown.items() if key in evaluation.scores]
@@ -238,7 +238,7 @@ def _duration(evaluation: Evaluation) -> str:
 
 
 def _figures(evaluation: Evaluation) -> list[Figure]:
-    """Draws all charts that the samples have something for."""
+    """Draw all charts that the samples have something for."""
     rows, score = evaluation.rows, scorer_of(evaluation.rules)
     values = [value for row in rows if (value := score(row)) is not None]
     if not values:

@@ -68,7 +68,7 @@ class ReportSample:
 
 
 def pick(rows: Sequence[SampleRow], score: Scorer) -> dict[str, list[SampleRow]]:
-    """Picks the best, the middling and the worst samples, of different videos as far as there are enough.
+    """Pick the best, the middling and the worst samples, of different videos as far as there are enough.
 
     Samples without an object in the frame are left out, for there is little to see. Which of several equal samples
     are taken is chance, the same in every run.
@@ -106,7 +106,7 @@ def _of_different_videos(rows: Sequence[SampleRow]) -> list[SampleRow]:
 
 
 def draw_samples(rows: Iterable[SampleRow], referring_set: ReferringSet, source: MaskSource) -> list[ReportSample]:
-    """Draws samples that were measured.
+    """Draw samples that were measured.
 
     Args:
         rows: Their measures.
@@ -128,7 +128,7 @@ def draw_samples(rows: Iterable[SampleRow], referring_set: ReferringSet, source:
 
 
 def draw_unjudged(referring_set: ReferringSet, source: MaskSource) -> list[ReportSample]:
-    """Draws samples without their truth: a sentence each of videos evenly spread over the split.
+    """Draw samples without their truth: a sentence each of videos evenly spread over the split.
 
     Raises:
         RefvidError: The footage or a stored mask cannot be read.
@@ -171,7 +171,7 @@ def _draw(
 
 
 def _given(masks: Mask, truth: Mask, void: Mask | None, row: SampleRow) -> Mask:
-    """Returns the mask [H, W] that an object was given when objects and predictions were matched, by its counts."""
+    """Return the mask [H, W] that an object was given when objects and predictions were matched, by its counts."""
     counts = np.ones(truth.shape, np.bool_) if void is None else ~void
     areas = np.count_nonzero(masks & counts, axis=(1, 2))
     shared = np.count_nonzero(masks & truth & counts, axis=(1, 2))
@@ -190,7 +190,7 @@ def tint(pixels: Pixels, mask: Mask, colour: tuple[int, int, int]) -> Pixels:
 
 
 def outline(pixels: Pixels, mask: Mask, colour: tuple[int, int, int]) -> Pixels:
-    """Draws a line of two pixels around the masked pixels of uint8 [H, W, 3], and a dark rim around it."""
+    """Draw a line of two pixels around the masked pixels of uint8 [H, W, 3], and a dark rim around it."""
     image = Image.fromarray(mask.astype(np.uint8) * np.uint8(255))
     inner, near, far = (
         np.asarray(image.filter(ImageFilter.MinFilter(3))) > 0,
@@ -202,7 +202,7 @@ def outline(pixels: Pixels, mask: Mask, colour: tuple[int, int, int]) -> Pixels:
 
 
 def _shrink(mask: Mask, size: tuple[int, int]) -> Mask:
-    """Resizes bool [H, W] to (width, height); a pixel is set where half of what it covers was."""
+    """Resize bool [H, W] to (width, height); a pixel is set where half of what it covers was."""
     image = Image.fromarray(mask.astype(np.uint8) * np.uint8(255))
     return np.asarray(image.resize(size, Image.Resampling.BOX)) >= 128
 

@@ -68,12 +68,12 @@ ACTOR_KINDS: dict[str, frozenset[str]] = {
 
 
 def words_of(text: str) -> list[str]:
-    """Returns the words of an expression in small letters; "t-shirt" and "man's" are one word each."""
+    """Return the words of an expression in small letters; "t-shirt" and "man's" are one word each."""
     return re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text.lower())
 
 
 def kinds_of(text: str) -> frozenset[str]:
-    """Returns which of `WORD_KINDS` an expression uses."""
+    """Return which of `WORD_KINDS` an expression uses."""
     words = words_of(text)
     kinds = {kind for kind, known in WORD_KINDS.items() if not known.isdisjoint(words)}
     if any(len(word) > 4 and word.endswith("ing") and word not in _NO_ACTIONS for word in words):
@@ -82,7 +82,7 @@ def kinds_of(text: str) -> frozenset[str]:
 
 
 def actor_of(text: str) -> str | None:
-    """Returns which of `ACTOR_KINDS` the first noun of an expression belongs to, None for no known noun."""
+    """Return which of `ACTOR_KINDS` the first noun of an expression belongs to, None for no known noun."""
     for word in words_of(text):
         for kind, known in ACTOR_KINDS.items():
             if word in known:

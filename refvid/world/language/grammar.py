@@ -196,7 +196,7 @@ def _claims(
 
 
 def _fits(claims: dict[str, Claim], slot: str) -> bool:
-    """Whether a slot goes with what has been claimed."""
+    """Return whether a slot goes with what has been claimed."""
     denials = [said for said in claims if said.startswith("not ")]
     if slot in claims or (slot.startswith("not ") and denials):
         return False

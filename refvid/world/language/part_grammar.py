@@ -207,7 +207,7 @@ def may_be_called(part: LabelledPart, name: str) -> bool:
 
 
 def _coloured(part: LabelledPart, colour: str) -> bool:
-    """Whether somebody might say that the part has the colour."""
+    """Return whether somebody might say that the part has the colour."""
     return colour in part.near
 
 

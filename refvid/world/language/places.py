@@ -33,7 +33,7 @@ def _rivals(domain: Truths, index: int) -> list[int]:
 
 
 def on_side(view: View, side: str, domain: Truths) -> Truths:
-    """Whether actors are "on the left" ("right", "top", "bottom") of the picture, or clearly so among their kind."""
+    """Return whether actors are "on the left" ("right", "top", "bottom") of the picture, or clearly among their kind."""
     measures = [_from_side(spot, side) for spot in view.spots]
 
     def judge(index: int) -> int:
@@ -56,7 +56,7 @@ def on_side(view: View, side: str, domain: Truths) -> Truths:
 
 
 def in_middle(view: View, domain: Truths) -> Truths:
-    """Whether actors are in the middle of the picture's width and, of three or more of a kind, not at an end."""
+    """Return whether actors are in the middle of the picture's width and, of three or more of a kind, not at an end."""
     ranks = sorted((view.spots[index].x, index) for index, truth in enumerate(domain) if truth)
     order = [index for _, index in ranks]
     median = order[len(order) // 2] if len(order) >= 3 and len(order) % 2 else None
@@ -76,7 +76,7 @@ def in_middle(view: View, domain: Truths) -> Truths:
 
 
 def _best(view: View, domain: Truths, beats: Callable[[int, int], bool]) -> Truths:
-    """Whether actors beat every other of the domain (of two at least); no once another certainly beats them."""
+    """Return whether actors beat every other of the domain (of two at least); no once another certainly beats them."""
     hidden = any(truth and not (view.facts[i].seen and view.spots[i].known) for i, truth in enumerate(domain))
 
     def judge(index: int) -> int:
@@ -93,7 +93,7 @@ def _best(view: View, domain: Truths, beats: Callable[[int, int], bool]) -> Trut
 
 
 def outermost(view: View, side: str, domain: Truths) -> Truths:
-    """Whether actors are "leftmost" ("rightmost") of the domain, by a clear gap."""
+    """Return whether actors are "leftmost" ("rightmost") of the domain, by a clear gap."""
     measures = [_from_side(spot, side) for spot in view.spots]
 
     def beats(one: int, other: int) -> bool:
@@ -103,7 +103,7 @@ def outermost(view: View, side: str, domain: Truths) -> Truths:
 
 
 def outsized(view: View, large: bool, domain: Truths) -> Truths:
-    """Whether actors are the largest (smallest) of the domain: box height by `SIZE_MARGIN`, and visible area."""
+    """Return whether actors are the largest (smallest) of the domain: box height by `SIZE_MARGIN`, and visible area."""
 
     def beats(one: int, other: int) -> bool:
         bigger, smaller = (one, other) if large else (other, one)
@@ -115,12 +115,12 @@ def outsized(view: View, large: bool, domain: Truths) -> Truths:
 
 
 def all_upright(view: View, domain: Truths) -> bool:
-    """Whether everyone of the domain is on their feet, so that heights compare as statures."""
+    """Return whether everyone of the domain is on their feet, so that heights compare as statures."""
     return all(fact.action in _UPRIGHT for fact, truth in zip(view.facts, domain, strict=True) if truth)
 
 
 def frontmost(view: View, near: bool, domain: Truths) -> Truths:
-    """Whether actors of the domain stand clearly in front of (behind) the others, as seen by the camera."""
+    """Return whether actors of the domain stand clearly in front of (behind) the others, as seen by the camera."""
 
     def beats(one: int, other: int) -> bool:
         front, back = (one, other) if near else (other, one)
@@ -133,7 +133,7 @@ def frontmost(view: View, near: bool, domain: Truths) -> Truths:
 
 
 def counted(view: View, side: str, place: int, domain: Truths) -> Truths:
-    """Whether actors are the first (place 0), second, ... of the domain from a side; perhaps if that is unclear."""
+    """Return whether actors are the first (place 0), second, ... of the domain from a side; perhaps if unclear."""
     members = [index for index, truth in enumerate(domain) if truth]
     clear = all(domain[index] == YES and view.facts[index].seen and view.spots[index].known for index in members)
     order = sorted(members, key=lambda index: _from_side(view.spots[index], side)[1])
@@ -211,7 +211,7 @@ RELATIONS = tuple(_RELATIONS)
 
 
 def related(view: View, relation: str, landmark: int) -> Truths:
-    """Whether actors stand in one of `RELATIONS` to the actor `landmark`; no for itself."""
+    """Return whether actors stand in one of `RELATIONS` to the actor `landmark`; no for itself."""
 
     def judge(index: int) -> int:
         if index == landmark:

@@ -59,7 +59,7 @@ class Spot(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether anything of the actor is visible."""
+        """Return whether anything of the actor is visible."""
         return self.right > self.left and self.bottom > self.top
 
 
@@ -100,7 +100,7 @@ def meant(view: View, truths: Truths) -> int | None:
 
 
 def called(view: View, noun: str) -> Truths:
-    """Whether each actor may be called by a noun of `words.NOUNS`."""
+    """Return whether each actor may be called by a noun of `words.NOUNS`."""
     roles = NOUNS[noun]
     return tuple(roles.get(role_of(fact.look), NO) for fact in view.facts)
 
@@ -123,7 +123,7 @@ def _marked(pattern: str, accent: RGB, asked: str) -> int:
 
 
 def is_coloured(view: View, colour: str) -> Truths:
-    """Whether fur, feathers, paint or leather have a colour; no for people."""
+    """Return whether fur, feathers, paint or leather have a colour; no for people."""
 
     def judge(fact: Facts) -> int:
         look = fact.look
@@ -135,7 +135,7 @@ def is_coloured(view: View, colour: str) -> Truths:
 
 
 def is_two_coloured(view: View, colour: str, accent: str) -> Truths:
-    """Whether an animal or thing has both colours, one of them as its pattern; perhaps if it has only one of them."""
+    """Return whether an animal or thing has both colours, one as its pattern; perhaps if it has only one of them."""
 
     def judge(fact: Facts) -> int:
         look = fact.look
@@ -149,7 +149,7 @@ def is_two_coloured(view: View, colour: str, accent: str) -> Truths:
 
 
 def is_dressed_in(view: View, colour: str) -> Truths:
-    """Whether people are "in red": yes by top or dress, perhaps by any other garment or a pattern's marks."""
+    """Return whether people are "in red": yes by top or dress, perhaps by any other garment or a pattern's marks."""
 
     def judge(garment: Garment) -> int:
         truth = _coloured(garment.colour, garment.paint, colour)
@@ -188,7 +188,7 @@ def _is_garment(garment: Garment, name: str, colour: str, pattern: str) -> int:
 
 
 def wears(view: View, name: str, colour: str = "", pattern: str = "") -> Truths:
-    """Whether people wear a garment that may be called so, optionally of a colour and with a pattern."""
+    """Return whether people wear a garment that may be called so, optionally of a colour and with a pattern."""
 
     def judge(fact: Facts) -> int:
         truth = max((_is_garment(garment, name, colour, pattern) for garment in fact.look.garments), default=NO)
@@ -198,19 +198,19 @@ def wears(view: View, name: str, colour: str = "", pattern: str = "") -> Truths:
 
 
 def wears_any(view: View, slot: str) -> Truths:
-    """Whether people wear anything in a slot ("hat", "bag")."""
+    """Return whether people wear anything in a slot ("hat", "bag")."""
     return tuple(YES if any(garment.slot == slot for garment in fact.look.garments) else NO for fact in view.facts)
 
 
 def is_patterned(view: View, pattern: str) -> Truths:
-    """Whether fur, feathers, paint or leather have a pattern; no for people."""
+    """Return whether fur, feathers, paint or leather have a pattern; no for people."""
     return tuple(
         YES if fact.look.pattern == pattern and fact.look.kind not in ("adult", "baby") else NO for fact in view.facts
     )
 
 
 def does(view: View, action: str) -> Truths:
-    """Whether actors do an action of `scene.ACTIONS`; "none" asks whether they stand still."""
+    """Return whether actors do an action of `scene.ACTIONS`; "none" asks whether they stand still."""
 
     def judge(fact: Facts) -> int:
         if action == "none":
@@ -225,12 +225,12 @@ def does(view: View, action: str) -> Truths:
 
 
 def is_moving(view: View) -> Truths:
-    """Whether actors move on: yes if they travel, no if they do nothing, perhaps if they do something in place."""
+    """Return whether actors travel: yes if they do, no if they do nothing, perhaps if they act in place."""
     return tuple(YES if fact.direction else NO if is_still(fact) else MAYBE for fact in view.facts)
 
 
 def travels(view: View, direction: str) -> Truths:
-    """Whether actors move "left", "right", "up" or "down"."""
+    """Return whether actors move "left", "right", "up" or "down"."""
 
     def judge(fact: Facts) -> int:
         if fact.direction == direction:
@@ -246,7 +246,7 @@ def travels(view: View, direction: str) -> Truths:
 
 
 def faces(view: View, facing: int) -> Truths:
-    """Whether actors look to the left (-1) or right (1); perhaps where a front cannot be told."""
+    """Return whether actors look to the left (-1) or right (1); perhaps where a front cannot be told."""
 
     def judge(fact: Facts) -> int:
         if fact.look.kind not in ("bird", "car", "cat", "dog") or fact.action in ("climbing", "rolling"):
@@ -257,7 +257,7 @@ def faces(view: View, facing: int) -> Truths:
 
 
 def paces(view: View, pace: str, told: bool = False) -> Truths:
-    """Whether actors are "fast", "slow" or "still".
+    """Return whether actors are "fast", "slow" or "still".
 
     Args:
         view: The scene.

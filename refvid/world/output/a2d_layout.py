@@ -36,7 +36,7 @@ _PURE_ACTION = 5
 
 
 def is_test(index: int) -> bool:
-    """Whether a video belongs to the test split: every fifth one."""
+    """Return whether a video belongs to the test split: every fifth one."""
     return index % TEST_EVERY == TEST_EVERY - 1
 
 
