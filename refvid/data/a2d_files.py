@@ -235,7 +235,7 @@ def _size(file: Any) -> tuple[int, int]:
 
 
 def _is_empty(values: Any) -> bool:
-    """Return whether an array is empty: MATLAB stores its shape instead of its content, and marks it by an attribute."""
+    """Return whether an array is empty: MATLAB then stores its shape as content, with an attribute that says so."""
     return bool(values.attrs.get("MATLAB_empty", 0)) or 0 in values.shape
 
 

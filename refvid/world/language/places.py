@@ -33,7 +33,7 @@ def _rivals(domain: Truths, index: int) -> list[int]:
 
 
 def on_side(view: View, side: str, domain: Truths) -> Truths:
-    """Return whether actors are "on the left" ("right", "top", "bottom") of the picture, or clearly among their kind."""
+    """Return whether actors are "on the left" ("right", "top", "bottom") of the picture, or clearly of their kind."""
     measures = [_from_side(spot, side) for spot in view.spots]
 
     def judge(index: int) -> int:
