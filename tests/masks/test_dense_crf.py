@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pydensecrf.densecrf as dcrf
@@ -55,6 +56,41 @@ def test_maps_that_share_lattices_come_out_as_alone(count: int) -> None:
     assert refined.shape == given.shape
     np.testing.assert_allclose(refined, one_at_a_time(given), atol=1e-4)
     assert ((refined > 0.5) != (given > 0.5)).any()
+
+
+def plain_pydensecrf(probability: NDArray[np.float32], **changes: float) -> NDArray[np.float32]:
+    """pydensecrf with the numbers of this project written out, some of them changed."""
+    numbers = {"near": 1.5, "near_weight": 3.0, "far": 10.0, "colour": 3.0, "far_weight": 10.0, "rounds": 5, **changes}
+    height, width = PICTURE.shape[:2]
+    field = dcrf.DenseCRF2D(width, height, 2)
+    field.setUnaryEnergy(-np.log(np.stack([1 - probability, probability])).reshape(2, -1).astype(np.float32))
+    field.addPairwiseGaussian(sxy=numbers["near"], compat=numbers["near_weight"])
+    field.addPairwiseBilateral(sxy=numbers["far"], srgb=numbers["colour"], rgbim=PICTURE, compat=numbers["far_weight"])
+    return np.array(field.inference(int(numbers["rounds"])))[1].reshape(height, width)
+
+
+def test_masks_are_refined_with_the_default_numbers() -> None:
+    probability = maps(1)[0].clip(1e-3, 1 - 1e-3)
+    refined = refine_masks(PICTURE, probability[None], CrfSettings())[0]
+    np.testing.assert_allclose(refined, plain_pydensecrf(probability), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("field", "meant", "value"),
+    [
+        ("gaussian_sxy", "near", 3.0),
+        ("gaussian_compat", "near_weight", 1.0),
+        ("bilateral_sxy", "far", 20.0),
+        ("bilateral_srgb", "colour", 13.0),
+        ("bilateral_compat", "far_weight", 4.0),
+        ("iterations", "rounds", 2),
+    ],
+)
+def test_each_number_reaches_its_kernel(field: str, meant: str, value: float) -> None:
+    probability = maps(1)[0].clip(1e-3, 1 - 1e-3)
+    refined = refine_masks(PICTURE, probability[None], replace(CrfSettings(), **{field: value}))[0]
+    np.testing.assert_allclose(refined, plain_pydensecrf(probability, **{meant: value}), atol=1e-4)
+    assert np.abs(refined - plain_pydensecrf(probability)).max() > 0.01, "a change that can be seen"
 
 
 @pytest.mark.parametrize("seed", range(3))
