@@ -37,7 +37,7 @@ class SinglePhotos:
             Frames uint8 [T, H, W, 3]; regions are the person, then each part that is visible.
         """
         photo = self.library.pick(rng)
-        windows, scale = _windows(rng, photo, frames, longer)
+        windows, scale = photo_windows(rng, photo, frames, longer)
         mirrored = bool(rng.random() < 0.5)
         labels = _cut(photo.labels, windows[frames // 2], scale, mirrored, cv2.INTER_NEAREST)
         smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
@@ -45,7 +45,7 @@ class SinglePhotos:
         return _sample(rng, photo, clip, labels, count, absent)
 
 
-def _windows(
+def photo_windows(
     rng: np.random.Generator, photo: Photo, frames: int, longer: int
 ) -> tuple[list[tuple[int, int, int, int]], float]:
     """Return a window (left, top, width, height) of the photo for each frame and the scale that makes it the frame."""
