@@ -105,7 +105,8 @@ def train(
             metavar="WEIGHTS",
             rich_help_panel="Model",
             help="First weights of the trunk. ResNet-101: a Hub id, a .safetensors or .pth file, or none (default: "
-            "timm/resnet101.tv_in1k); light: a model with the same trunk, as refvid-tiny, or none (default).",
+            "timm/resnet101.tv_in1k); EfficientNet-Lite: efficientnet-lite0, -lite1 or -lite2, a Hub id or a file; "
+            "light: a model with the same trunk, as refvid-tiny, or none (default).",
         ),
     ] = None,
     language_weights: Annotated[

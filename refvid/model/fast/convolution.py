@@ -4,6 +4,7 @@ PyTorch orders the weights anew for every call, and gives a 1 x 1 convolution to
 thread.
 """
 
+from functools import cache
 from typing import cast
 
 import torch
@@ -13,6 +14,24 @@ from torch.nn import functional as F
 from refvid.model.layers.products import onednn_dtype
 
 NARROW = 8
+HIGHEST = 6.0  # where ReLU6 ends
+
+
+@cache
+def onednn_clamps(dtype: torch.dtype) -> bool:
+    """Return whether oneDNN gives the right answer when ReLU6 is part of a convolution; it is asked by a small one."""
+    pixels, weight = torch.linspace(-3, 9, 16).view(1, 1, 4, 4).to(dtype), torch.ones(1, 1, 1, 1, dtype=dtype)
+    place = ([0, 0], [1, 1], [1, 1], 1)
+    try:
+        order = torch.ops.mkldnn._reorder_convolution_weight
+        packed = order(weight, *place, list(pixels.shape))
+        convolve = torch.ops.mkldnn._convolution_pointwise
+        plain = convolve(pixels, packed, None, *place, "hardtanh", [0.0, HIGHEST], "")
+        summed = convolve.binary(pixels, pixels, packed, None, *place, "add", 1.0, "hardtanh", [0.0, HIGHEST], "")
+    except (RuntimeError, AttributeError, TypeError):  # another build of PyTorch has other operators
+        return False
+    expected, expected_sum = F.relu6(pixels), F.relu6(pixels + pixels)
+    return torch.allclose(plain, expected, rtol=1e-2) and torch.allclose(summed, expected_sum, rtol=1e-2)
 
 
 class PackedConvolution(nn.Conv2d):
@@ -21,9 +40,10 @@ class PackedConvolution(nn.Conv2d):
     Args:
         convolution: Whose weights it has.
         relu: Whether ReLU follows.
+        relu6: Whether ReLU6 follows.
     """
 
-    def __init__(self, convolution: nn.Conv2d, *, relu: bool = False) -> None:
+    def __init__(self, convolution: nn.Conv2d, *, relu: bool = False, relu6: bool = False) -> None:
         super().__init__(
             convolution.in_channels,
             convolution.out_channels,
@@ -37,7 +57,7 @@ class PackedConvolution(nn.Conv2d):
             device="meta",
         )
         self.weight, self.bias = convolution.weight, convolution.bias
-        self.relu = relu
+        self.relu, self.relu6 = relu, relu6
         # Weight and bias for inputs of this size and type; a stream has one.
         self._packed: tuple[torch.Size, torch.dtype, Tensor, Tensor | None] | None = None
 
@@ -46,13 +66,13 @@ class PackedConvolution(nn.Conv2d):
 
         Args:
             features: [B, C, h, w].
-            other: Added before ReLU, [B, C', h', w'].
+            other: Added before ReLU or ReLU6, [B, C', h', w'].
         """
         dtype = onednn_dtype(features)
         if dtype is None or isinstance(self.padding, str) or self.padding_mode != "zeros":
             out = super().forward(features)
             out = out if other is None else out + other
-            return F.relu(out) if self.relu else out
+            return F.relu6(out) if self.relu6 else F.relu(out) if self.relu else out
         place = (list(self.padding), list(self.stride), list(self.dilation), self.groups)
         packed = self._packed
         if packed is None or packed[:2] != (features.shape, dtype):
@@ -61,12 +81,13 @@ class PackedConvolution(nn.Conv2d):
             bias = None if self.bias is None else self.bias.detach().to(dtype)
             packed = self._packed = features.shape, dtype, weight, bias
         convolve, features = torch.ops.mkldnn._convolution_pointwise, features.to(dtype)
+        clamps = self.relu6 and onednn_clamps(dtype)
+        after, bounds = ("hardtanh", [0.0, HIGHEST]) if clamps else ("relu" if self.relu else None, [])
         if other is None:
-            after = "relu" if self.relu else "none"
-            return cast(Tensor, convolve(features, *packed[2:], *place, after, [], ""))
-        relu = "relu" if self.relu else None
-        summed = convolve.binary(features, other.to(dtype), *packed[2:], *place, "add", 1.0, relu, [], "")
-        return cast(Tensor, summed)
+            out = convolve(features, *packed[2:], *place, after or "none", bounds, "")
+        else:
+            out = convolve.binary(features, other.to(dtype), *packed[2:], *place, "add", 1.0, after, bounds, "")
+        return F.relu6(out, inplace=True) if self.relu6 and not clamps else cast(Tensor, out)
 
 
 def pack_convolutions(module: nn.Module) -> None:

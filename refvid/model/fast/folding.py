@@ -17,8 +17,10 @@ from refvid.model.cmsa.network import CmsaNetwork
 from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal
 from refvid.model.fast.backbone import FoldedLightBackbone
 from refvid.model.fast.convolution import pack_convolutions
+from refvid.model.fast.efficientnet import pack_efficientnet
 from refvid.model.interface import ReferringNetwork, lay_channels_last
 from refvid.model.layers.backbone import LightBackbone, ResidualBlock
+from refvid.model.layers.efficientnet import EfficientNetLite
 
 Network = TypeVar("Network", bound=ReferringNetwork)
 # Which norm follows which convolution in blocks that do not say so by their order. By name, as torchvision, whose the
@@ -73,6 +75,9 @@ def _prepare_for_cpu(network: ReferringNetwork) -> None:
     """Let a network whose norms are folded compute in the order and by the library that suit a CPU."""
     if isinstance(network.backbone, LightBackbone):
         network.backbone = FoldedLightBackbone(network.backbone)
+    for part in list(network.modules()):
+        if isinstance(part, EfficientNetLite):
+            pack_efficientnet(part)
     if isinstance(network, CmsaNetwork):
         for index, attention in enumerate(network.cross_frame):
             network.cross_frame[index] = FoldedCrossFrame(cast(CrossFrameSelfAttention, attention))
