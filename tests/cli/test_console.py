@@ -1,4 +1,4 @@
-"""What is said while a command runs: a bar on a terminal, plain lines elsewhere."""
+"""Messages while a command runs: a bar on a terminal, plain lines elsewhere."""
 
 import os
 import pty

@@ -250,7 +250,7 @@ def test_an_interrupted_evaluation_goes_on(
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--json", "--predictions", "masks")
     broken = refvid(*options)
     assert (broken.code, broken.stdout) == (130, "")
-    assert "1 of 2 videos are done; the same command goes on from there" in broken.stderr
+    assert "1 of 2 videos are done; run the same command again to resume from there" in broken.stderr
     assert len(journals(cache)) == 1
     first, second = interrupted
     going_on = refvid(*options)
@@ -319,7 +319,7 @@ def test_damaged_footage_in_the_middle_leaves_what_is_done(refvid, checkpoint: P
     options = ("eval", *A2D, "--root", root, "-m", checkpoint, "--device", "cpu", "--json")
     outcome = refvid(*options)
     assert (outcome.code, outcome.stdout) == (1, "")
-    assert "refvid: 1 of 2 videos are done; the same command goes on from there\n" in outcome.stderr
+    assert "refvid: 1 of 2 videos are done; run the same command again to resume from there\n" in outcome.stderr
     assert outcome.stderr.splitlines()[-1].startswith("refvid: error: ")
     clip.write_bytes(whole)
     outcome = refvid(*options)
@@ -530,7 +530,7 @@ def test_masks_for_a_server(refvid, monkeypatch: pytest.MonkeyPatch, checkpoint:
         assert what in outcome.stderr
     outcome = refvid(*options, "--predictions", "out")
     assert (outcome.code, outcome.stdout) == (0, "")
-    assert f"wrote the masks to {Path('out/Annotations')}; they are not scored here" in outcome.stderr
+    assert f"wrote the masks to {Path('out/Annotations')}; they cannot be scored here" in outcome.stderr
     assert {str(path) for path in Path("out/Annotations").rglob("*.png")} == {
         f"out/Annotations/{name}/1/{frame}.png" for name in ("one", "two") for frame in ("00001", "00005", "00010")
     }
@@ -550,8 +550,8 @@ def test_masks_for_a_server(refvid, monkeypatch: pytest.MonkeyPatch, checkpoint:
         (["--dataset", "cats", "--root", "."], "no data set is called 'cats'"),
         (["--dataset", "a2d", "--root", ".", "--split", "val"], "no split 'val'"),
         (["--dataset", "a2d", "--root", ".", "--protocol", "mine"], "no protocol 'mine'; expected one of mttr, refvos"),
-        (["--dataset", "a2d", "--root", ".", "--score", "a", "--predictions", "b"], "give one of them"),
-        (["--dataset", "a2d", "--root", ".", "--score", "a", "--check"], "--check only looks"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--predictions", "b"], "give only one of them"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--check"], "--check only checks"),
         (["--dataset", "a2d", "--root", ".", "--score", "a", "-m", "cmsa-tiny"], "--model is for a model"),
         (["--dataset", "a2d", "--root", ".", "--score", "a", "--threshold", "0.4"], "--threshold is for a model"),
         (["--dataset", "a2d", "--root", ".", "--score", "a", "--no-refine"], "--refine is for a model"),

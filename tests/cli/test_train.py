@@ -53,7 +53,7 @@ def test_help_shows_plain_defaults(capsys: pytest.CaptureFixture[str], monkeypat
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["train", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    for default in ("Updates in all. [default: 100000]", "[default: 0.00025]", "[default: no-freeze-norm]"):
+    for default in ("reaches zero at the last. [default: 100000]", "[default: 0.00025]", "[default: no-freeze-norm]"):
         assert default in shown
     assert "[default: (" not in shown
 
@@ -168,7 +168,7 @@ def test_clips_of_pictures_need_to_be_asked_for(
 
 def test_the_help_names_every_data_set() -> None:
     (option,) = [parameter for parameter in get_command(app).commands["train"].params if parameter.name == "dataset"]
-    listed = option.help.partition("--root: ")[2].rstrip(".").replace(" (a world on disk too)", "")
+    listed = option.help.partition("--root: ")[2].rstrip(".").replace(" (also a world on disk)", "")
     assert listed.split(", ") == list(SETS)
 
 
