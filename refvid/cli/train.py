@@ -78,9 +78,21 @@ def train(
         Path | None, typer.Option(metavar="DIR", rich_help_panel="Data", help="Folder of the data set, as downloaded.")
     ] = None,
     photos: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Option(
-            metavar="DIR", rich_help_panel="Data", help="Folder of photos whose cut-outs the world composites."
+            metavar="DIR",
+            rich_help_panel="Data",
+            help="Folder of photos for the world, of people with their clothes (labels.json) or of objects "
+            "(index.jsonl); may be given several times.",
+        ),
+    ] = None,
+    photo_source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Data",
+            help="Use these sources of the photos of objects alone, as coco, pets, feralcat, firetruck_via; may be "
+            "given several times (default: these four).",
         ),
     ] = None,
     cache: Annotated[
@@ -165,7 +177,11 @@ def train(
         from refvid.train.sources import DataChoice
         from refvid.train.start import ModelChoice
 
-        data = None if dataset is None else DataChoice(dataset, root, photos, cache)
+        data = (
+            None
+            if dataset is None
+            else DataChoice(dataset, root, tuple(photos or ()), tuple(photo_source or ()), cache)
+        )
         chosen = ModelChoice(model, start, backbone_weights, language_weights)
         if resume and (chosen != ModelChoice() or loss):
             raise UsageError("a resumed run keeps its model and loss; leave out --model, --start and the like")

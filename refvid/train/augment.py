@@ -46,7 +46,7 @@ def augment(sample: Sample, rng: np.random.Generator, chances: Augmentation) -> 
 
 def mirror(sample: Sample) -> Sample:
     """Swaps left and right in pictures, masks, regions and, as words, in what is said of them."""
-    words = sample.region_words
+    words, unsure = sample.region_words, sample.region_unsure
     return replace(
         sample,
         frames=_mirrored(sample.frames, 2),
@@ -54,6 +54,8 @@ def mirror(sample: Sample) -> Sample:
         masks=_mirrored(sample.masks, 2),
         regions=None if sample.regions is None else _mirrored(sample.regions, 2),
         region_words=None if words is None else tuple(frozenset(map(mirror_words, said)) for said in words),
+        region_unsure=None if unsure is None else tuple(frozenset(map(mirror_words, said)) for said in unsure),
+        ignore=None if sample.ignore is None else _mirrored(sample.ignore, 1),
     )
 
 
@@ -111,6 +113,7 @@ def narrow(sample: Sample, share: float, across: float, down: float) -> Sample:
         frames=np.ascontiguousarray(sample.frames[view]),
         masks=np.ascontiguousarray(sample.masks[view]),
         regions=None if sample.regions is None else np.ascontiguousarray(sample.regions[view]),
+        ignore=None if sample.ignore is None else np.ascontiguousarray(sample.ignore[view[1:]]),
     )
 
 

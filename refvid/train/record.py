@@ -77,10 +77,8 @@ def read_run(folder: Path) -> Run:
         raise RefvidError(f"'{folder}' holds no {RUN_FILE} and so no run to resume; leave --resume out to begin one")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        data = values["data"]
-        places = {key: Path(data[key]) if key in data else None for key in ("root", "photos", "cache")}
         return Run(
-            DataChoice(data["dataset"], **places),
+            DataChoice.from_dict(values["data"]),
             TrainSettings.from_dict(values["settings"]),
             ObjectiveSettings(**values["objective"]),
             read_config(values["model"]),

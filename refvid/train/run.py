@@ -166,7 +166,11 @@ def _moved(saved: DataChoice, asked: DataChoice | None) -> DataChoice:
     if asked.dataset != saved.dataset:
         raise UsageError(f"the run learns from {saved.dataset}, not {asked.dataset}; leave --dataset out to resume it")
     return replace(
-        saved, root=asked.root or saved.root, photos=asked.photos or saved.photos, cache=asked.cache or saved.cache
+        saved,
+        root=asked.root or saved.root,
+        photos=asked.photos or saved.photos,
+        photo_sources=asked.photo_sources or saved.photo_sources,
+        cache=asked.cache or saved.cache,
     )
 
 

@@ -50,6 +50,13 @@ class TrainSettings:
     pseudo_video: bool = _setting(
         False, "Data", "Turn the pictures of a data set into clips by moving a crop window over them."
     )
+    shares: str = _setting(
+        "",
+        "Data",
+        "How often the world draws each kind of scene, as object-photo=0.4,mixed=0.1; the other kinds are people, "
+        "motion, composite, photo and object-composite.",
+        metavar="KIND=SHARE,...",
+    )
     learning_rate: float = _setting(2.5e-4, "Learning", "Peak learning rate of Adam.")
     trunk_rate: float = _setting(
         1.0, "Learning", "Learning rate of the trunk as a share of --learning-rate; 0 freezes the trunk."
@@ -122,6 +129,7 @@ class TrainSettings:
         self._require("frames", self.frames % 2 == 1, "odd, since the target is the middle frame")
         self._require("pseudo_video", not (self.pseudo_video and self.frames == 1), "left out with --frames 1")
         self._require("precision", self.precision in get_args(Precision), f"one of {', '.join(get_args(Precision))}")
+        read_shares(self.shares)
         scopes = get_args(DecayScope)
         self._require("decay_scope", self.decay_scope in scopes, f"one of {', '.join(scopes)}")
 
@@ -144,6 +152,26 @@ class TrainSettings:
         if unknown := sorted(set(values) - known):
             raise UsageError(f"the settings {', '.join(unknown)} are unknown to this version of refvid")
         return cls(**values)
+
+
+def read_shares(text: str) -> dict[str, float] | None:
+    """Return the shares of kinds of scenes that a text such as "object-photo=0.4,mixed=0.1" gives; None of "".
+
+    Raises:
+        UsageError: It is no such text.
+    """
+    shares = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition("=")
+        try:
+            shares[name.strip()] = float(number)
+        except ValueError:
+            shares = {"": -1.0}
+        if not all(0 <= share < float("inf") for share in shares.values()):
+            raise UsageError(
+                f"--shares has '{part}'; give kinds of scenes and how often each is drawn: object-photo=0.4,mixed=0.1"
+            )
+    return shares or None
 
 
 def changed_settings(saved: TrainSettings, asked: dict[str, Any]) -> TrainSettings:
