@@ -50,7 +50,9 @@ class Page:
         return mask
 
 
-def write_sheet(path: Path, test: str, scores: Sequence[ClipScore], pages: Sequence[Page]) -> None:
+def write_sheet(
+    path: Path, test: str, scores: Sequence[ClipScore], pages: Sequence[Page], tile: tuple[int, int] | None = None
+) -> None:
     """Write one picture: a green line around what is meant, magenta over what was found.
 
     Args:
@@ -58,9 +60,10 @@ def write_sheet(path: Path, test: str, scores: Sequence[ClipScore], pages: Seque
         test: Its name.
         scores: Of the clips of the test.
         pages: One of each clip.
+        tile: Width and height of a picture, pixels; None: those of the test.
     """
     bands = bands_of(scores)
-    width, height = _TILES.get(test, _TILE)
+    width, height = tile or _TILES.get(test, _TILE)
     heights = [_HEADER + -(-len(findings) // _COLUMNS) * (height + _CAPTION + _GAP) for _, findings in bands]
     sheet = Image.new("RGB", (_GAP + _COLUMNS * (width + _GAP), sum(heights) + _GAP), _PAGE)
     pen, top = ImageDraw.Draw(sheet), 0
@@ -78,7 +81,7 @@ def write_sheet(path: Path, test: str, scores: Sequence[ClipScore], pages: Seque
 def bands_of(scores: Sequence[ClipScore]) -> list[Band]:
     """Return what is shown, at most twelve of each and of a clip only one; at the end what was found of nothing."""
     present, absent = findings_of(scores, present=True), findings_of(scores, present=False)
-    middle = float(np.median([finding.iou for finding in present]))
+    middle = float(np.median([finding.iou for finding in present])) if present else 0.0
     bands = [
         ("best", _first(present, lambda finding: -finding.iou)),
         (f"middling, around the median of {middle:.2f}", _first(present, lambda finding: abs(finding.iou - middle))),
@@ -98,7 +101,7 @@ def _first(findings: Sequence[Finding], key: Callable[[Finding], float]) -> list
 
 def _tile(page: Page, finding: Finding, size: tuple[int, int]) -> Image.Image:
     truth, found = page.mask(page.truth, finding.row), page.mask(page.found, finding.row)
-    picture = _marked(Image.fromarray(page.frame), truth, found)
+    picture = marked(Image.fromarray(page.frame), truth, found)
     picture.thumbnail(size, Image.Resampling.LANCZOS)
     tile = Image.new("RGB", (size[0], size[1] + _CAPTION), _PAGE)
     tile.paste(picture, ((size[0] - picture.width) // 2, size[1] - picture.height))
@@ -111,7 +114,8 @@ def _tile(page: Page, finding: Finding, size: tuple[int, int]) -> Image.Image:
     return tile
 
 
-def _marked(picture: Image.Image, truth: Masks, found: Masks) -> Image.Image:
+def marked(picture: Image.Image, truth: Masks, found: Masks) -> Image.Image:
+    """Return a picture with a green line around the truth and magenta over what was found, bool [H, W] both."""
     tint = Image.blend(picture, Image.new("RGB", picture.size, _FOUND), 0.5)
     marked = Image.composite(tint, picture, _stencil(found))
     inside = _stencil(truth)
