@@ -32,6 +32,7 @@ LEAST_GAP = 0.15  # of the width, between the centre of the one on the left and 
 LEAST_OF_LARGEST = 0.2  # area of the one on the left, as a share of the largest of the class: no stray leg
 LEAST_RATIO = 1.8  # of the areas of the biggest and the next
 _LEAST_COLOURED = 64  # pixels of an instance whose colour can be seen
+_EDGE = 4  # pixels
 _MANY_CLASSES = 10  # a set that labels fewer has no say on what else is there
 _MOST_CROWD = 0.002  # share of void pixels above which there is a crowd of nobody knows what
 _ABSENT_OF_EACH = 1  # expressions a photo, of the common classes and of all the others
@@ -256,8 +257,8 @@ def _coloured(label: str, shapes: Sequence[_Shape], pixels: npt.NDArray[np.uint8
 
 
 def _touches_edge(mask: Masks) -> bool:
-    """Return whether a mask reaches the picture's left, right or upper edge."""
-    return bool(mask[:, 0].any() or mask[:, -1].any() or mask[0].any())
+    """Return whether a mask reaches the picture's left, right or upper edge; outlines may end some pixels before it."""
+    return bool(mask[:, :_EDGE].any() or mask[:, -_EDGE:].any() or mask[:_EDGE].any())
 
 
 def _colour(pixels: npt.NDArray[np.uint8], mask: Masks) -> Colour:
