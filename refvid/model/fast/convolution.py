@@ -4,34 +4,15 @@ PyTorch orders the weights anew for every call, and gives a 1 x 1 convolution to
 thread.
 """
 
-from functools import cache
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.layers.products import onednn_dtype
+from refvid.model.layers import onednn
 
 NARROW = 8
-HIGHEST = 6.0  # where ReLU6 ends
-
-
-@cache
-def onednn_clamps(dtype: torch.dtype) -> bool:
-    """Return whether oneDNN gives the right answer when ReLU6 is part of a convolution; it is asked by a small one."""
-    pixels, weight = torch.linspace(-3, 9, 16).view(1, 1, 4, 4).to(dtype), torch.ones(1, 1, 1, 1, dtype=dtype)
-    place = ([0, 0], [1, 1], [1, 1], 1)
-    try:
-        order = torch.ops.mkldnn._reorder_convolution_weight
-        packed = order(weight, *place, list(pixels.shape))
-        convolve = torch.ops.mkldnn._convolution_pointwise
-        plain = convolve(pixels, packed, None, *place, "hardtanh", [0.0, HIGHEST], "")
-        summed = convolve.binary(pixels, pixels, packed, None, *place, "add", 1.0, "hardtanh", [0.0, HIGHEST], "")
-    except (RuntimeError, AttributeError, TypeError):  # another build of PyTorch has other operators
-        return False
-    expected, expected_sum = F.relu6(pixels), F.relu6(pixels + pixels)
-    return torch.allclose(plain, expected, rtol=1e-2) and torch.allclose(summed, expected_sum, rtol=1e-2)
 
 
 class PackedConvolution(nn.Conv2d):
@@ -68,26 +49,23 @@ class PackedConvolution(nn.Conv2d):
             features: [B, C, h, w].
             other: Added before ReLU or ReLU6, [B, C', h', w'].
         """
-        dtype = onednn_dtype(features)
-        if dtype is None or isinstance(self.padding, str) or self.padding_mode != "zeros":
+        dtype = onednn.computing_dtype(features)
+        padding = None if isinstance(self.padding, str) or self.padding_mode != "zeros" else self.padding
+        if dtype is None or padding is None or not onednn.convolves(dtype):
             out = super().forward(features)
             out = out if other is None else out + other
             return F.relu6(out) if self.relu6 else F.relu(out) if self.relu else out
-        place = (list(self.padding), list(self.stride), list(self.dilation), self.groups)
+        geometry = (list(padding), list(self.stride), list(self.dilation), self.groups)
         packed = self._packed
         if packed is None or packed[:2] != (features.shape, dtype):
-            order = torch.ops.mkldnn._reorder_convolution_weight
-            weight = order(self.weight.detach().to(dtype), *place, list(features.shape))
+            weight = onednn.pack(self.weight.detach().to(dtype), geometry, features.shape)
             bias = None if self.bias is None else self.bias.detach().to(dtype)
             packed = self._packed = features.shape, dtype, weight, bias
-        convolve, features = torch.ops.mkldnn._convolution_pointwise, features.to(dtype)
-        clamps = self.relu6 and onednn_clamps(dtype)
-        after, bounds = ("hardtanh", [0.0, HIGHEST]) if clamps else ("relu" if self.relu else None, [])
-        if other is None:
-            out = convolve(features, *packed[2:], *place, after or "none", bounds, "")
-        else:
-            out = convolve.binary(features, other.to(dtype), *packed[2:], *place, "add", 1.0, after, bounds, "")
-        return F.relu6(out, inplace=True) if self.relu6 and not clamps else cast(Tensor, out)
+        added = None if other is None else other.to(dtype)
+        clamps = self.relu6 and added is None and onednn.clamps(dtype)
+        after: onednn.Activation = "relu6" if clamps else "relu" if self.relu else "none"
+        out = onednn.convolve(features.to(dtype), added, *packed[2:], geometry, after)
+        return F.relu6(out, inplace=True) if self.relu6 and not clamps else out
 
 
 def pack_convolutions(module: nn.Module) -> None:

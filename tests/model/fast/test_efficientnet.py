@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.fast import convolution
-from refvid.model.fast.convolution import PackedConvolution, onednn_clamps
+from refvid.model.fast.convolution import PackedConvolution
 from refvid.model.fast.efficientnet import FoldedInvertedResidual, pack_efficientnet
 from refvid.model.fast.folding import fold, fold_norms
+from refvid.model.layers import onednn
 from refvid.model.layers.efficientnet import EfficientNetLite
 from tests.model.miniature import build
 
@@ -78,7 +78,7 @@ def test_relu6_follows_a_convolution_and_a_sum(
     groups: int, clamps: bool | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if clamps is not None:
-        monkeypatch.setattr(convolution, "onednn_clamps", lambda dtype: clamps)
+        monkeypatch.setattr(onednn, "clamps", lambda dtype: clamps)
     torch.manual_seed(0)
     plain = nn.Conv2d(8, 8, 3, padding=1, groups=groups)
     features, other = 20 * torch.randn(1, 8, 12, 10), torch.randn(1, 8, 12, 10)
@@ -88,19 +88,3 @@ def test_relu6_follows_a_convolution_and_a_sum(
             expected = F.relu6(plain(features) if added is None else plain(features) + added)
             assert float(expected.max()) == 6, "it must really be cut off"
             torch.testing.assert_close(fast(features, added), expected, rtol=1e-5, atol=1e-4)
-
-
-def test_an_operator_that_answers_wrongly_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Wrong:
-        def _reorder_convolution_weight(self, weight: Tensor, *_: object) -> Tensor:
-            return weight
-
-        def _convolution_pointwise(self, pixels: Tensor, *_: object) -> Tensor:
-            return pixels
-
-    onednn_clamps.cache_clear()
-    monkeypatch.setattr(torch.ops, "mkldnn", Wrong())
-    try:
-        assert not onednn_clamps(torch.float32)
-    finally:
-        onednn_clamps.cache_clear()
