@@ -1,6 +1,7 @@
 """Checkpoints: folders, embedded names and Hub repositories, each a `config.json` and a `model.safetensors`."""
 
 import json
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,6 +22,9 @@ CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 DEFAULT_MODEL = "refvid-tiny"
 # Inside a wheel the weights lie in the package, in a checkout beside it.
 _EMBEDDED = (Path(__file__).parent / "embedded_weights", Path(__file__).parent.parent / "weights")
+# `cached_property` has no lock of its own since Python 3.12. One for all models, as a model with a lock in it could
+# be neither copied nor sent to another process.
+_folding = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,17 @@ class LoadedModel:
     device: torch.device
     revision: str | None = None
 
-    @cached_property
+    @property
     def folded(self) -> ReferringNetwork:
-        """The network as it runs fastest; made once, so weights that change afterwards are not seen."""
+        """The network as it runs fastest; made once, so weights that change afterwards are not seen.
+
+        Several threads may ask for it first, as the stages of a pipeline do.
+        """
+        with _folding:
+            return self._folded
+
+    @cached_property
+    def _folded(self) -> ReferringNetwork:
         return fold(self.network)
 
 
