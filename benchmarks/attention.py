@@ -24,11 +24,11 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.run_measure import Sizes, in_turns, medians
+from refvid.inference.memory import keep_freed_memory
 from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
 from refvid.model.cmsa.cross_frame_stream import CrossFrameStream
 from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
 from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal
-from refvid.model.fast.folding import keep_freed_memory
 from refvid.model.layers.products import multiply
 from refvid.model.layers.spatial import spatial_code
 
@@ -91,7 +91,7 @@ def compare_cross_modal(
         of what `refvid segment` runs there against the literal formulas.
     """
     torch.manual_seed(0)
-    keep_freed_memory()  # as a folded network does
+    keep_freed_memory()  # as a segmenter does
     module = CrossModalSelfAttention(channels, EMBEDDING, channels).eval().to(device)
     mapping = nn.Conv2d(module.channels, FUSION, 1).eval().to(device)
     weight, bias = mapping.weight.flatten(1), mapping.bias

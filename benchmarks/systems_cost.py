@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.systems_table import BASE, Result, Row
 from refvid.errors import RefvidError
+from refvid.inference.memory import keep_freed_memory
 from refvid.model.config import ModelConfig
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.bert import FIRST_PIECE, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE
@@ -78,6 +79,7 @@ def count(config: ModelConfig) -> Result:
 
 def loaded(config: ModelConfig) -> Running:
     """Returns a running network as a user has it, from a checkpoint; its weights are random."""
+    keep_freed_memory()  # as a segmenter does
     with TemporaryDirectory() as folder:
         save_checkpoint(build_network(config), config, Path(folder))
         return Running(load_model(folder, device="cpu").folded, config)

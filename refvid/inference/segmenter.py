@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from refvid.errors import UnavailableError, UsageError
+from refvid.inference.memory import keep_freed_memory
 from refvid.inference.stages import Encoded, FrameLogits, Prepared
 from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import Finisher, Item, PlainFinisher, RefinedFinisher, Segmented
@@ -28,6 +29,9 @@ class Segmenter:
 
     Masks lag `model.config.frame_radius` frames behind the frames, because cross-frame attention looks that far ahead.
     Memory does not grow with the length of the stream.
+
+    One for a model on the CPU changes how the whole process keeps memory: with glibc, large blocks that are freed stay
+    with the process for reuse (see `keep_freed_memory`). Nothing else outside the segmenter changes.
 
     Args:
         model: Model from `refvid.load_model`.
@@ -57,6 +61,8 @@ class Segmenter:
         self.precision = pick_precision(precision, model.device)
         self.vocabulary = build_vocabulary(model.config)
         self.timings = {"resize": 0.0, "network": 0.0, "masks": 0.0, "refine": 0.0}  # seconds
+        if model.device.type == "cpu":
+            keep_freed_memory()
 
     def __call__(self, frames: Iterable[Pixels], expression: str) -> Masks:
         """Return the masks of one expression in a whole clip: frames uint8 RGB [T, H, W, 3], masks bool [T, H, W]."""

@@ -71,6 +71,8 @@ def segment_video(
 ) -> SegmentReport:
     """Segment the object of each expression in a video, an image or a folder of frames, and write the result.
 
+    On the CPU this changes how the whole process keeps freed memory, as every `Segmenter` does.
+
     Args:
         input: Video, image or folder of frames to read.
         expressions: One or more expressions, which share one pass over the video.

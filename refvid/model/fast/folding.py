@@ -32,7 +32,6 @@ FOLLOWING = {
 }
 FOLDABLE_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-LARGEST_KEPT = 31 << 20  # bytes; glibc learns from blocks below 32 MiB
 
 
 @torch.no_grad()
@@ -88,13 +87,3 @@ def _prepare_for_cpu(network: ReferringNetwork) -> None:
                     network.cross_modal[index] = FoldedCrossModal(joint, cast(nn.Conv2d, mapping))
     lay_channels_last(network)
     pack_convolutions(network)
-    keep_freed_memory()
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep what a frame frees for the next one, where it is glibc.
-
-    By default it gives the top of the heap back to the system above a threshold, and zeroed pages have to be fetched
-    for every frame: a fifth of the time of a small network. The threshold follows the largest block that was freed.
-    """
-    torch.empty(LARGEST_KEPT, dtype=torch.uint8)
