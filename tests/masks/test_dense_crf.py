@@ -93,6 +93,16 @@ def test_each_number_reaches_its_kernel(field: str, meant: str, value: float) ->
     assert np.abs(refined - plain_pydensecrf(probability)).max() > 0.01, "a change that can be seen"
 
 
+def test_certainties_are_taken_for_one_in_a_hundred_thousand() -> None:
+    given = np.zeros((1, 34, 60), np.float32)
+    given[:, 10:20, 15:40] = 1
+    nearly = np.clip(given, 1e-5, 1 - 1e-5)
+    weak = CrfSettings(iterations=1, gaussian_compat=0.01, bilateral_compat=0.01)
+    refined = refine_masks(PICTURE, given, weak)[0]
+    np.testing.assert_allclose(refined, nearly[0], rtol=0.1)
+    np.testing.assert_allclose(1 - refined.astype(np.float64), 1 - nearly[0].astype(np.float64), rtol=0.1)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_map_without_a_majority_for_the_object_only_shrinks(seed: int) -> None:
     """Therefore such a map need not be refined: no pixel of it could come above one half."""
@@ -126,6 +136,16 @@ def test_a_killed_worker_is_a_sentence() -> None:
             os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(RefvidError, match=r"refinement worker .*--no-refine"):
             go_on()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="tells no affinity")
+@pytest.mark.parametrize(("allowed", "workers"), [({3}, 1), ({0, 2, 5}, 3)])
+def test_as_many_workers_as_the_process_may_use_cores(
+    monkeypatch: pytest.MonkeyPatch, allowed: set[int], workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: allowed)
+    assert Refiner(PARAMETERS).workers == workers
+    assert Refiner(PARAMETERS, 2).workers == 2
 
 
 def test_without_pydensecrf_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
