@@ -61,7 +61,7 @@ TESTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def tests_of(path: str) -> tuple[str, ...]:
+def watchers_of(path: str) -> tuple[str, ...]:
     """Return the test files and folders that watch over a file, as "refvid/model/layers/spatial.py"."""
     inner = Path(path).relative_to("refvid")
     mirror = f"tests/{inner.with_name(f'test_{inner.name}').as_posix()}"
@@ -88,8 +88,13 @@ def choose(mutants: Sequence[Mutant], sample: int, seed: int) -> list[Mutant]:
 
 def allowed() -> dict[str, str]:
     """Return why each mutant of the allow list may survive, by its key."""
-    entries = tomllib.loads(ALLOWED.read_text())["mutant"]
-    return {Mutant.key_of(**{name: entry[name] for name in KEYS}): entry["reason"] for entry in entries}
+    return {Mutant.key_of(**{name: one[name] for name in KEYS}): one["reason"] for one in entries()}
+
+
+def entries() -> list[dict[str, str]]:
+    """Return the allow list: of each mutant what tells it apart, and the reason."""
+    found: list[dict[str, str]] = tomllib.loads(ALLOWED.read_text())["mutant"]
+    return found
 
 
 def copy_tree(folder: Path) -> None:
@@ -125,7 +130,7 @@ def judge(mutant: Mutant, durations: Durations, slowest: float) -> Verdict:
     quick = {name: seconds for name, seconds in durations.items() if seconds <= slowest}
     path.write_bytes(mutant.applied_to(source))
     try:
-        by = passes(mutant, tests_of(mutant.path), quick, PATIENCE + 5 * sum(quick.values()))
+        by = passes(mutant, watchers_of(mutant.path), quick, PATIENCE + 5 * sum(quick.values()))
     finally:
         path.write_bytes(source)
         for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
@@ -178,11 +183,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def try_all(mutants: Sequence[Mutant], slowest: float) -> list[Verdict]:
     """Judge mutants one after the other, telling each."""
     reasons = allowed()
-    warm_up(sorted({target for mutant in mutants for target in tests_of(mutant.path)}))
+    warm_up(sorted({target for mutant in mutants for target in watchers_of(mutant.path)}))
     durations: dict[tuple[str, ...], Durations] = {}
     verdicts = []
     for mutant in mutants:
-        targets = tests_of(mutant.path)
+        targets = watchers_of(mutant.path)
         if (reason := reasons.get(mutant.key)) is not None:
             verdict = Verdict(mutant, "equivalent", reason, 0.0)
         else:
