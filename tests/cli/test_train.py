@@ -72,7 +72,7 @@ def test_a_run_is_trained_and_segments(squares: list[str], tmp_path: Path, capsy
     assert "wrote runs/squares/model: 2 steps" in said.err
     assert main([*squares, "-q"]) == 6
     assert capsys.readouterr().err.startswith(
-        "refvid: error: the run folder 'runs/squares' is not empty; go on with it"
+        "refvid: error: the run folder 'runs/squares' is not empty; resume it with --resume"
     )
     assert main(["train", "--resume", "-o", "runs/squares", "--steps", "3", "-q", "--device", "cpu"]) == 0
     assert json.loads((tmp_path / "runs" / "squares" / "run.json").read_text())["settings"]["steps"] == 3
@@ -89,7 +89,7 @@ def test_the_folder_of_a_run_is_not_its_model(
     (model / "config.json").write_text(Path(small[2]).read_text())
     others = small[3:] if option == "-m" else [*small[3:], "-m", small[2]]
     assert main(["train", option, "run", *others, "--dataset", "world", "--frames", "1"]) in (1, 2)
-    assert "it is a training run, whose model is 'run/model': give that" in capsys.readouterr().err
+    assert "it is a training run, whose model is 'run/model'; give that" in capsys.readouterr().err
 
 
 def finished(run: Path) -> dict:

@@ -140,7 +140,7 @@ def test_an_empty_folder_needs_no_overwrite(tmp_path: Path) -> None:
 def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputExistsError, match=r"holds more than PNG files \(thesis\.tex\)"):
+    with pytest.raises(OutputExistsError, match=r"contains more than PNG files \(thesis\.tex\)"):
         write(tmp_path / "home", "png", describe(tmp_path / "in"), overwrite=True)
     assert (tmp_path / "home" / "thesis.tex").exists()
 
@@ -159,10 +159,10 @@ def test_wrong_places_are_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no folder .*missing to write out\.mp4 into"):
         write(tmp_path / "missing" / "out.mp4", "matte", info)
     (tmp_path / "dir.mp4").mkdir()
-    with pytest.raises(UsageError, match="is there already and is not a file"):
+    with pytest.raises(UsageError, match="already exists and is not a file"):
         write(tmp_path / "dir.mp4", "matte", info, overwrite=True)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match="is there already and is not a folder"):
+    with pytest.raises(UsageError, match="already exists and is not a folder"):
         write(tmp_path / "file", "png", info, overwrite=True)
 
 
