@@ -260,7 +260,7 @@ def test_objects_without_a_frame_do_not_count() -> None:
 def test_summary_needs_pairs_and_has_nothing_to_say_of_nothing() -> None:
     with pytest.raises(ValueError, match="zip"):
         summarise_contours([[1.0]], [])
-    with pytest.raises(ValueError, match="J of 2 frames and F of 1"):
+    with pytest.raises(ValueError, match="J of 2 frames but F of 1"):
         summarise_contours([[1.0, 1.0]], [[1.0]])
     nothing = summarise_contours([[]], [[]])
     assert nothing.pop("samples") == 0

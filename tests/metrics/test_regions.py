@@ -136,7 +136,7 @@ def test_coco_precision_by_hand() -> None:
 def test_coco_precision_of_nothing_to_find() -> None:
     assert math.isnan(average_precision_coco([], [], []))
     assert math.isnan(average_precision_coco([1.0], [0.9], [False]))
-    with pytest.raises(ValueError, match="2 IoUs, 1 confidences and 1 truths"):
+    with pytest.raises(ValueError, match="2 IoUs, 1 confidences and 1 ground truths"):
         average_precision_coco([1.0, 1.0], [0.9], [True])
 
 
