@@ -173,7 +173,7 @@ def test_existing_predictions_are_refused_or_replaced(refvid, a2d: Path, checkpo
     assert refvid(*options).code == 0
     refused = refvid(*options)
     assert refused.code == 6
-    assert refused.stderr == "refvid: error: masks is there already; give --overwrite to replace it\n"
+    assert refused.stderr == "refvid: error: masks already exists; give --overwrite to replace it\n"
     stray = Path("masks/stray.png")
     stray.write_text("")
     assert refvid(*options, "-y").code == 0
@@ -285,7 +285,7 @@ def test_predictions_that_were_removed_are_made_again(
     assert refvid(*options).code == 130
     unfinished = refvid("eval", *A2D, "--root", a2d, "--score", "masks", "--missing", "empty")
     assert unfinished.code == 1
-    assert "the predictions in masks are not whole" in unfinished.stderr
+    assert "the predictions in masks are incomplete" in unfinished.stderr
     next(Path("masks", interrupted[0]).rglob("*.png")).unlink()
     outcome = refvid(*options)
     assert outcome.code == 0, outcome.stderr
