@@ -1,4 +1,4 @@
-"""Tests of the scores on the world: the judge is judged with predictors whose figures are known beforehand."""
+"""The scores on the world, tested with predictors whose scores are known beforehand."""
 
 import itertools
 import json

@@ -1,4 +1,4 @@
-"""`refvid doctor`: what is there, what is missing, and what to type."""
+"""`refvid doctor`: what is installed, what is missing, and what to type."""
 
 import sys
 from importlib.metadata import PackageNotFoundError, version

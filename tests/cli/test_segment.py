@@ -1,4 +1,4 @@
-"""`refvid segment`: every option reaches segment_video, and what is said goes where it belongs."""
+"""`refvid segment`: every option reaches segment_video, and messages go to the right stream."""
 
 import json
 from fractions import Fraction

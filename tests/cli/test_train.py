@@ -1,4 +1,4 @@
-"""`refvid train` as it is typed."""
+"""`refvid train` on the command line."""
 
 import json
 import pickle

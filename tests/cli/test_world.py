@@ -1,4 +1,4 @@
-"""`refvid world`: exit codes, what is handed on, and lines on stderr; the scenes are stand-ins."""
+"""`refvid world`: exit codes, arguments passed on, and lines on stderr; the scenes are stand-ins."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Reading ReferIt: its places, phrases, masks of MATLAB, and the counts of the real files."""
+"""Reading ReferIt: its places, phrases, MATLAB masks, and the counts of the real files."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""Pickles are read without importing or calling anything that they ask for."""
+"""Pickles are read without importing or calling anything that they request."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Whole evaluations of small sets: scores, interruptions, submissions and what is written down."""
+"""Whole evaluations of small sets: scores, interruptions, submissions and JSON."""
 
 import json
 import math

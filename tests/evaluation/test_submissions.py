@@ -1,4 +1,4 @@
-"""Predictions on disk: what is written is read again, and what is missing or wrong is said."""
+"""Predictions on disk: written masks are read back unchanged, and missing or malformed ones are reported."""
 
 import json
 from collections.abc import Iterator

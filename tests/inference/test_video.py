@@ -1,4 +1,4 @@
-"""File to file: the output is the input but for the pixels, and nothing is left behind when something goes wrong."""
+"""File to file: the output equals the input except for the pixels, and nothing is left behind after an error."""
 
 import errno
 import json

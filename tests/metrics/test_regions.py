@@ -1,4 +1,4 @@
-"""Measures against masks counted by hand."""
+"""Region measures against masks counted by hand."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Two processes learn what one would."""
+"""Two processes learn what a single one would."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Batches depend on the seed and the step, not on who makes them or when."""
+"""Batches depend on the seed and the step only, not on which process makes them or when."""
 
 from contextlib import closing
 from dataclasses import dataclass, fields

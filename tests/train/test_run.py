@@ -1,4 +1,4 @@
-"""Whole runs: begun, stopped in every way, resumed, and taken up by other programs."""
+"""Whole training runs: started, stopped in every way, resumed, and continued by other programs."""
 
 import json
 import os

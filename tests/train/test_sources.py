@@ -1,4 +1,4 @@
-"""Training samples out of any data set of referring expressions, and which split they come from."""
+"""Training samples from every data set of referring expressions, and the split they come from."""
 
 import logging
 import pickle

@@ -1,4 +1,4 @@
-"""Suffix rules: what a path and a source ask for."""
+"""Suffix rules: the output format that follows from a path and a source."""
 
 from fractions import Fraction
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What probing tells of good sources, and the one sentence it has for each bad one."""
+"""Probing: its report on good sources, and its one-sentence error for each bad one."""
 
 from collections.abc import Callable
 from fractions import Fraction

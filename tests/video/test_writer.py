@@ -1,4 +1,4 @@
-"""What every writer promises: whole or not at all, nothing left behind, no work lost by a wrong name."""
+"""The contract of every writer: complete output or none, nothing left behind, and no work lost to a mistyped name."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""The page: whole, safe, with the right figures, pictures and words; looked at by a person besides."""
+"""The report page: complete, safely escaped, with the right figures, pictures and words."""
 
 import base64
 import io

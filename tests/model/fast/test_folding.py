@@ -1,4 +1,4 @@
-"""The network as inference runs it against the network as it was trained: in float64, and in float32 to rounding."""
+"""The folded network against the network as trained: exact in float64, and up to rounding in float32."""
 
 import copy
 import dataclasses

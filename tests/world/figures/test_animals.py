@@ -1,4 +1,4 @@
-"""Figures of animals and things: what they look like, that they move, and that their feet stay where they stand."""
+"""Figures of animals and things: their looks, their motion, and planted feet that do not slide."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Scenes: exact masks, facts that hold in the picture, sentences that mean one actor, and nothing left to chance."""
+"""Scenes: exact masks, facts that hold in the picture, expressions with one referent, and reproducible drawing."""
 
 from dataclasses import replace
 
