@@ -279,7 +279,7 @@ def test_workers_change_nothing(checkpoint: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--clips", "0"], "--clips is 0; it must be at least 1"),
+        (["--clips", "0"], "--clips is 0; give at least 1"),
         (["--only", "photo"], "need --photos"),
         (["--only", "composite", "--photos", "/nowhere"], "has no folder photos/"),
     ],
