@@ -49,7 +49,7 @@ def jhmdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Keeps journals away from the user's, and works in an empty folder."""
+    """Keep journals away from the user's, and change to an empty folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("REFVID_DEBUG", raising=False)
     work = tmp_path / "work"
@@ -67,7 +67,7 @@ def scores(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def store_truth(root: Path, dataset: str, folder: Path, **opened: str) -> ReferringSet:
-    """Writes the true masks as predictions."""
+    """Write the true masks as predictions."""
     referring_set = open_set(dataset, root, **opened)
     submission = Submission(folder, referring_set)
     submission.begin("truth", going_on=False, overwrite=False)
@@ -238,7 +238,7 @@ class _Interrupted(ModelMasks):
 
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Makes the model break off at the second video that it is asked for, once; the names of all that are."""
+    """Make the model break off at the second video that it is asked for, once; the names of all that are."""
     _Interrupted.asked = []
     monkeypatch.setattr("refvid.evaluation.opening.ModelMasks", _Interrupted)
     return _Interrupted.asked

@@ -2,7 +2,7 @@
 
 
 def python2_pickle(value: object) -> bytes:
-    """Pickles lists, tuples, dictionaries, texts, numbers and None; an instance of `Raw` goes in as it is."""
+    """Pickle lists, tuples, dictionaries, texts, numbers and None; an instance of `Raw` goes in as it is."""
     return _program(value) + b"."
 
 

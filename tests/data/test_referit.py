@@ -29,12 +29,12 @@ def region(number: int) -> npt.NDArray[np.bool_]:
 
 
 def write_region(path: Path, mask: npt.NDArray[np.bool_], *, compressed: bool = True) -> None:
-    """Writes a mask as the data set has it: 0 where the region is."""
+    """Write a mask as the data set has it: 0 where the region is."""
     scipy.io.savemat(path, {"segimg_t": np.where(mask, 0, 255).astype(np.int16)}, do_compression=compressed)
 
 
 def write_data(folder: Path, *, texts: str = ".", split: str = "test") -> None:
-    """Writes a split in the layout that the data set's script unpacks."""
+    """Write a split in the layout that the data set's script unpacks."""
     for name in ("images", "mask", texts):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / texts / f"referit_query_{split}.json").write_text(json.dumps(QUERIES, separators=(",\n", ":\n")))

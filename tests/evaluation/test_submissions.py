@@ -20,7 +20,7 @@ from tests.evaluation.small_set import HEIGHT, WIDTH, Masks, Source, small_set, 
 def write(
     referring_set: ReferringSet, folder: Path, source: Source | None = None, *, ranked: bool | None = True
 ) -> Path:
-    """Stores masks as an evaluation does, with confidences or without; None: it does not come to its end."""
+    """Store masks as an evaluation does, with confidences or without; None: it does not come to its end."""
     submission = Submission(folder, referring_set)
     assert not submission.begin("key", going_on=False, overwrite=False)
     confidences = {}
