@@ -24,16 +24,16 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.run_measure import Sizes, in_turns, medians
+from refvid.inference.memory import keep_freed_memory
 from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
 from refvid.model.cmsa.cross_frame_stream import CrossFrameStream
 from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
 from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal
-from refvid.model.fast.folding import keep_freed_memory
 from refvid.model.layers.products import multiply
 from refvid.model.layers.spatial import spatial_code
 
 Product = Callable[[Tensor, Tensor], Tensor]  # of rows [..., K] and columns [N, K]
-LITERAL_BYTES = 256 * 2**20  # rows of the literal attention matrix that are held at a time
+LITERAL_BYTES = 256 * 2**20  # size of the rows of the literal attention matrix held at a time
 EMBEDDING, FUSION, RADIUS = 1000, 500, 5  # as in the paper's network
 ROUNDS = 5
 
@@ -45,14 +45,14 @@ def literal_cross_modal(
     spatial: Tensor,
     product: Product = F.linear,
 ) -> tuple[Tensor, Tensor]:
-    """Eq. 1 to 5 for one image [C, h, w] and L words [L, C_l] as written, the rows of the softmax in chunks.
+    """Compute Eq. 1 to 5 literally for one image [C, h, w] and L words [L, C_l], with the softmax rows in chunks.
 
     Args:
-        module: Whose weights are taken.
-        visual: Features.
-        words: Embeddings.
-        spatial: [8, h, w].
-        product: Returns rows columns^T.
+        module: Module whose weights are used.
+        visual: Visual features.
+        words: Word embeddings.
+        spatial: Spatial code, [8, h, w].
+        product: Function that returns rows columns^T.
 
     Returns:
         F^ [D, h, w] and the word attention [L].
@@ -91,7 +91,7 @@ def compare_cross_modal(
         of what `refvid segment` runs there against the literal formulas.
     """
     torch.manual_seed(0)
-    keep_freed_memory()  # as a folded network does
+    keep_freed_memory()  # as a segmenter does
     module = CrossModalSelfAttention(channels, EMBEDDING, channels).eval().to(device)
     mapping = nn.Conv2d(module.channels, FUSION, 1).eval().to(device)
     weight, bias = mapping.weight.flatten(1), mapping.bias
@@ -99,7 +99,7 @@ def compare_cross_modal(
     visual = torch.randn(1, channels, grid, grid, device=device)
     spatial = spatial_code(grid, grid, dtype=torch.float32, device=device)
     mask = torch.ones(1, 1, length, dtype=torch.bool, device=device)
-    # The folded module keeps what depends on the words alone; with two expressions in turns it has to work it out.
+    # The folded module caches what depends on the words alone; alternating two expressions defeats that cache.
     both = [torch.randn(1, 1, length, EMBEDDING, device=device) for _ in range(2)]
     turn = count()
 
@@ -120,7 +120,7 @@ def compare_cross_modal(
     works = {name: (lambda way=way: way(both[next(turn) % 2])) for name, way in ways.items()}
     slow = [name for name in ways if name.startswith("literal")]
     times = in_turns(works, rounds, device, budget=budget, cold=slow)
-    # Few rounds of the literal form fit into the budget; the quick forms are called more often between them.
+    # Few rounds of the literal form fit into the budget, so the quick forms are called more often in between.
     more = in_turns({name: works[name] for name in works if name not in slow}, rounds, device)
     taken = medians({name: calls + more.get(name, []) for name, calls in times.items()})
     error = max(difference(found[name], found["literal"]) for name in ("factorised", "inference"))
@@ -144,7 +144,7 @@ def compare_cross_frame(
     video = torch.randn(window + 4, 1, visual_channels, grid, grid, device=device)
 
     def clip_by_clip(first: int = 1, product: Product = F.linear) -> Tensor:
-        """The target frame of one clip, its queries frame by frame so that a clip of the full model fits."""
+        """Enhance the target frame of one clip, with its queries frame by frame so that the full model fits."""
         q, k, v = module.project(video[first : first + window, 0])
         keys, turned = k.flatten(0, 1), v.flatten(0, 1).T.contiguous()
         attended, mass = [], q.new_zeros(window)

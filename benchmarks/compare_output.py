@@ -38,7 +38,7 @@ def describe(path: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Compare two files and print one line a property."""
+    """Compare two files and print one line per property."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("input", type=Path)
     parser.add_argument("output", type=Path)

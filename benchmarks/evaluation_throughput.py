@@ -36,12 +36,12 @@ from refvid.weights import DEFAULT_MODEL, load_model
 from refvid.world.output.make import WorldPlan, make_world
 
 Way = Literal["together", "one by one"]
-_TOLERANCE = 1e-3  # of a score: a pixel on a border may turn with the order of a sum
+_TOLERANCE = 1e-3  # difference between scores; a border pixel may flip with the order of summation
 
 
 @dataclass(frozen=True)
 class Alone:
-    """A video of which only one sentence is known."""
+    """A video reduced to one of its sentences."""
 
     video: ReferringVideo
     number: int
@@ -76,12 +76,12 @@ class Alone:
 
 @dataclass
 class Tally:
-    """What one way of evaluating has come to.
+    """The totals of one way of evaluating.
 
     Attributes:
-        seconds: In all, without reading the truth and counting pixels.
-        network: Of these, in the network.
-        rows: Of the samples.
+        seconds: Total time in seconds, without reading the ground truth and counting pixels.
+        network: Part of that time spent in the network.
+        rows: Rows of the samples.
     """
 
     seconds: float
@@ -90,7 +90,7 @@ class Tally:
 
 
 def run(video: ReferringVideo, referring_set: ReferringSet, source: ModelMasks, way: Way, tally: Tally) -> None:
-    """Evaluates one video and adds it up."""
+    """Evaluate one video and add its results to the tally."""
     parts: list[ReferringVideo] = [video]
     if way == "one by one":
         parts = [Alone(video, number) for number in range(len(video.expressions))]
@@ -104,7 +104,7 @@ def run(video: ReferringVideo, referring_set: ReferringSet, source: ModelMasks, 
 
 
 def compare(referring_set: ReferringSet, source: ModelMasks) -> dict[Way, Tally]:
-    """Evaluates every video both ways, the one that comes first in turn; one video warms up."""
+    """Evaluate every video in both ways, alternating which comes first; one video warms up."""
     tallies: dict[Way, Tally] = {"together": Tally(0, 0, []), "one by one": Tally(0, 0, [])}
     for way in tallies:
         run(referring_set.videos[0], referring_set, source, way, Tally(0, 0, []))
@@ -116,10 +116,10 @@ def compare(referring_set: ReferringSet, source: ModelMasks) -> dict[Way, Tally]
 
 
 def largest_difference(tallies: dict[Way, Tally], referring_set: ReferringSet) -> float:
-    """Returns how far the scores are apart at most.
+    """Return the largest difference between the scores.
 
     Raises:
-        RuntimeError: The ways have not evaluated the same samples.
+        RuntimeError: The two ways have evaluated different samples.
     """
     samples = [sorted((row.video, row.key, row.frame, row.truth_area) for row in one.rows) for one in tallies.values()]
     if samples[0] != samples[1]:
@@ -129,7 +129,7 @@ def largest_difference(tallies: dict[Way, Tally], referring_set: ReferringSet) -
 
 
 def show(tallies: dict[Way, Tally], referring_set: ReferringSet) -> float:
-    """Prints the table; returns how far the scores are apart."""
+    """Print the table and return the largest difference between the scores."""
     print("| way | samples | s | samples/s | of these s in the network | mean IoU |\n|---|---|---|---|---|---|")
     for way, one in tallies.items():
         mean = summarise(one.rows, referring_set.rules)["mean_iou"]
@@ -145,15 +145,17 @@ def show(tallies: dict[Way, Tally], referring_set: ReferringSet) -> float:
 
 
 def main() -> int:
-    """Makes the world, compares and prints; 1 where the scores differ."""
+    """Make the world, compare and print; return 1 if the scores differ."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--videos", type=int, default=15, help="of the world; one in five is for testing")
-    parser.add_argument("--frames", type=int, default=48, help="of each video of the world")
-    parser.add_argument("--size", default="284x160", help="of the world's frames")
+    parser.add_argument(
+        "--videos", type=int, default=15, help="number of videos in the world; one in five is for testing"
+    )
+    parser.add_argument("--frames", type=int, default=48, help="number of frames per video of the world")
+    parser.add_argument("--size", default="284x160", help="size of the world's frames")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--root", type=Path, help="a data set in A2D Sentences' layout, instead of a world")
-    parser.add_argument("--limit", type=int, help="of test videos")
+    parser.add_argument("--root", type=Path, help="folder of a data set in A2D Sentences' layout, instead of a world")
+    parser.add_argument("--limit", type=int, help="maximum number of test videos")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -37,13 +37,13 @@ Segment = Callable[[npt.NDArray[np.uint8], Sequence[str]], Masks]
 
 @dataclass(frozen=True)
 class Row:
-    """What was found for an expression.
+    """The result for one expression.
 
     Attributes:
         clip: Name of the example.
-        expression: What was asked for.
-        ious: Of each frame; none where the expression means nothing.
-        quiet: Share of the frames in which next to nothing was found; None where the expression means something.
+        expression: The expression.
+        ious: IoU of each frame; empty if the expression refers to nothing.
+        quiet: Fraction of frames with a nearly empty mask; None if the expression refers to something.
     """
 
     clip: str
@@ -53,13 +53,13 @@ class Row:
 
 
 def score_clip(name: str, frames: npt.NDArray[np.uint8], scene: Scene, segment: Segment) -> list[Row]:
-    """Ask for every expression of an example.
+    """Segment and score every expression of an example.
 
     Args:
-        name: Of the example.
-        frames: Decoded, uint8 [T, H, W, 3].
-        scene: The truth.
-        segment: The model.
+        name: Name of the example.
+        frames: Decoded frames, uint8 [T, H, W, 3].
+        scene: Ground truth.
+        segment: Model under test.
     """
     found = segment(frames, [reference.expression for reference in scene.references])
     rows = []
@@ -93,7 +93,7 @@ def read_frames(path: Path) -> npt.NDArray[np.uint8]:
     """Return all frames of a short clip, uint8 [T, H, W, 3].
 
     Raises:
-        RefvidError: It cannot be read.
+        RefvidError: The clip cannot be read.
     """
     with open_reader(path) as reader:
         return np.stack([frame.pixels for frame in reader])

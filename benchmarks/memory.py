@@ -43,7 +43,7 @@ def write_clip(path: Path, frames: int, width: int, height: int) -> None:
 
 
 def small_model(folder: Path) -> Path:
-    """Write refvid-tiny in miniature, every module, with random weights; return the folder."""
+    """Write refvid-tiny in miniature, with every module and random weights, and return its folder."""
     import torch
 
     from refvid.model.refvid.config import refvid_tiny_config
@@ -69,14 +69,14 @@ def measure(
     frames: int | None = None,
     threads: int | None = None,
 ) -> dict[str, Any]:
-    """Segment a video, or its first frames, in a process of its own, overlay out.
+    """Segment a video, or its first frames, to an overlay in a separate process.
 
     Returns:
-        "resident", the peak of main memory in bytes, "allocated", that of the GPU's or None, "frames",
+        "resident", the peak of main memory in bytes; "allocated", the peak of GPU memory or None; "frames",
         "frames_per_second" and "reader".
 
     Raises:
-        RuntimeError: The process failed; what it said is in the message.
+        RuntimeError: The process failed; the message includes its output.
     """
     command = [sys.executable, str(Path(__file__).resolve()), "--worker", str(video), *expressions,
                "--model", model, "--device", device, "--reader", reader]  # fmt: skip
@@ -126,7 +126,7 @@ def lengths(
     reader: str = "auto",
     threads: int | None = None,
 ) -> list[dict[str, Any]]:
-    """Return what `measure` finds for a clip of each length, in frames, of width x height pixels."""
+    """Return the results of `measure` for clips of the given numbers of frames and of width x height pixels."""
     with tempfile.TemporaryDirectory() as folder:
         place = str(small_model(Path(folder) / SMALL)) if model == SMALL else model
         found = []
@@ -138,14 +138,14 @@ def lengths(
 
 
 def main() -> None:
-    """Print one row a length."""
+    """Print one row per length."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, nargs="+")
     parser.add_argument("--size", default="320x180")
     parser.add_argument("--reader", default="auto")
     parser.add_argument("--model", default="refvid-tiny")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
+    parser.add_argument("--threads", type=int, help="PyTorch's threads on the CPU")
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:

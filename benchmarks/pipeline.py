@@ -37,7 +37,7 @@ from refvid.video.reader import VideoReader, open_reader
 from refvid.video.render import painter, parse_colour
 from refvid.weights import DEFAULT_MODEL, load_model
 
-# The threads of `segment_video` and what each of them does, on a CPU and beside a GPU.
+# The threads of `segment_video` with their stages, on a CPU and with a GPU.
 THREADS: dict[Overlap, dict[str, tuple[str, ...]]] = {
     "network": {
         "encode": ("decode", "resize", "trunk"),
@@ -57,7 +57,7 @@ THREADS["none"] = {"all": tuple(stage for stages in THREADS["network"].values() 
 
 @dataclass
 class Clock:
-    """Seconds and processor seconds of this process by name, the quickest of several rounds."""
+    """Wall-clock and processor seconds of this process by name, the quickest of several rounds."""
 
     seconds: dict[str, float] = field(default_factory=dict)
     processor: dict[str, float] = field(default_factory=dict)
@@ -70,14 +70,14 @@ class Clock:
         self.note(name, time.perf_counter() - began, time.process_time() - busy)
 
     def note(self, name: str, seconds: float, processor: float) -> None:
-        """Keep the smaller ones."""
+        """Keep the smaller values."""
         self.seconds[name] = min(seconds, self.seconds.get(name, seconds))
         self.processor[name] = min(processor, self.processor.get(name, processor))
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is run."""
+    """The configuration of the benchmark."""
 
     video: Path
     expressions: Sequence[str]
@@ -86,17 +86,17 @@ class Setting:
     folder: Path
 
     def open(self) -> VideoReader:
-        """Open the video, cut to the frames that are wanted."""
+        """Open the video, cut to the requested frames."""
         options = self.options
         return open_reader(self.video, reader=options.reader, start=options.start, end=options.end)
 
     def output(self, reader: VideoReader, name: str) -> tuple[Path, OutputFormat]:
-        """Return an output's place and format."""
+        """Return the path and format of an output."""
         path, format = resolve_output(reader.info, None, self.options.format)
         return self.folder / f"{name}{path.suffix}", format
 
     def threads(self) -> tuple[int, int, int, int]:
-        """Return PyTorch's threads for the network's three stages and for the others in the pipeline."""
+        """Return the numbers of PyTorch's threads for the network's three stages and for the others in the pipeline."""
         everywhere = torch.get_num_threads()
         if where_stages_overlap(self.segmenter.model.device) != "network":
             return everywhere, everywhere, everywhere, everywhere
@@ -105,7 +105,7 @@ class Setting:
 
 @contextmanager
 def computing(threads: int) -> Iterator[None]:
-    """Give the block so many of PyTorch's threads."""
+    """Run the block with the given number of PyTorch's threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -129,14 +129,14 @@ def each_stage_alone(setting: Setting, clock: Clock) -> None:
             enhanced = list(segmenter.enhance(encoded))
         with clock.time("CMSA and the rest"), computing(decode):
             answers = list(segmenter.decode(enhanced, setting.expressions))
-        # Its processes are started beforehand, as nobody waits for them in a long video.
+        # Its processes are started beforehand, because their start is negligible for a long video.
         with segmenter.refiner() if segmenter.refine else nullcontext() as refiner:
             if refiner is not None:
                 list(segmenter.finish(answers[: refiner.workers], refiner))
             with clock.time("masks"), computing(others):
                 segmented = list(segmenter.finish(answers, refiner))
         path, format = setting.output(reader, "alone")
-        drawn = OutputFormat.OVERLAY if format is OutputFormat.RLE else format  # which draws nothing
+        drawn = OutputFormat.OVERLAY if format is OutputFormat.RLE else format  # RLE draws nothing
         paint = painter(drawn, tuple(setting.expressions), parse_colour(setting.options.background))
         with clock.time("draw"):
             for each in segmented if format is not OutputFormat.RLE else []:
@@ -148,7 +148,7 @@ def each_stage_alone(setting: Setting, clock: Clock) -> None:
 
 
 def one_after_another(setting: Setting) -> Path:
-    """Run the whole in one thread, as a program without a pipeline would."""
+    """Run everything in one thread, as a program without a pipeline would."""
     with setting.open() as reader:
         path, format = setting.output(reader, "sequential")
         with open_output(reader, setting.expressions, path, format, setting.options) as writer:
@@ -159,7 +159,7 @@ def one_after_another(setting: Setting) -> Path:
 
 
 def together(setting: Setting, clock: Clock) -> Path:
-    """Run the whole as `refvid segment` does; note for how long each of its stages was busy."""
+    """Run everything as `refvid segment` does, and record how long each stage was busy."""
     with setting.open() as reader:
         path, _ = setting.output(reader, "pipelined")
     report = segment_video(
@@ -171,7 +171,7 @@ def together(setting: Setting, clock: Clock) -> Path:
 
 
 def measure(setting: Setting, rounds: int) -> dict[str, Any]:
-    """Run all rounds and return what is printed."""
+    """Run all rounds and return the figures to print."""
     clock, ratios = Clock(), []
     with clock.time("warm-up"):
         one_after_another(setting)
@@ -196,7 +196,7 @@ def content(path: Path) -> list[bytes]:
 
 
 def summarise(clock: Clock, ratios: Sequence[float], same: bool, way: Overlap) -> dict[str, Any]:
-    """Work out the bound and how near the pipeline comes to it."""
+    """Return the figures, including the bound and how near the pipeline comes to it."""
     stages_of = THREADS[way]
     threads = {name: sum(clock.seconds[stage] for stage in stages) for name, stages in stages_of.items()}
     slowest = max(threads, key=lambda name: threads[name])
@@ -251,14 +251,14 @@ def parse() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", type=Path)
-    parser.add_argument("--expression", action="append", help="several: give it again")
+    parser.add_argument("--expression", action="append", help="expression; give it several times for several")
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--format", type=OutputFormat, default=None, choices=list(OutputFormat))
     parser.add_argument("--reader", default="auto")
     parser.add_argument("--model", default=DEFAULT_MODEL)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--refine", action="store_true")
-    parser.add_argument("--threads", type=int, help="of PyTorch on the CPU")
+    parser.add_argument("--threads", type=int, help="PyTorch's threads on the CPU")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()

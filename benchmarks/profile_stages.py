@@ -34,12 +34,12 @@ FRAMES_A_ROUND = 3
 
 
 class Stages:
-    """Seconds, or operations, that each stage takes without the stages inside it."""
+    """The seconds, or operations, that each stage takes without the stages inside it."""
 
     def __init__(self, read: Callable[[], float]) -> None:
         self.read = read
         self.own: dict[str, float] = defaultdict(float)
-        self._inside: list[float] = []  # what has been counted inside each stage that is running
+        self._inside: list[float] = []  # amounts counted inside each running stage
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -66,7 +66,7 @@ class Stages:
 
 
 class Runner:
-    """A network of `load_model`, fed the same frame over and over, its stages watched."""
+    """A network from `load_model` that gets the same frame over and over, with its stages instrumented."""
 
     def __init__(self, name: str, *, folded: bool, size: tuple[int, int], watched: bool = True) -> None:
         model = load_model(name, device="cpu")
@@ -112,7 +112,7 @@ class Runner:
         watch(network, "segment", "heads, the rest")
 
     def step(self) -> None:
-        """Push one frame; a result comes once the first clip is complete."""
+        """Push one frame; results come once the first clip is complete."""
         with self.stages.stage("letterbox"):
             images = self.box.apply(self.frame)
         ready = self.stream.push(self.network.encode(images))
@@ -125,12 +125,12 @@ class Runner:
             (full > 0).numpy()
 
     def warm_up(self) -> None:
-        """Fill the window, and what is kept from frame to frame."""
+        """Fill the window and the caches that last from frame to frame."""
         for _ in range(4 * self.network.frame_radius + 4):
             self.step()
 
     def measure(self, clock: Callable[[], float]) -> dict[str, float]:
-        """Return the milliseconds a frame of each stage, and of the whole."""
+        """Return the milliseconds per frame of each stage and of the whole."""
         self.stages.read, began = clock, clock()
         self.stages.own.clear()
         for _ in range(FRAMES_A_ROUND):
@@ -139,7 +139,7 @@ class Runner:
         return {name: seconds * 1e3 / FRAMES_A_ROUND for name, seconds in self.stages.own.items()}
 
     def count(self) -> dict[str, float]:
-        """Return the billions of operations a frame in each stage: two for each multiplication with its sum."""
+        """Return the billions of operations per frame of each stage; a multiplication and an addition count as two."""
         names = {"_linear_pointwise": _product_flop, "_convolution_pointwise": _convolution_flop}
         mapping = {getattr(torch.ops.mkldnn, name): flop for name, flop in names.items()}
         with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
@@ -155,12 +155,12 @@ def _product_flop(rows: Any, columns: Any, *_: Any, out_shape: Any = None, **__:
 
 
 def _convolution_flop(features: Any, *others: Any, out_shape: Any = None, **_: Any) -> int:
-    adds = tuple(others[0]) == tuple(out_shape)  # then what is added comes before the weights
+    adds = tuple(others[0]) == tuple(out_shape)  # then the addend comes before the weights
     return int(2 * np.prod(out_shape) * np.prod(others[1 if adds else 0][1:]))
 
 
 def rates(clock: Callable[[], float]) -> dict[str, float]:
-    """Return this machine's rates with one thread: billions of operations, or of exponentials, a second."""
+    """Return this machine's rates with one thread: billions of operations, or of exponentials, per second."""
     side, channels, grid = 1024, 128, 64
     square, picture = torch.randn(side, side), torch.randn(1, channels, grid, grid)
     weight, few = torch.randn(channels, channels, 3, 3), torch.randn(576, 576)
@@ -190,7 +190,7 @@ def rates(clock: Callable[[], float]) -> dict[str, float]:
 
 
 def profile(options: argparse.Namespace, threads: int) -> dict[str, Any]:
-    """Return medians of every stage of both forms, measured in turns."""
+    """Return the median of every stage of both forms, measured alternately."""
     torch.set_num_threads(threads)
     clock = CLOCKS[options.clock]
     runners = {form: Runner(options.model, folded=form == "folded", size=options.size) for form in ("plain", "folded")}
@@ -213,7 +213,7 @@ def profile(options: argparse.Namespace, threads: int) -> dict[str, Any]:
 
 
 def against(options: argparse.Namespace, folder: str) -> dict[str, dict[str, float]]:
-    """Time the whole frame with the package of another folder and with this one, each in its own process, in turns."""
+    """Time the whole frame with another copy of the package and with this one, alternately, each in its own process."""
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     size = "x".join(str(side) for side in options.size)
     command = [sys.executable, __file__, "--worker", "--model", options.model, "--size", size,
@@ -240,7 +240,7 @@ def against(options: argparse.Namespace, folder: str) -> dict[str, dict[str, flo
 
 
 def work(options: argparse.Namespace) -> None:
-    """Answer each line with the milliseconds a whole frame takes."""
+    """Answer each input line with the milliseconds that a whole frame takes."""
     torch.set_num_threads(options.threads[0])
     runner = Runner(options.model, folded=True, size=options.size, watched=False)
     with torch.inference_mode():

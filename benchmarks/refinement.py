@@ -62,10 +62,10 @@ def one_at_a_time(pixels: npt.NDArray[np.uint8], probabilities: Maps, parameters
 
 
 class FullSizeFinisher:
-    """Stands in for `RefinedFinisher`: full size, whole picture, bilinear upsampling."""
+    """A stand-in for `RefinedFinisher`: full size, whole picture, bilinear upsampling."""
 
     def __init__(self, segmenter: "Segmenter", submit: Callable[..., Callable[[], Maps]], *, neutral: bool) -> None:
-        """Takes what refines in the background; `neutral`: the CRF takes neither side at the threshold."""
+        """Store the function that refines in the background; `neutral` makes the CRF indifferent at the threshold."""
         self.threshold, self.submit = segmenter.threshold, submit
         self.shift = float(np.log(self.threshold / (1 - self.threshold))) if neutral else 0.0
         crf = segmenter.model.config.crf
@@ -225,9 +225,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-m", "--model", default="refvid-tiny", help="embedded name, folder or Hub id")
     parser.add_argument("--only", nargs="+", metavar="NAME", choices=("park", "street", "yard"))
-    parser.add_argument("--frames", type=int, default=60, help="of each clip, for speed")
-    parser.add_argument("--every", type=int, default=5, help="how many frames from one compared to the next; 0: none")
-    parser.add_argument("--rounds", type=int, default=2, help="of the speeds; 0: none")
+    parser.add_argument("--frames", type=int, default=60, help="number of frames of each clip, for speed")
+    parser.add_argument("--every", type=int, default=5, help="step between compared frames; 0 compares none")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds of the speed measurement; 0 skips it")
     parser.add_argument("--json", type=Path, metavar="FILE")
     options = parser.parse_args(arguments)
     figures = measure(options)

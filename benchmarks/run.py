@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # refinement starts processes that read this file: they need 
 
 SECTIONS = ("operations", "stages", "memory", "expressions", "peers")
 SCHEMA = 1
-TABLE_WIDTH = 160  # where the output is no terminal
+TABLE_WIDTH = 160  # when the output is not a terminal
 
 
 def measure(names: Sequence[str], settings: "Settings") -> "Iterator[tuple[Section, float]]":
@@ -58,7 +58,7 @@ def report(found: "Sequence[tuple[Section, float]]", settings: "Settings") -> di
 
 
 def environment(settings: "Settings") -> dict[str, Any]:
-    """Return what the figures were measured on."""
+    """Return a description of the machine and the software."""
     import torch
 
     from refvid import __version__
@@ -101,7 +101,7 @@ def show(found: "Sequence[tuple[Section, float]]") -> None:
 
 
 def figure(value: float | None, unit: str) -> str:
-    """Return a value with three figures and its unit."""
+    """Return a value with three significant figures and its unit."""
     if value is None:
         return "-"
     return f"{value:.0f} {unit}" if abs(value) >= 100 else f"{value:#.3g} {unit}"
@@ -125,8 +125,8 @@ def main(arguments: Sequence[str] | None = None, sizes: "Sizes | None" = None) -
     """Measure, print, and write the report.
 
     Args:
-        arguments: Of the command line; None: this process's own.
-        sizes: How much is measured, instead of what `--quick` or the default says.
+        arguments: Command line; None for that of this process.
+        sizes: Extent of the measurements, which overrides `--quick` and the default.
     """
     options = parse(arguments)
     import torch
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None, sizes: "Sizes | None" = None) -
                 found.append(section)
     except RefvidError as error:
         sys.exit(f"error: {error}")
-    finally:  # what was measured before something failed is shown nevertheless
+    finally:  # show what was measured even if something failed later
         torch.set_num_threads(before)
         if found:
             show(found)

@@ -1,4 +1,4 @@
-"""Section 4 of `run.py`: time and memory against the expressions, their words, and the size of the network's input."""
+"""Section 4 of `run.py`: time and memory by number of expressions, number of words, and input size of the network."""
 
 import statistics
 from collections import defaultdict
@@ -16,11 +16,11 @@ EXPRESSIONS = (
     "man in yellow shirt", "woman in blue jeans", "the dog", "red car", "person on the left", "black bag",
     "the child", "white ball",
 )  # fmt: skip
-COUNT_GOAL = Goal("under", 2)  # of 8 expressions, in times of one
+COUNT_GOAL = Goal("under", 2)  # time of 8 expressions relative to one
 
 
 def expressions(settings: Settings) -> Section:
-    """Measure the network, and the whole from file to file, at several numbers of expressions, words and sizes."""
+    """Measure the network, and the whole from file to file, for several numbers of expressions, words and sizes."""
     section = Section("expressions", "Expressions, words, and the size of the input")
     model = load_model(settings.model, device=str(settings.device))
     section.rows += _network_rows(settings, model)
@@ -39,7 +39,7 @@ def expressions(settings: Settings) -> Section:
 def _times(
     settings: Settings, networks: Mapping[int, FrameNetwork]
 ) -> tuple[dict[int, float], dict[int, dict[str, float]]]:
-    """Return median seconds of a frame through each network, and of its stages, in turns."""
+    """Return the median seconds of a frame through each network and of its stages, measured alternately."""
     sizes = settings.sizes
     works = {str(key): network.network_step for key, network in networks.items()}
     whole = medians(in_turns(works, sizes.rounds * sizes.network_frames, settings.device))
@@ -55,7 +55,7 @@ def _times(
 def _rows(
     kind: str, labels: Mapping[int, str], taken: Mapping[int, float], stages: Mapping[int, dict[str, float]]
 ) -> list[Row]:
-    """Return a row for each, as times of the first."""
+    """Return a row for each setting, relative to the first."""
     first = taken[next(iter(labels))]
     rows = []
     for key, label in labels.items():
@@ -89,7 +89,7 @@ def _whole_rows(settings: Settings, model: LoadedModel) -> list[Row]:
 
 
 def _memory_rows(settings: Settings) -> list[Row]:
-    """Measure the first and the last number of expressions."""
+    """Measure the lowest and the highest number of expressions."""
     counts: Sequence[int] = sorted({settings.sizes.counts[0], settings.sizes.counts[-1]})
     on_gpu = settings.device.type == "cuda"
     rows: list[Row] = []
@@ -104,7 +104,7 @@ def _memory_rows(settings: Settings) -> list[Row]:
 
 
 def _word_rows(settings: Settings, model: LoadedModel) -> list[Row]:
-    """Measure expressions of several lengths, of the words that the model has learnt first."""
+    """Measure expressions of several lengths, made of the first words of the model's vocabulary."""
     vocabulary, frames = model.config.vocabulary, read_frames()
     counts = [count for count in settings.sizes.word_counts if count <= min(len(vocabulary), model.config.max_words)]
     networks = {count: FrameNetwork(model, frames, [" ".join(vocabulary[:count])]) for count in counts}

@@ -1,4 +1,4 @@
-"""The goals of the network of full size, which need a GPU. Nothing here runs without one."""
+"""The goals of the full-size network, which need a GPU; nothing here runs without one."""
 
 import statistics
 import time
@@ -12,7 +12,7 @@ from benchmarks.run_network import EXPRESSION, FrameNetwork, full_model, read_fr
 from refvid.inference.video import SegmentOptions, segment_video
 from refvid.weights import LoadedModel
 
-SIDE = 320  # of the video and of the network's input
+SIDE = 320  # side of the video and of the network's input in pixels
 WHOLE_GOAL = Goal("over", 200)
 NETWORK_GOAL = Goal("at most", 2)
 CLIP_FRAMES, NETWORK_FRAMES = 600, 50
@@ -22,7 +22,7 @@ NETWORK = "cmsa-deeplab101, network against its FLOPs at the rate of a matrix pr
 
 
 def gpu_rows(settings: Settings) -> list[Row]:
-    """Return the rows of the full network on the GPU; what is missing, where it cannot be measured."""
+    """Return the rows of the full-size network on the GPU, or rows that say why they were not measured."""
     missing = None
     if settings.device.type != "cuda" or not torch.cuda.is_available():
         missing = NO_GPU
@@ -35,7 +35,7 @@ def gpu_rows(settings: Settings) -> list[Row]:
 
 
 def matrix_rate(device: torch.device, side: int, rounds: int = MATRIX_ROUNDS) -> float:
-    """Return the FLOP a second of a square bfloat16 product."""
+    """Return the FLOP per second of a square bfloat16 matrix product."""
     left, right = (torch.randn(side, side, device=device, dtype=torch.bfloat16) for _ in range(2))
     for _ in range(3):
         left @ right
@@ -44,7 +44,7 @@ def matrix_rate(device: torch.device, side: int, rounds: int = MATRIX_ROUNDS) ->
 
 
 def whole_row(settings: Settings, model: LoadedModel) -> Row:
-    """Return the frames a second of a model from file to file."""
+    """Return the frames per second of a model from file to file."""
     clip = settings.work / "square.mp4"
     write_clip(clip, CLIP_FRAMES, SIDE, SIDE)
     options = SegmentOptions(precision="bfloat16", refine=False, overwrite=True)
@@ -58,7 +58,7 @@ def whole_row(settings: Settings, model: LoadedModel) -> Row:
 
 
 def network_row(settings: Settings, model: LoadedModel) -> Row:
-    """Return a network's time for a frame against that of its FLOPs at the rate of a matrix product."""
+    """Return the ratio of a network's time per frame to that of its FLOPs at the rate of a matrix product."""
     rate = matrix_rate(settings.device, MATRIX_SIDE)
     network = FrameNetwork(model, read_frames(), [EXPRESSION], precision="bfloat16")
     with FlopCounterMode(display=False) as counter:

@@ -1,4 +1,4 @@
-"""What the sections of `run.py` share: rows of the table, goals, sizes, and the clock."""
+"""The common parts of the sections of `run.py`: rows of the table, goals, sizes, and the clock."""
 
 import statistics
 import time
@@ -16,17 +16,17 @@ Work = Callable[[], object]
 
 @dataclass(frozen=True)
 class Goal:
-    """What a figure is to reach.
+    """The target of a figure.
 
     Attributes:
-        limit: In the figure's own unit.
+        limit: Limit in the figure's own unit.
     """
 
     relation: Literal["over", "under", "at most"]
     limit: float
 
     def reached(self, value: float) -> bool:
-        """Return whether a value is good enough."""
+        """Return whether a value meets the target."""
         if self.relation == "at most":
             return value <= self.limit
         return value > self.limit if self.relation == "over" else value < self.limit
@@ -37,12 +37,12 @@ class Goal:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table.
+    """A line of the table.
 
     Attributes:
-        value: None: not measured, and `beside` says why.
-        beside: The figures that the value was made of, in words.
-        details: The same for a program.
+        value: The figure; None if it was not measured, for the reason given by `beside`.
+        beside: The underlying figures, in words.
+        details: The underlying figures, for programs.
     """
 
     what: str
@@ -54,7 +54,7 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the goal is reached; None where there is no goal, or no value."""
+        """Whether the goal is reached; None without a goal or a value."""
         return None if self.goal is None or self.value is None else self.goal.reached(self.value)
 
     def as_json(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class Row:
 
 @dataclass
 class Section:
-    """The lines of one section, and the sentences below them."""
+    """The lines of one section, and the notes below them."""
 
     name: str
     title: str
@@ -76,26 +76,26 @@ class Section:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured.
+    """The extent of the measurements.
 
     Attributes:
         grid: Side of CMSA's grid of positions.
-        channels: Width of its queries, keys and values; the visual features have as many.
+        channels: Width of CMSA's queries, keys and values, and of the visual features.
         words: Lengths of expressions for CMSA.
-        cross_frame: For CFSA, sides of the grid with widths of attention and of features.
-        budget: Seconds that one comparison of operations may repeat for; each is made once at least.
-        frames: Of the example, from file to file.
-        rounds: From file to file, in turns.
-        network_frames: In each round of the network alone, in turns.
-        lengths: Of videos, frames, for memory.
+        cross_frame: (side of the grid, width of attention, width of features) for CFSA.
+        budget: Seconds for the repetitions of one comparison of operations; each runs at least once.
+        frames: Number of frames of the example, from file to file.
+        rounds: Number of alternating rounds from file to file.
+        network_frames: Number of frames in each round of the network alone.
+        lengths: Lengths of videos in frames, for memory.
         counts: Numbers of expressions.
-        word_counts: Words of an expression.
-        longest_sides: Of the network's input, pixels.
-        refined_frames: Lengths of two runs with refinement.
-        sam_side: Of SAM 2's input, pixels.
-        dino_sides: Shorter and longest side of Grounding DINO's input, pixels.
-        sam_memory: Frames that SAM 2 has seen before it is timed; its memory is full after 7.
-        peer_rounds: Frames of each peer, in turns; with one, Grounding DINO sees none beforehand.
+        word_counts: Numbers of words of an expression.
+        longest_sides: Longest sides of the network's input in pixels.
+        refined_frames: Numbers of frames of two runs with refinement.
+        sam_side: Side of SAM 2's input in pixels.
+        dino_sides: Shorter and longest side of Grounding DINO's input in pixels.
+        sam_memory: Number of frames that SAM 2 has seen before it is timed; its memory is full after 7.
+        peer_rounds: Number of alternating frames of each peer; if it is 1, Grounding DINO does not warm up.
     """
 
     grid: int = 40
@@ -136,12 +136,12 @@ QUICK = Sizes(
 
 @dataclass(frozen=True)
 class Settings:
-    """What all sections are told.
+    """The settings of all sections.
 
     Attributes:
-        model: Name or folder.
-        full: Whether the network of full size is measured too.
-        work: Folder for what is written meanwhile.
+        model: Name or folder of the model.
+        full: Whether to measure the full-size network too.
+        work: Folder for temporary files.
     """
 
     device: torch.device
@@ -153,7 +153,7 @@ class Settings:
 
 
 def seconds(work: Work, device: torch.device) -> float:
-    """Return how long a call takes, by the GPU's own clock where it runs there."""
+    """Return how long a call takes, by the GPU's own clock if it runs there."""
     if device.type != "cuda":
         began = time.perf_counter()
         work()
@@ -176,14 +176,14 @@ def in_turns(
     budget: float | None = None,
     cold: Collection[str] = (),
 ) -> dict[str, list[float]]:
-    """Return the seconds of every call, the works in turns, so that what else the machine does troubles all alike.
+    """Return the seconds of every call, in alternating order so that disturbances affect all works alike.
 
     Args:
-        works: By name.
-        rounds: Of one call each.
-        device: Whose clock is read.
-        budget: Seconds after which no further round begins; None: there is no limit.
-        cold: Works so long that they are not called once beforehand.
+        works: Functions to time, by name.
+        rounds: Number of rounds with one call of each.
+        device: Device whose clock is read.
+        budget: Seconds after which no further round begins; None for no limit.
+        cold: Names of works that take too long to be warmed up.
     """
     for name, work in works.items():
         if name not in cold:
@@ -209,5 +209,5 @@ def plural(count: int, noun: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Return a time with three figures."""
+    """Return a time with three significant figures."""
     return f"{seconds:.2f} s" if seconds >= 1 else f"{seconds * 1e3:.3g} ms"

@@ -8,7 +8,7 @@ SIZE = (192, 108)
 
 
 def memory(settings: Settings) -> Section:
-    """Segment videos of several lengths, each in a process of its own."""
+    """Segment videos of several lengths, each in a separate process."""
     on_gpu = settings.device.type == "cuda"
     model = settings.model if on_gpu else SMALL
     found = lengths(

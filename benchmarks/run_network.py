@@ -1,4 +1,4 @@
-"""The network in the middle of a stream, its stages timed apart; and models of other sizes than the one that ships."""
+"""The network in mid-stream, timed stage by stage, and models of other sizes than the one that ships."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -23,7 +23,7 @@ from refvid.weights import LoadedModel
 
 EXPRESSION = "man in yellow shirt"
 STAGES = ("trunk", "CFSA", "heads", "masks")
-FRAMES = 12  # of the example, over and over
+FRAMES = 12  # number of frames of the example, repeated cyclically
 Pixels = NDArray[np.uint8]
 
 
@@ -47,14 +47,14 @@ def with_longest_side(model: LoadedModel, side: int, height: int, width: int) ->
 
 
 class FrameNetwork:
-    """A model's network that is fed one frame a step; a result comes at every step once the window is full.
+    """A model's network that gets one frame per step; every step yields a result once the window is full.
 
     Args:
-        model: Its folded network runs, as in `refvid segment`.
-        frames: uint8 RGB [H, W, 3], given again and again.
-        expressions: All asked of each frame.
-        fill: Whether the window of cross-frame attention is filled first. Without, the first steps give no result.
-        precision: As `refvid segment` takes it.
+        model: Model whose folded network runs, as in `refvid segment`.
+        frames: RGB frames, uint8 [H, W, 3], repeated cyclically.
+        expressions: Expressions segmented in each frame.
+        fill: Whether to fill the window of cross-frame attention first; otherwise the first steps yield no result.
+        precision: Precision, as `refvid segment` takes it.
     """
 
     def __init__(
@@ -99,24 +99,24 @@ class FrameNetwork:
 
     @torch.inference_mode()
     def segment(self) -> Tensor:
-        """Return logits [E, h, w] of the frame that came out last."""
+        """Return the logits [E, h, w] of the latest frame that left the window."""
         assert self.last is not None, "no frame has come out: the window is not full"
         with self._autocast():
             return self.network.segment(self.last, self.word_ids)[0][0].float()
 
     @torch.inference_mode()
     def masks(self, logits: Tensor) -> Tensor:
-        """Return masks bool [E, H, W] on the CPU, of the frame's own size."""
+        """Return masks of the frame's own size on the CPU, bool [E, H, W]."""
         return (self.box.restore(self.box.crop(logits)) > 0).cpu()
 
     def step(self) -> None:
-        """Take a frame through all stages."""
+        """Pass a frame through all stages."""
         self.push(self.encode())
         if self.last is not None:
             self.masks(self.segment())
 
     def network_step(self) -> None:
-        """Take a frame through the network alone: trunk, cross-frame attention and heads."""
+        """Pass a frame through the network alone: trunk, cross-frame attention and heads."""
         self.push(self.encode())
         if self.last is not None:
             self.segment()
@@ -138,6 +138,6 @@ class FrameNetwork:
 
     @torch.inference_mode()
     def flush(self) -> None:
-        """Let the frames held back come out, for a stream that was not filled."""
+        """Release the frames held back, for a stream that was not filled."""
         for levels in self._stream.flush():
             self.last = levels

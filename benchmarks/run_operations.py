@@ -3,7 +3,7 @@
 from benchmarks.attention import EMBEDDING, FUSION, RADIUS, compare_cross_frame, compare_cross_modal
 from benchmarks.run_measure import Goal, Row, Section, Settings, duration, plural
 
-# Of CMSA at the paper's size, by words, and of CFSA at any size; ratios.
+# Goals as ratios: for CMSA at the paper's size by number of words, and for CFSA at any size.
 CROSS_MODAL_GOALS = {7: Goal("over", 40), 20: Goal("over", 250)}
 PAPER_GRID, PAPER_CHANNELS = 40, 512
 STREAM_GOAL = Goal("over", 4)

@@ -18,7 +18,7 @@ from benchmarks.run_stages import gflop_a_frame
 from refvid.inference.segmenter import Segmenter
 from refvid.weights import load_model
 
-# Of BERT's vocabulary, "[CLS] man in yellow shirt . [SEP]"; which words they are costs nothing.
+# "[CLS] man in yellow shirt . [SEP]" in BERT's vocabulary; the choice of words does not affect the cost.
 TOKENS = (101, 2158, 1999, 3756, 3797, 1012, 102)
 BOX = (0.3, 0.2, 0.6, 0.9)  # left, top, right, bottom; the prompt on SAM 2's first frame
 MISSING = "transformers is not installed, so there is nothing to compare with: pip install 'refvid[bert]'"
@@ -36,18 +36,18 @@ NOTES = (
 
 @dataclass(frozen=True)
 class Peer:
-    """Something that answers a frame.
+    """A model that processes frames.
 
     Attributes:
-        answer: Takes the next frame and returns what it finds.
-        size: Of its input, in words.
+        answer: Function that processes the next frame and returns the result.
+        size: Description of its input size.
     """
 
     name: str
     answer: Callable[[], object]
     size: str
     parameters: int
-    seen: int  # frames to show it before it is timed
+    seen: int  # frames processed before it is timed
     by_onednn: bool = False
 
 
@@ -76,9 +76,9 @@ def peers(settings: Settings) -> Section:
 
 
 def _show(peer: Peer) -> float | None:
-    """Show a peer the frames that come before those timed; return the GFLOP of the last.
+    """Process the frames that precede the timed ones, and return the GFLOP of the last.
 
-    None where there is none, and for refvid's own on a CPU, whose products by oneDNN PyTorch does not count.
+    Return None if there is none, and for refvid on a CPU, whose oneDNN products PyTorch does not count.
     """
     if not peer.seen:
         return None
@@ -101,7 +101,7 @@ def _row(peer: Peer, took: float, base: float, gflop: float | None) -> Row:
 
 
 def _refvid(settings: Settings, frames: Iterator[Pixels]) -> Peer:
-    """refvid's model in the middle of a stream: for each frame that goes in, the masks of an earlier one come out."""
+    """Return refvid's model in mid-stream: each frame that goes in yields the masks of an earlier one."""
     model = load_model(settings.model, device=str(settings.device))
     segmenter = Segmenter(model, refine=False, precision="float32")
     masks = segmenter.stream(frames, [EXPRESSION])
@@ -112,7 +112,7 @@ def _refvid(settings: Settings, frames: Iterator[Pixels]) -> Peer:
 
 
 def _sam(settings: Settings, frames: Iterator[Pixels]) -> Peer:
-    """SAM 2's video model, Hiera-tiny: a mask carried on from the box on the first frame."""
+    """Return SAM 2's video model, Hiera-tiny, which propagates a mask from the box on the first frame."""
     from transformers import Sam2VideoInferenceSession, Sam2VideoModel
 
     side, device = settings.sizes.sam_side, settings.device
@@ -150,7 +150,7 @@ def _sam_config(side: int) -> Any:
 
 
 def _grounding_dino(settings: Settings, frames: Iterator[Pixels]) -> Peer:
-    """Grounding DINO tiny, Swin-tiny and BERT-base: boxes by the expression."""
+    """Return Grounding DINO tiny, with Swin-tiny and BERT-base, which finds boxes by the expression."""
     from transformers import GroundingDinoConfig, GroundingDinoForObjectDetection
 
     device, (shorter, longest) = settings.device, settings.sizes.dino_sides
@@ -177,7 +177,7 @@ def _grounding_dino(settings: Settings, frames: Iterator[Pixels]) -> Peer:
 
 
 def _normalised(pixels: Pixels, size: tuple[int, int], device: torch.device) -> Tensor:
-    """Return a frame resized and with ImageNet's mean and deviation taken out, float32 [1, 3, h, w]."""
+    """Return a frame resized and normalised by ImageNet's mean and deviation, float32 [1, 3, h, w]."""
     mean, deviation = (torch.tensor(values, device=device)[:, None, None]
                        for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))  # fmt: skip
     frame = torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(2, 0, 1)[None]

@@ -1,4 +1,4 @@
-"""Section 2 of `run.py`: frames a second of each stage, and of the whole."""
+"""Section 2 of `run.py`: frames per second of each stage and of the whole."""
 
 import importlib.util
 import statistics
@@ -17,7 +17,7 @@ from refvid.video.reader import open_reader
 from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
 
 WHOLE_GOAL = Goal("over", 30)  # refvid-tiny, 640x360 H.264 in, overlay out, two cores, one expression
-FULL_FRAMES = 2  # on a CPU, where one takes seconds
+FULL_FRAMES = 2  # on a CPU, where a frame takes seconds
 UNIT = "frames/s"
 LABELS = {
     "decode": "decode",
@@ -32,7 +32,7 @@ LABELS = {
 
 
 def stages(settings: Settings) -> Section:
-    """Measure the stages of the model that ships, of the full one if it is wanted, and the GPU's goals."""
+    """Measure the stages of the model that ships, those of the full model if requested, and the goals for the GPU."""
     section = Section("stages", f"Stages, {PARK.name}, one expression")
     model = load_model(settings.model, device=str(settings.device))
     section.rows += _stage_rows(settings, model)
@@ -57,7 +57,7 @@ def segment_options(frames: int, *, refine: bool = False) -> SegmentOptions:
 def file_to_file(
     settings: Settings, model: LoadedModel, expressions: Sequence[str], frames: int, *, refine: bool = False
 ) -> tuple[float, dict[str, float]]:
-    """Segment the first frames of the example; return the seconds, and those in which each stage was busy."""
+    """Segment the first frames of the example; return the total seconds and the busy seconds of each stage."""
     output = settings.work / f"{model.name}.mp4"
     began = time.perf_counter()
     report = segment_video(PARK, expressions, output, model=model, options=segment_options(frames, refine=refine))
@@ -78,7 +78,7 @@ def _stage_rows(settings: Settings, model: LoadedModel) -> list[Row]:
 
 
 def _outer_stages(settings: Settings, model: LoadedModel) -> dict[str, float]:
-    """Return seconds a frame of what is around the network: of each the quickest round."""
+    """Return the seconds per frame of each stage around the network, in the quickest round."""
     sizes, segmenter = settings.sizes, Segmenter(model, refine=False)
     options, output = segment_options(sizes.frames), settings.work / "stages.mp4"
     times: dict[str, list[float]] = {}
@@ -101,7 +101,10 @@ def _outer_stages(settings: Settings, model: LoadedModel) -> dict[str, float]:
 
 
 def _refined(settings: Settings, model: LoadedModel) -> Row:
-    """Measure the whole with refinement, by the difference of two lengths: its processes take seconds to start."""
+    """Measure the whole with refinement as the difference between two lengths.
+
+    Its processes take seconds to start, which cancels out.
+    """
     label, (few, many) = f"{model.name}, file to file, refined (DenseCRF)", settings.sizes.refined_frames
     if importlib.util.find_spec("pydensecrf") is None:
         return Row(label, None, UNIT, "not measured: pydensecrf is not installed (pip install 'refvid[crf]')")
@@ -112,14 +115,14 @@ def _refined(settings: Settings, model: LoadedModel) -> Row:
 
 
 def _network_stages(settings: Settings, model: LoadedModel, *, fill: bool = True) -> dict[str, float]:
-    """Return seconds a frame of the network's stages and of the masks, medians."""
+    """Return the median seconds per frame of the network's stages and of the masks."""
     network = FrameNetwork(model, read_frames(), [EXPRESSION], fill=fill)
     each = [network.stage_seconds() for _ in range(settings.sizes.rounds * settings.sizes.network_frames)]
     return {stage: statistics.median(frame[stage] for frame in each) for stage in each[0]}
 
 
 def gflop_a_frame(settings: Settings) -> float:
-    """Return the operations of one frame through the network, in 10^9: two for a multiplication with its sum."""
+    """Return the GFLOP of one frame through the network, counting a multiplication and an addition as two."""
     runner = Runner(settings.model, folded=True, size=(640, 360), watched=False)
     runner.warm_up()
     return runner.count()["whole frame"]
@@ -142,12 +145,12 @@ def _whole(settings: Settings, model: LoadedModel) -> Row:
 
 
 def _full_rows(settings: Settings) -> list[Row]:
-    """Measure the network of full size on a CPU: a couple of frames, so that CFSA has a window of two."""
+    """Measure the full-size network on a CPU with a couple of frames, so that CFSA has a window of two."""
     model = full_model(settings.device)
     network = FrameNetwork(model, read_frames(FULL_FRAMES), [EXPRESSION], fill=False)
     first = [network.stage_seconds() for _ in range(FULL_FRAMES)]
     network.flush()
-    network.masks(network.segment())  # once, for what is kept from frame to frame
+    network.masks(network.segment())  # once, to fill the caches that last from frame to frame
     last = network.stage_seconds()
     taken = {"trunk": last["trunk"], "heads": last.get("heads"), "masks": last.get("masks")}
     rows = [

@@ -1,4 +1,4 @@
-"""Contact sheets for `world_score.py`: the best, the middling and the worst of a test, truth and prediction."""
+"""Contact sheets for `world_score.py`: the best, middling and worst clips of a test, ground truth and prediction."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -14,7 +14,7 @@ from refvid.world.output.preview import wrap
 
 _BAND, _COLUMNS = 12, 6
 _GAP, _HEADER, _CAPTION, _LINE = 10, 34, 42, 18
-_TILES = {"photo": (240, 320)}  # width and height of a picture, pixels
+_TILES = {"photo": (240, 320)}  # width and height of a picture in pixels
 _TILE = (320, 200)
 _TRUE, _FOUND, _PAGE, _TEXT = (40, 230, 80), (255, 0, 255), (20, 22, 26), (236, 238, 242)
 
@@ -23,13 +23,13 @@ Band = tuple[str, Sequence[Finding]]
 
 @dataclass(frozen=True)
 class Page:
-    """What is kept of a clip until it is known which are shown: a hundredth of the clip.
+    """What is kept of a clip until the shown ones are chosen: a hundredth of the clip.
 
     Attributes:
-        frame: The middle one, uint8 [H, W, 3].
-        expressions: E of them.
-        truth: Masks [E, H, W] in packed bits, uint8.
-        found: Likewise.
+        frame: The middle frame, uint8 [H, W, 3].
+        expressions: The clip's E expressions.
+        truth: Ground-truth masks [E, H, W] as packed bits, uint8.
+        found: Predicted masks [E, H, W] as packed bits, uint8.
     """
 
     frame: npt.NDArray[np.uint8]
@@ -39,8 +39,8 @@ class Page:
 
     @classmethod
     def of(cls, clip: Clip, found: Masks) -> "Page":
-        """Return what a sheet may show of a clip and its masks."""
-        frame = clip.sample.frames[len(clip.sample.frames) // 2].copy()  # a view would keep the whole clip
+        """Return the page of a clip and its predicted masks."""
+        frame = clip.sample.frames[len(clip.sample.frames) // 2].copy()  # a view would keep the whole clip in memory
         return cls(frame, clip.sample.expressions, np.packbits(clip.sample.masks), np.packbits(found))
 
     def mask(self, packed: npt.NDArray[np.uint8], row: int) -> Masks:
@@ -50,17 +50,20 @@ class Page:
         return mask
 
 
-def write_sheet(path: Path, test: str, scores: Sequence[ClipScore], pages: Sequence[Page]) -> None:
-    """Write one picture: a green line around what is meant, magenta over what was found.
+def write_sheet(
+    path: Path, test: str, scores: Sequence[ClipScore], pages: Sequence[Page], tile: tuple[int, int] | None = None
+) -> None:
+    """Write one picture with the ground truth outlined in green and the prediction in magenta.
 
     Args:
-        path: Of the PNG; its folder is made.
-        test: Its name.
-        scores: Of the clips of the test.
-        pages: One of each clip.
+        path: Path of the PNG, whose folder is created.
+        test: Name of the test.
+        scores: Scores of the clips of the test.
+        pages: Page of each clip.
+        tile: Width and height of a picture in pixels; None for those of the test.
     """
     bands = bands_of(scores)
-    width, height = _TILES.get(test, _TILE)
+    width, height = tile or _TILES.get(test, _TILE)
     heights = [_HEADER + -(-len(findings) // _COLUMNS) * (height + _CAPTION + _GAP) for _, findings in bands]
     sheet = Image.new("RGB", (_GAP + _COLUMNS * (width + _GAP), sum(heights) + _GAP), _PAGE)
     pen, top = ImageDraw.Draw(sheet), 0
@@ -76,9 +79,9 @@ def write_sheet(path: Path, test: str, scores: Sequence[ClipScore], pages: Seque
 
 
 def bands_of(scores: Sequence[ClipScore]) -> list[Band]:
-    """Return what is shown, at most twelve of each and of a clip only one; at the end what was found of nothing."""
+    """Return the rows to show: at most twelve findings each, one per clip, with false detections at the end."""
     present, absent = findings_of(scores, present=True), findings_of(scores, present=False)
-    middle = float(np.median([finding.iou for finding in present]))
+    middle = float(np.median([finding.iou for finding in present])) if present else 0.0
     bands = [
         ("best", _first(present, lambda finding: -finding.iou)),
         (f"middling, around the median of {middle:.2f}", _first(present, lambda finding: abs(finding.iou - middle))),
@@ -98,7 +101,7 @@ def _first(findings: Sequence[Finding], key: Callable[[Finding], float]) -> list
 
 def _tile(page: Page, finding: Finding, size: tuple[int, int]) -> Image.Image:
     truth, found = page.mask(page.truth, finding.row), page.mask(page.found, finding.row)
-    picture = _marked(Image.fromarray(page.frame), truth, found)
+    picture = marked(Image.fromarray(page.frame), truth, found)
     picture.thumbnail(size, Image.Resampling.LANCZOS)
     tile = Image.new("RGB", (size[0], size[1] + _CAPTION), _PAGE)
     tile.paste(picture, ((size[0] - picture.width) // 2, size[1] - picture.height))
@@ -111,7 +114,8 @@ def _tile(page: Page, finding: Finding, size: tuple[int, int]) -> Image.Image:
     return tile
 
 
-def _marked(picture: Image.Image, truth: Masks, found: Masks) -> Image.Image:
+def marked(picture: Image.Image, truth: Masks, found: Masks) -> Image.Image:
+    """Return a picture with the ground truth outlined in green and the prediction in magenta, both bool [H, W]."""
     tint = Image.blend(picture, Image.new("RGB", picture.size, _FOUND), 0.5)
     marked = Image.composite(tint, picture, _stencil(found))
     inside = _stencil(truth)

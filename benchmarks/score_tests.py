@@ -1,6 +1,6 @@
-"""What `world_score.py` measures: clips no model was trained on, how a mask is judged, and means with their intervals.
+"""The tests of `world_score.py`: clips that no model was trained on, the scoring of masks, and means with intervals.
 
-Everything here works on a `Predictor`, any function from a clip to masks, so that the judge can be judged.
+Everything here works on a `Predictor`, any function from a clip to masks, so that the scoring itself can be tested.
 """
 
 import itertools
@@ -24,14 +24,14 @@ from refvid.world.scenes.sampler import draw_scene
 from refvid.world.source import DRAWN_PROPORTION_SHARES, DRAWN_PROPORTIONS
 
 # Clip i of a test is drawn from (SEED_BASE + seed, number of the test, i). Training draws from small seeds and four
-# numbers a sample, so that no clip here is ever trained on; photos are of the validation split.
+# numbers per sample, so that no clip here is ever trained on; photos are from the validation split.
 SEED_BASE = 7_000_000
 TESTS = ("world", "motion", "composite", "photo")  # numbered from 1
 PHOTO_TESTS = ("composite", "photo")
 
 SIZE = 240  # the frames have about SIZE * SIZE pixels: 320x180, 277x208, 240x240 or 180x320
 PHOTO_SIDE = 320  # longer side of a single photo
-QUIET = 0.005  # share of the frame below which a mask counts as empty
+QUIET = 0.005  # fraction of the frame below which a mask counts as empty
 RESAMPLES = 2000
 _PATIENCE = 100
 
@@ -43,8 +43,8 @@ class Clip:
     """A clip to be scored on its middle frame.
 
     Attributes:
-        sample: Frames, expressions and masks; an empty mask for an expression that means nothing.
-        groups: Of each expression: its ways to tell an actor apart, or "person" or "garment".
+        sample: Frames, expressions and masks; the mask of an expression without a referent is empty.
+        groups: Groups of each expression: its ways to tell an actor apart, or "person" or "garment".
     """
 
     sample: Sample
@@ -56,14 +56,14 @@ Predictor = Callable[[Clip], Masks]  # masks bool [E, H, W] of the clip's middle
 
 @dataclass(frozen=True)
 class Clips(Dataset[Clip]):
-    """The clips of a test, each drawn when it is asked for and always the same.
+    """The clips of a test, each drawn on request and always identically.
 
     Attributes:
         test: One of `TESTS`.
-        count: How many there are.
-        seed: Added to `SEED_BASE`.
+        count: Number of clips.
+        seed: Seed, added to `SEED_BASE`.
         frames: Length T of the clips; a single photo is one frame.
-        photos: Folder of labelled photos; only the tests in `PHOTO_TESTS` need it.
+        photos: Folder of labelled photos, needed by the tests in `PHOTO_TESTS` only.
     """
 
     test: str
@@ -79,8 +79,8 @@ class Clips(Dataset[Clip]):
         """Draw a clip.
 
         Raises:
-            IndexError: There are not so many.
-            RefvidError: The photos are not to be had, or a hundred clips had nothing to be asked for.
+            IndexError: The index is out of range.
+            RefvidError: The photos are not available, or a hundred clips have no expression.
         """
         if not 0 <= index < self.count:
             raise IndexError(f"clip {index} of {self.count}")
@@ -119,7 +119,7 @@ class Clips(Dataset[Clip]):
 
 
 def clip_of_scene(scene: Scene, *, with_absent: bool = True) -> Clip:
-    """Return a scene with all its expressions; those that mean nothing only if wanted."""
+    """Return a scene with its expressions; those without a referent are included on request."""
     references = [reference for reference in scene.references if with_absent or reference.actor is not None]
     middle = scene.instances[len(scene.instances) // 2]
     masks = np.zeros((len(references), *middle.shape), np.bool_)
@@ -142,15 +142,15 @@ def clip_of_photo(sample: Sample) -> Clip:
 
 @dataclass(frozen=True)
 class Finding:
-    """How one expression went.
+    """The result for one expression.
 
     Attributes:
         clip: Index of the clip.
         row: Index of the expression in the clip.
-        groups: As the clip has them.
-        present: Whether the expression means something.
-        iou: With the truth.
-        area: Share of the frame that was found.
+        groups: Groups of the expression, as in the clip.
+        present: Whether the expression has a referent.
+        iou: IoU of the prediction.
+        area: Fraction of the frame covered by the prediction.
     """
 
     clip: int
@@ -163,13 +163,13 @@ class Finding:
 
 @dataclass(frozen=True)
 class ClipScore:
-    """How one clip went.
+    """The result for one clip.
 
     Attributes:
-        findings: One an expression.
-        follows: For each change from one expression to another that means something else: whether the new mask lies
-            rather on the new target than on the old.
-        both: For each pair of such expressions: whether the mask follows there and back.
+        findings: Results, one per expression.
+        follows: For each ordered pair of expressions with different referents, whether the mask of the second overlaps
+            its own referent more than that of the first.
+        both: For each unordered pair of such expressions, whether the mask follows in both directions.
     """
 
     findings: tuple[Finding, ...]
@@ -178,10 +178,10 @@ class ClipScore:
 
 
 def score_clip(index: int, clip: Clip, masks: Masks) -> ClipScore:
-    """Judge the masks of a clip's expressions.
+    """Score the masks of a clip's expressions.
 
     Raises:
-        ValueError: The masks do not have the truth's shape.
+        ValueError: The masks do not have the shape of the ground truth.
     """
     truth = clip.sample.masks
     if masks.shape != truth.shape:
@@ -201,7 +201,7 @@ def score_clip(index: int, clip: Clip, masks: Masks) -> ClipScore:
 
 
 def score(clips: Iterable[Clip], predictors: Mapping[str, Predictor]) -> dict[str, list[ClipScore]]:
-    """Judge predictors by name on the same clips, each drawn once."""
+    """Score several predictors, by name, on the same clips, each drawn once."""
     scores: dict[str, list[ClipScore]] = {name: [] for name in predictors}
     for index, clip in enumerate(clips):
         for name, predict in predictors.items():
@@ -210,17 +210,17 @@ def score(clips: Iterable[Clip], predictors: Mapping[str, Predictor]) -> dict[st
 
 
 def findings_of(scores: Sequence[ClipScore], *, present: bool) -> list[Finding]:
-    """Return the findings of the expressions that mean something, or of those that do not."""
+    """Return the findings of the expressions with a referent, or of those without."""
     return [finding for clip in scores for finding in clip.findings if finding.present == present]
 
 
 def is_quiet(finding: Finding) -> bool:
-    """Return whether next to nothing was found."""
+    """Return whether the prediction is nearly empty."""
     return finding.area < QUIET
 
 
 def summarise(scores: Sequence[ClipScore]) -> dict[str, Any]:
-    """Return the figures of a test; shares and means are None where there was nothing to measure."""
+    """Return the figures of a test; fractions and means are None if there was nothing to measure."""
     present, absent = findings_of(scores, present=True), findings_of(scores, present=False)
     ious = [finding.iou for finding in present]
     follows, both = ([done for clip in scores for done in getattr(clip, name)] for name in ("follows", "both"))
@@ -245,7 +245,7 @@ def summarise(scores: Sequence[ClipScore]) -> dict[str, Any]:
 
 
 def difference(scores: Sequence[ClipScore], others: Sequence[ClipScore]) -> dict[str, Any]:
-    """Return by how much the mean IoU of scores is above that of others on the same clips, with its interval."""
+    """Return the mean IoU of scores minus that of others on the same clips, with its interval."""
     clips = [
         [one.iou - other.iou for one, other in zip(clip.findings, twin.findings, strict=True) if one.present]
         for clip, twin in zip(scores, others, strict=True)
@@ -254,9 +254,9 @@ def difference(scores: Sequence[ClipScore], others: Sequence[ClipScore]) -> dict
 
 
 def interval(clips: Sequence[Sequence[float]]) -> list[float] | None:
-    """Return the 95 % interval of the mean of all values, by drawing whole clips again; None of fewer than two clips.
+    """Return the 95 % bootstrap interval of the mean of all values; None for fewer than two clips.
 
-    Clips are drawn, not expressions: what is said of one scene succeeds or fails together.
+    Clips are resampled rather than expressions, because expressions about one scene succeed or fail together.
     """
     sums = np.array([sum(values) for values in clips if len(values)], np.float64)
     counts = np.array([len(values) for values in clips if len(values)], np.float64)
@@ -268,7 +268,7 @@ def interval(clips: Sequence[Sequence[float]]) -> list[float] | None:
 
 
 def share(outcomes: Sequence[bool]) -> float | None:
-    """Return how many of the outcomes are true, as a fraction; None of none."""
+    """Return the fraction of true outcomes; None without outcomes."""
     return float(np.mean(outcomes)) if len(outcomes) else None
 
 

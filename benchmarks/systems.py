@@ -53,29 +53,29 @@ from refvid.train.validate import kept_back, predict
 from refvid.weights import WEIGHTS_FILE, load_model, locate_checkpoint, save_checkpoint
 from refvid.world.source import SHARES, VOCABULARY, WorldSource
 
-START = "refvid-tiny"  # whose trunk and word vectors all start from
-DRAWN_SHARES = dict(zip(KINDS, (0.65, 0.35), strict=True))  # without photos
-SCENES = 2**62  # to choose each clip's from, so many that no two will be the same
-DRAWN_BY = "refvid.world.cache"  # kept with the recipe: drawn otherwise, clips are others
-DATA_SEED = 0  # of the clips, the same for all seeds of training
+START = "refvid-tiny"  # the model whose trunk and word vectors all networks start from
+DRAWN_SHARES = dict(zip(KINDS, (0.65, 0.35), strict=True))  # shares of the kinds of scenes without photos
+SCENES = 2**62  # number of scenes to choose from, so large that no two clips are the same
+DRAWN_BY = "refvid.world.cache"  # recorded with the recipe, since other code would draw other clips
+DATA_SEED = 0  # seed of the clips, the same for all training seeds
 RESULT, COST, RECIPE = "result-{}-{}.json", "cost-{}.json", "recipe.json"
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that a result depends on but its row and seed; results of another recipe are not mixed with these.
+    """Everything that a result depends on besides its row and seed; results of different recipes are never mixed.
 
     Attributes:
-        clips: To learn from.
-        held_back: Clips of each kind to score on.
-        frames: Of a clip.
-        stride: Frames of the video from one of a clip to the next.
-        size: Side of the square that the input has the area of, pixels.
-        steps: Of each row.
-        batch: Clips a step.
-        rate: Highest learning rate.
-        word_loss: Weight of the loss on each word's attention, which not every row has; 0 leaves it out for all.
-        photos: Folder of labelled photos to learn from as well; "": what is drawn alone.
+        clips: Number of training clips.
+        held_back: Number of clips of each kind for scoring.
+        frames: Number of frames per clip.
+        stride: Step in video frames between the frames of a clip.
+        size: Side in pixels of a square with the area of the input.
+        steps: Number of training steps per row.
+        batch: Number of clips per step.
+        rate: Peak learning rate.
+        word_loss: Weight of the loss on each word's attention, which not every row has; 0 disables it for all.
+        photos: Folder of labelled photos for further training clips; "" for drawn clips only.
     """
 
     clips: int = 2400
@@ -90,11 +90,11 @@ class Recipe:
     photos: str = ""
 
     def config(self, row: Row) -> ModelConfig:
-        """Returns a row's config with this input."""
+        """Return a row's config with this input."""
         return CONFIGS[row.model](VOCABULARY).replace(**row.changes, input_size=self.size)
 
     def settings(self, seed: int) -> TrainSettings:
-        """Returns how to train."""
+        """Return the training settings."""
         return TrainSettings(
             steps=self.steps, batch=self.batch, frames=self.frames, frame_stride=self.stride, learning_rate=self.rate,
             neighbour_gradients=False, warmup=min(50, self.steps // 5), average_decay=0.98, precision="bfloat16",
@@ -102,20 +102,20 @@ class Recipe:
         )  # fmt: skip
 
     def world(self, shares: dict[str, float], folder: Path) -> WorldSource:
-        """Returns the source of clips, which keeps its scenes in the folder."""
+        """Return the source of clips, which keeps its scenes in the folder."""
         return WorldSource(
             frames=self.frames, frame_stride=self.stride, size=self.size, shares=shares, cache=folder / "scenes",
             cache_scenes=SCENES, photos=Path(self.photos) if self.photos else None,
         )  # fmt: skip
 
     def record(self) -> dict[str, Any]:
-        """Returns all that a folder is claimed for: what clips are drawn by and which weights all start from, too."""
+        """Return what identifies a folder of results, including the code that draws clips and the initial weights."""
         weights = (locate_checkpoint(START)[0] / WEIGHTS_FILE).read_bytes()
         return asdict(self) | {"drawn_by": DRAWN_BY, "start": hashlib.sha256(weights).hexdigest()}
 
 
 def claim(folder: Path, recipe: Recipe) -> None:
-    """Makes the folder that of a recipe, or ends the program where it is that of another."""
+    """Mark the folder as that of a recipe, or exit if it belongs to another recipe."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / RECIPE
     if not path.exists():
@@ -123,39 +123,39 @@ def claim(folder: Path, recipe: Recipe) -> None:
     kept, asked = read(path), recipe.record()
     if kept != asked:
         other = ", ".join(name for name in sorted(kept | asked) if kept.get(name) != asked.get(name))
-        raise SystemExit(f"{path} holds other settings than were given ({other}); give another --cache")
+        raise SystemExit(f"{path} holds settings that differ from the given ones ({other}); give another --cache")
 
 
 def write_whole(path: Path, content: object) -> None:
-    """Writes a file, whole or not at all: text as it is, all else as JSON."""
+    """Write a file completely or not at all: text as it is, everything else as JSON."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     partial.write_text(content if isinstance(content, str) else json.dumps(content, indent=1) + "\n", encoding="utf-8")
     os.replace(partial, path)
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Returns what a JSON file holds; nothing of a file that is not there."""
+    """Return the content of a JSON file; an empty dictionary if there is no such file."""
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 @dataclass(frozen=True)
 class Pool:
-    """Clips to draw training samples from, by their proportions."""
+    """A pool of clips to draw training samples from, grouped by size."""
 
     groups: list[list[Sample]]
 
     @classmethod
     def of(cls, samples: Sequence[Sample]) -> "Pool":
-        """Groups samples by their size."""
+        """Group samples by their size."""
         ordered = sorted(samples, key=lambda sample: sample.frames.shape)  # a stable sort
         return cls([list(group) for _, group in itertools.groupby(ordered, key=lambda sample: sample.frames.shape)])
 
     def stills(self) -> "Pool":
-        """Returns the same pool of target frames alone."""
+        """Return the same pool reduced to target frames."""
         return Pool([[still(sample) for sample in group] for group in self.groups])
 
     def draw(self, rng: np.random.Generator, proportions: float | None = None) -> Sample:
-        """Returns a sample; `proportions` chooses the group, each as likely as it is large."""
+        """Return a sample; `proportions` selects its group, with a probability proportional to the group's size."""
         edges = np.cumsum([len(group) for group in self.groups])
         place = (rng.random() if proportions is None else proportions) * edges[-1]
         group = self.groups[int(np.searchsorted(edges, place, side="right"))]
@@ -163,14 +163,14 @@ class Pool:
 
 
 def still(sample: Sample) -> Sample:
-    """Returns a sample's target frame alone: all that some networks look at."""
+    """Return a sample's target frame alone, for networks that look at single frames."""
     target = slice(len(sample.frames) // 2, len(sample.frames) // 2 + 1)
     return replace(sample, frames=sample.frames[target], frame_mask=sample.frame_mask[target])
 
 
 @functools.cache
 def training_clips(recipe: Recipe, folder: Path) -> Pool:
-    """Returns the clips to learn from; their scenes are drawn, or read where they were drawn before."""
+    """Return the training clips; their scenes are drawn, or read if they have been drawn before."""
     print(f"drawing {recipe.clips} clips", flush=True)
     world = recipe.world(SHARES if recipe.photos else DRAWN_SHARES, folder)
     numbers = range(recipe.clips)
@@ -179,13 +179,13 @@ def training_clips(recipe: Recipe, folder: Path) -> Pool:
 
 @functools.cache
 def held_back_clips(recipe: Recipe, folder: Path) -> dict[str, list[Sample]]:
-    """Returns the clips to score on, by their kind."""
+    """Return the clips for scoring, by kind."""
     return {kind: kept_back(recipe.world({kind: 1.0}, folder), DATA_SEED, recipe.held_back) for kind in KINDS}
 
 
 @functools.cache
 def starting_words() -> tuple[dict[str, int], Tensor]:
-    """Returns the ids of the words that all start from, and their vectors by id."""
+    """Return the ids of the words that all networks start from, and their vectors by id."""
     model = load_model(START, device="cpu")
     assert isinstance(model.network.embedding, WordEmbedding)
     return Vocabulary(model.config.vocabulary).ids, model.network.embedding.table.weight.detach()
@@ -193,7 +193,7 @@ def starting_words() -> tuple[dict[str, int], Tensor]:
 
 @torch.no_grad()
 def take_over(network: ReferringNetwork, config: ModelConfig) -> None:
-    """Puts trained weights into the trunk, and into tables of the config's words where they are as wide."""
+    """Copy trained weights into the trunk, and into word tables of the config if they have the same width."""
     load_backbone(network.backbone, START)
     known, vectors = starting_words()
     rows = FIRST_WORD_ID + len(config.vocabulary)
@@ -206,7 +206,7 @@ def take_over(network: ReferringNetwork, config: ModelConfig) -> None:
 
 
 def learn(recipe: Recipe, row: Row, seed: int, pool: Pool) -> tuple[ReferringNetwork, list[str]]:
-    """Trains a row's network; returns it with its averaged parameters, ready to segment, and the parts of its loss."""
+    """Train a row's network; return it with its averaged parameters, ready to segment, and the parts of its loss."""
     torch.manual_seed(seed)
     config, settings = recipe.config(row), recipe.settings(seed)
     network = build_network(config)
@@ -233,18 +233,18 @@ def learn(recipe: Recipe, row: Row, seed: int, pool: Pool) -> tuple[ReferringNet
 
 
 def score(network: ReferringNetwork, config: ModelConfig, samples: Sequence[Sample]) -> dict[str, Any]:
-    """Returns pixels of both masks and of either, of the expressions that mean something, and who is chosen.
+    """Return pixel counts of the expressions with a referent, and whether the right actor is selected.
 
-    The chosen actor is the one whose region the mask overlaps best; nobody, if it overlaps none.
+    The selected actor is the one whose region the mask overlaps best; there is none if the mask overlaps no region.
 
     Args:
-        network: Ready to segment.
-        config: Of the network.
-        samples: With their actors as regions.
+        network: Network ready to segment.
+        config: Config of the network.
+        samples: Samples with their actors as regions.
 
     Returns:
-        Lists over scenes of lists over expressions, "intersection" and "union", and "right", 1 or 0, of scenes with
-        several actors; "chance" is what a random choice among the actors of the scene is right in.
+        Lists over scenes of lists over expressions: "intersection" and "union" in pixels; "right", 1 or 0, for scenes
+        with several actors; and "chance", the probability that a random choice among the scene's actors is right.
     """
     found: dict[str, Any] = {"intersection": [], "union": [], "right": []}
     chances: list[float] = []
@@ -265,14 +265,14 @@ def score(network: ReferringNetwork, config: ModelConfig, samples: Sequence[Samp
 
 
 def is_right(mask: np.ndarray[Any, Any], truth: np.ndarray[Any, Any], regions: np.ndarray[Any, Any]) -> bool:
-    """Returns whether a mask bool [H, W] overlaps best the region, of bool [R, H, W], that the truth overlaps best."""
+    """Return whether a mask and the ground truth, bool [H, W], overlap best the same region of bool [R, H, W]."""
     overlaps = [iou(mask, region) for region in regions]
     meant = int(np.argmax([iou(truth, region) for region in regions]))
     return overlaps[meant] > 0 and int(np.argmax(overlaps)) == meant
 
 
 def finish(row: Row, seed: int, recipe: Recipe, folder: Path) -> None:
-    """Measures, trains and scores a row with a seed, as far as that was not done before."""
+    """Measure, train and score a row with a seed, unless that has been done before."""
     if not (folder / COST.format(row.name)).exists():
         write_whole(folder / COST.format(row.name), cost(row))
     path = folder / RESULT.format(row.name, seed)
@@ -289,10 +289,10 @@ def finish(row: Row, seed: int, recipe: Recipe, folder: Path) -> None:
 
 
 def results_in(folder: Path) -> Results:
-    """Returns the results of the rows and seeds that are done."""
+    """Return the results of the finished rows and seeds."""
     results: Results = {}
     for row in ROWS:
-        # One row's name may begin with another's: "cmsa-cfsa".
+        # The name of one row may be a prefix of another's, such as "cmsa-cfsa".
         paths = folder.glob(RESULT.format(row.name, "*"))
         numbers = {path.stem.removeprefix(f"result-{row.name}-"): path for path in paths}
         seeds = {int(number): path for number, path in numbers.items() if number.isdecimal()}
@@ -302,7 +302,7 @@ def results_in(folder: Path) -> Results:
 
 
 def write_tables(folder: Path) -> dict[str, Any]:
-    """Writes the tables of what is done so far and returns their figures."""
+    """Write the tables of the finished rows and return their figures."""
     recipe, full, results = read(folder / RECIPE), read(folder / "full.json"), results_in(folder)
     costs = {row.name: read(folder / COST.format(row.name)) for row in ROWS if row.name in results}
     told = ", ".join(f"{name} {recipe[name] or 'no'}" for name in recipe if name not in ("drawn_by", "start"))
@@ -313,30 +313,37 @@ def write_tables(folder: Path) -> dict[str, Any]:
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Reads the command line."""
+    """Read the command line."""
     default = Recipe()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cache", type=Path, default=Path("runs/systems"), help="scratch folder, for one recipe")
     parser.add_argument("--photos", default="no", help="folder of labelled photos to learn from too; no: drawn alone")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="of training: one run of each row for each")
+    parser.add_argument(
+        "--seeds", type=int, nargs="+", default=[0], help="training seeds; each row is run once per seed"
+    )
     parser.add_argument("--only", nargs="+", choices=[row.name for row in ROWS], help="rows to do; by default all")
-    parser.add_argument("--steps", type=int, default=default.steps, help="of each row")
-    parser.add_argument("--clips", type=int, default=default.clips, help="to learn from")
+    parser.add_argument("--steps", type=int, default=default.steps, help="training steps of each row")
+    parser.add_argument("--clips", type=int, default=default.clips, help="number of training clips")
     parser.add_argument("--held-back", type=int, default=default.held_back, help="clips of each kind to score on")
-    parser.add_argument("--frames", type=int, default=default.frames, help="of a clip")
+    parser.add_argument("--frames", type=int, default=default.frames, help="number of frames per clip")
     parser.add_argument("--stride", type=int, default=default.stride, help="video frames between those of a clip")
     parser.add_argument("--size", type=int, default=default.size, help="side of the input's area, pixels")
     parser.add_argument("--batch", type=int, default=default.batch)
     parser.add_argument("--rate", type=float, default=default.rate, help="highest learning rate")
-    parser.add_argument("--word-loss", type=float, default=default.word_loss, help="weight; 0 makes losses alike")
+    parser.add_argument(
+        "--word-loss",
+        type=float,
+        default=default.word_loss,
+        help="weight of the loss on words; 0 gives all rows the same loss",
+    )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--table-only", action="store_true", help="of what is done so far")
+    parser.add_argument("--table-only", action="store_true", help="only write the tables of the finished rows")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table's figures here too")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Trains what is missing and writes the tables."""
+    """Train what is missing and write the tables."""
     given = vars(parse(arguments))
     folder, seeds, only = given.pop("cache"), given.pop("seeds"), given.pop("only")
     table_only, copy = given.pop("table_only"), given.pop("json")
@@ -357,7 +364,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(recipe: Recipe, folder: Path, seeds: Sequence[int], names: Sequence[str]) -> None:
-    """Does the rows with these names, all of them with one seed before the next."""
+    """Finish the rows with these names, all of them with one seed before the next."""
     claim(folder, recipe)
     write_whole(folder / "full.json", {name: full_cost(name) for name in FULL})
     for seed, row in itertools.product(seeds, ROWS):

@@ -1,4 +1,4 @@
-"""What the networks of `systems.py` cost: parameters, GFLOP a frame, and frames a second beside the base."""
+"""The cost of the networks of `systems.py`: parameters, GFLOP per frame, and frames per second relative to the base."""
 
 import itertools
 import math
@@ -17,6 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.systems_table import BASE, Result, Row
 from refvid.errors import RefvidError
+from refvid.inference.memory import keep_freed_memory
 from refvid.model.config import ModelConfig
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.bert import FIRST_PIECE, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE
@@ -25,36 +26,36 @@ from refvid.model.registry import CONFIGS, build_network
 from refvid.weights import load_model, save_checkpoint
 from refvid.world.source import VOCABULARY
 
-FRAME = (720, 1280)  # whose input costs are counted for: 256 x 144 of the tiny networks
+FRAME = (720, 1280)  # frame size for which costs are counted; tiny networks scale it to 256 x 144
 EXPRESSION_WORDS = 5
 ROUNDS, ROUND_FRAMES = 9, 12
 READ_BY_BERT = ("refvos-deeplab101",)
-# As many as bert-base-uncased has; which ones they are costs nothing.
+# As many as bert-base-uncased has; the choice of word pieces does not affect the cost.
 WORD_PIECES = (PAD_PIECE, UNKNOWN_PIECE, FIRST_PIECE, LAST_PIECE, *(str(number) for number in range(30_522 - 4)))
 
 
 class Running:
-    """A network in the middle of a video, one expression of five words asked of each frame."""
+    """A network in the middle of a video, given one expression of five words per frame."""
 
     def __init__(self, network: ReferringNetwork, config: ModelConfig) -> None:
         self.network = network.eval()
         height, width = config.canvas(*FRAME)
         image = functional.interpolate(torch.rand(1, 3, height // 8, width // 8), (height, width), mode="bilinear")
         self.word_ids = FIRST_WORD_ID + torch.arange(EXPRESSION_WORDS)[None, None]
-        self._images = itertools.cycle([image.roll(2 * shift, -1) for shift in range(4)])  # something that moves
+        self._images = itertools.cycle([image.roll(2 * shift, -1) for shift in range(4)])  # a moving picture
         self._stream = self.network.stream()
-        for _ in range(2 * self.network.frame_radius + 2):  # until its window is full
+        for _ in range(2 * self.network.frame_radius + 2):  # until the window is full
             self.advance()
 
     @torch.no_grad()
     def advance(self) -> None:
-        """Takes the next frame and segments the one that is due."""
+        """Take the next frame and segment the frame that is due."""
         levels = self._stream.push(self.network.encode(next(self._images)))
         if levels is not None:
             self.network.segment(levels, self.word_ids)
 
     def seconds(self, frames: int) -> float:
-        """Returns the time that a frame takes, the mean of so many."""
+        """Return the mean time per frame over the given number of frames."""
         began = time.perf_counter()
         for _ in range(frames):
             self.advance()
@@ -62,12 +63,12 @@ class Running:
 
 
 def linear_flops(rows: Sequence[int], columns: Sequence[int], *_: Any, **__: Any) -> int:
-    """Returns the FLOP of a product of rows [..., K] and columns [N, K] by oneDNN, which PyTorch does not count."""
+    """Return the FLOP of oneDNN's product of rows [..., K] and columns [N, K], which PyTorch does not count."""
     return 2 * math.prod(rows) * columns[0]
 
 
 def count(config: ModelConfig) -> Result:
-    """Returns parameters and GFLOP a frame, a multiplication and an addition being two."""
+    """Return the parameters and the GFLOP per frame, counting a multiplication and an addition as two."""
     running = Running(build_network(config), config)
     mapping = {torch.ops.mkldnn._linear_pointwise: linear_flops}
     with FlopCounterMode(display=False, custom_mapping=mapping) as counter:
@@ -77,14 +78,15 @@ def count(config: ModelConfig) -> Result:
 
 
 def loaded(config: ModelConfig) -> Running:
-    """Returns a running network as a user has it, from a checkpoint; its weights are random."""
+    """Return a running network loaded from a checkpoint as users load it; its weights are random."""
+    keep_freed_memory()  # as a segmenter does
     with TemporaryDirectory() as folder:
         save_checkpoint(build_network(config), config, Path(folder))
         return Running(load_model(folder, device="cpu").folded, config)
 
 
 def cost(row: Row, rounds: int = ROUNDS, frames: int = ROUND_FRAMES) -> Result:
-    """Returns what a row costs at its own input size, and frames a second in turns with the base, medians of rounds."""
+    """Return the cost of a row at its own input size, and its frames per second, measured alternately with the base."""
     torch.manual_seed(0)
     config, base = (CONFIGS[one.model](VOCABULARY).replace(**one.changes) for one in (row, BASE))
     own, beside = loaded(config), loaded(base)
@@ -94,14 +96,14 @@ def cost(row: Row, rounds: int = ROUNDS, frames: int = ROUND_FRAMES) -> Result:
 
 
 class Valueless(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of PyTorch
-    """Tensors that have sizes and no values answer every question about one by no: 0, or False."""
+    """A mode in which tensors without values answer every question about a value with 0 or False."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         return 0 if func is torch.ops.aten._local_scalar_dense.default else func(*args, **(kwargs or {}))
 
 
 def count_unseen(config: ModelConfig) -> Result:
-    """Returns what `count` does without computing; a network that must know values is computed nevertheless."""
+    """Return the result of `count` without computing; a network that depends on values is computed after all."""
     try:
         with FakeTensorMode(), Valueless():  # type: ignore[no-untyped-call]
             return count(config)
@@ -110,7 +112,7 @@ def count_unseen(config: ModelConfig) -> Result:
 
 
 def full_cost(name: str) -> Result:
-    """Returns what a configuration of full size costs; a note where it cannot be built."""
+    """Return the cost of a full-size configuration, or a note if it cannot be built."""
     config = CONFIGS[name](WORD_PIECES if name in READ_BY_BERT else VOCABULARY)
     height, width = config.canvas(*FRAME)
     try:

@@ -1,4 +1,4 @@
-"""The table of `systems.py`: every system and alternative, what it scores and costs, and what the papers say of it."""
+"""The table of `systems.py`: the scores and costs of every system and alternative, beside the figures in the papers."""
 
 import itertools
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from refvid.evaluation.paper_rows import PAPER_ROWS
 from refvid.metrics.regions import THRESHOLDS
 
-KINDS = ("mixed", "motion")  # of the scenes that are scored
+KINDS = ("mixed", "motion")  # kinds of scenes that are scored
 RESAMPLES = 2000
 PRECISIONS = tuple(f"p@{threshold}" for threshold in THRESHOLDS)
 IN_WORDS = {"mean_iou": "mean IoU", "overall_iou": "overall IoU", "p@0.5": "P@0.5", "right_actor": "right actor"}
@@ -23,11 +23,11 @@ Results = dict[str, dict[int, Result]]  # by row and seed
 
 @dataclass(frozen=True)
 class Row:
-    """A network of the table.
+    """A network in the table.
 
     Attributes:
-        model: Its name in `refvid.model.registry.CONFIGS`.
-        changes: Of that config.
+        model: Name of its config in `refvid.model.registry.CONFIGS`.
+        changes: Changes to that config.
     """
 
     name: str
@@ -69,7 +69,7 @@ DATA_SETS = {"a2d": "A2D Sentences", "jhmdb": "J-HMDB Sentences"}
 
 
 def published(name: str, split: str, system: str) -> dict[str, float]:
-    """Returns what was published of a system on a data set, fractions by measure."""
+    """Return the published scores of a system on a data set, as fractions by measure."""
     (row,) = (row for row in PAPER_ROWS if (row.name, row.split, row.system) == (name, split, system))
     return row.scores
 
@@ -80,13 +80,13 @@ def _systems(name: str, measure: str) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the papers say of some of the rows.
+    """The figures that papers report for some of the rows.
 
     Attributes:
-        title: What is compared.
-        measure: Of both.
-        paper: The papers' figures, per cent, by row.
-        note: Where they say so, and of what.
+        title: Subject of the comparison.
+        measure: Measure of both the papers' figures and ours.
+        paper: Papers' figures in per cent, by row.
+        note: Source and conditions of the papers' figures.
     """
 
     title: str
@@ -141,12 +141,12 @@ COMPARISONS = (
 
 
 def shares(result: Result, kind: str, measure: str) -> tuple[Floats, Floats]:
-    """Returns a measure as two numbers of each scene: their sums over scenes, one by the other, are its value.
+    """Return two numbers per scene, such that the ratio of their sums over scenes is the value of a measure.
 
     Args:
-        result: `scores` hold, of each kind and scene, lists over expressions: "intersection" and "union" in pixels, and
-            "right", 1 or 0, of those that choose between actors.
-        kind: Of the scenes.
+        result: Result whose `scores` hold lists over expressions for each kind and scene: "intersection" and "union" in
+            pixels, and "right", 1 or 0, for expressions that choose between actors.
+        kind: Kind of the scenes.
         measure: "mean_iou", "overall_iou", "p@K" or "right_actor".
     """
     counts = result["scores"][kind]
@@ -165,19 +165,19 @@ def _sums(scenes: Sequence[Any]) -> Floats:
 
 
 def value_of(result: Result, kind: str, measure: str) -> float:
-    """Returns a measure of all scenes of a kind, per cent."""
+    """Return a measure over all scenes of a kind, in per cent."""
     over, under = shares(result, kind, measure)
     return float(100 * over.sum() / under.sum())
 
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much a row is above another, percentage points.
+    """The difference of a row from another, in percentage points.
 
     Attributes:
-        by_seed: Of each seed that both have.
-        low: Of the 95 % interval of their mean, by drawing scenes again; the chance of training is not in it.
-        high: Likewise.
+        by_seed: Difference for each seed that both rows have.
+        low: Lower end of the mean's 95 % interval by resampling scenes; it does not cover the randomness of training.
+        high: Upper end of that interval.
     """
 
     by_seed: tuple[float, ...]
@@ -186,12 +186,12 @@ class Difference:
 
     @property
     def mean(self) -> float:
-        """Over seeds."""
+        """Mean over the seeds."""
         return float(np.mean(self.by_seed))
 
     @property
     def settled(self) -> bool:
-        """Whether it is more than chance among the scenes, and of one sign with every seed."""
+        """Return whether it exceeds the chance of drawing scenes and has the same sign for every seed."""
         return (self.low > 0 and min(self.by_seed) > 0) or (self.high < 0 and max(self.by_seed) < 0)
 
     def __str__(self) -> str:
@@ -201,19 +201,21 @@ class Difference:
 def difference(
     row: dict[int, Result], other: dict[int, Result], measure: str = "mean_iou", kind: str = "mixed"
 ) -> Difference:
-    """Returns by how much a row is above another with the same seeds and on the same scenes.
+    """Return the difference of a row from another with the same seeds and on the same scenes.
 
     Raises:
-        ValueError: They have no seed in common.
+        ValueError: The rows have no seed in common.
     """
     seeds = sorted(row.keys() & other.keys())
     if not seeds:
-        raise ValueError("rows without a seed in common cannot be compared")
+        raise ValueError(
+            "the rows have no seed in common, so they cannot be compared; train both with the same --seeds"
+        )
     parts = [(*shares(row[seed], kind, measure), *shares(other[seed], kind, measure)) for seed in seeds]
     found = [100 * (a.sum() / b.sum() - c.sum() / d.sum()) for a, b, c, d in parts]
     scenes = len(parts[0][0])
     drawn = np.random.default_rng(0).integers(scenes, size=(RESAMPLES, scenes))
-    # Too few scenes may give a draw without a single choice between actors; it says nothing.
+    # With few scenes, a draw may contain no choice between actors at all; it is ignored.
     with np.errstate(invalid="ignore"):
         again = [a[drawn].sum(1) / b[drawn].sum(1) - c[drawn].sum(1) / d[drawn].sum(1) for a, b, c, d in parts]
     low, high = np.nanquantile(100 * np.mean(again, 0), (0.025, 0.975))
@@ -221,7 +223,7 @@ def difference(
 
 
 def main_table(results: Results, costs: dict[str, Result]) -> str:
-    """Returns the scores and costs of every row as a Markdown table."""
+    """Return the scores and costs of every row as a Markdown table."""
     heads = ["network", "mean IoU", "against base", "overall IoU", *(name.upper() for name in PRECISIONS)]
     heads += ["right actor", "against base", "motion: mean IoU", "against base", "motion: right actor"]
     heads += ["parameters", "GFLOP a frame", "frames a second", "of base's", "training s", "seeds"]
@@ -245,7 +247,7 @@ def _mean(seeds: dict[int, Result], measure: str) -> float:
 
 
 def _cell(seeds: dict[int, Result], measure: str, kind: str = "mixed") -> str:
-    """Returns the mean over seeds and, where there are several, the standard deviation."""
+    """Return the mean over seeds and, for several seeds, the standard deviation."""
     values = [value_of(result, kind, measure) for result in seeds.values()]
     return f"{np.mean(values):.1f}" + (f" ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else "")
 
@@ -264,7 +266,7 @@ def _cost_cells(cost: Result | None) -> list[str]:
 
 
 def paper_table(results: Results) -> str:
-    """Returns the systems' published figures, and ours on the world beside them, per cent; nothing of none."""
+    """Return a table of the systems' published figures and ours on the world, in per cent; "" without results."""
     measures = (*PRECISIONS, "overall_iou", "mean_iou")
     lines = []
     for name, system in PUBLISHED.items():
@@ -281,7 +283,7 @@ def paper_table(results: Results) -> str:
 
 
 def comparison(group: Comparison, results: Results) -> str:
-    """Returns the papers' figures beside ours, and how the orders differ; nothing while fewer than two are known."""
+    """Return the papers' figures beside ours, and how the orders differ; "" if fewer than two rows are finished."""
     names = [name for name in group.paper if name in results]
     if len(names) < 2:
         return ""
@@ -296,12 +298,12 @@ def comparison(group: Comparison, results: Results) -> str:
 
 
 def verdict(group: Comparison, names: Sequence[str], results: Results) -> Iterator[str]:
-    """Yields whether the order from best to worst is the papers', and how far each pair can be trusted.
+    """Yield whether the order from best to worst is that of the papers, and how reliable each pair is.
 
     Args:
-        group: What is compared.
-        names: Of rows that have results, in the papers' order.
-        results: Theirs.
+        group: Comparison to judge.
+        names: Rows that have results, in the papers' order.
+        results: Results of all rows.
     """
     ours = {
         name: np.mean([value_of(result, "mixed", group.measure) for result in results[name].values()]) for name in names
@@ -326,7 +328,7 @@ def verdict(group: Comparison, names: Sequence[str], results: Results) -> Iterat
 
 
 def chance(results: Results) -> str:
-    """Returns a sentence on what guessing would score as the right actor; nothing of no results."""
+    """Return a sentence on the rate at which guessing selects the right actor; "" without results."""
     for seeds in results.values():
         for result in seeds.values():
             parts = [f"{100 * result['scores'][kind]['chance']:.1f} ({kind})" for kind in KINDS]
@@ -335,7 +337,7 @@ def chance(results: Results) -> str:
 
 
 def loss_note(results: Results) -> str:
-    """Returns a sentence on the rows that were trained without some part of the loss; nothing if there are none."""
+    """Return a sentence on the rows trained without some part of the loss; "" if there are none."""
     parts = {name: set(result["parts"]) for name, seeds in results.items() for result in seeds.values()}
     everything = set().union(*parts.values())
     without = {
@@ -346,7 +348,7 @@ def loss_note(results: Results) -> str:
 
 
 def full_table(full: dict[str, Result]) -> str:
-    """Returns what the configurations of full size cost, as a Markdown table; nothing of none."""
+    """Return the costs of the full-size configurations as a Markdown table; "" without any."""
     if not full:
         return ""
     lines = ["| full size | input | parameters | GFLOP a frame |", "|---|---|---|---|"]
@@ -357,14 +359,14 @@ def full_table(full: dict[str, Result]) -> str:
 
 
 def report(results: Results, costs: dict[str, Result], full: dict[str, Result], recipe: str) -> str:
-    """Returns all tables as Markdown, under a sentence on how they were made."""
+    """Return all tables as Markdown, below a sentence on how they were made."""
     parts = [recipe, main_table(results, costs), chance(results), loss_note(results), paper_table(results)]
     parts += [*(comparison(group, results) for group in COMPARISONS), full_table(full)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def figures(results: Results) -> dict[str, Any]:
-    """Returns every measure of every row and seed, per cent, and the differences from the base."""
+    """Return every measure of every row and seed in per cent, and the differences from the base."""
     measures = ("mean_iou", "overall_iou", *PRECISIONS, "right_actor")
     record: dict[str, Any] = {}
     for name, seeds in results.items():

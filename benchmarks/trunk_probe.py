@@ -35,14 +35,14 @@ WIDTH, HEIGHT = 256, 144
 STAGES = ("stem", "Res2", "Res3", "Res4", "Res5")
 KINDS = ("person", "ball", "bird", "car", "cat", "dog")
 FITTING_STEPS = 400
-MIN_CELLS = 1.0  # of an actor that takes part
-MIN_PIXELS = 50  # of a mask that takes part
+MIN_CELLS = 1.0  # minimum area of an actor, in cells
+MIN_PIXELS = 50  # minimum area of a mask
 
 Floats = npt.NDArray[np.float64]
 
 
 def draw(seed: int, scenes: int) -> Iterator[Sample]:
-    """Yields stills of mixed scenes."""
+    """Yield still frames of mixed scenes."""
     for number in range(scenes):
         rng = np.random.default_rng((seed, number))
         yield sample_of(draw_scene(rng, frames=1, width=WIDTH, height=HEIGHT), rng, 1)
@@ -50,7 +50,7 @@ def draw(seed: int, scenes: int) -> Iterator[Sample]:
 
 @torch.no_grad()
 def stages(network: CmsaNetwork, images: Tensor) -> list[Tensor]:
-    """Returns the features of the stem and of Res2 to Res5 for pictures [B, 3, H, W]."""
+    """Return the features of the stem and of Res2 to Res5 for pictures [B, 3, H, W]."""
     backbone = network.backbone
     assert isinstance(backbone, LightBackbone), "only the light trunk is probed"
     stem = backbone.stem((images - network.pixel_mean) / network.pixel_std)
@@ -58,14 +58,14 @@ def stages(network: CmsaNetwork, images: Tensor) -> list[Tensor]:
 
 
 def kind_of(words: frozenset[str]) -> str:
-    """Returns which of `KINDS` an actor is."""
+    """Return the one of `KINDS` that an actor belongs to."""
     return next((kind for kind in KINDS[1:] if kind in words), KINDS[0])
 
 
 def collect(
     network: CmsaNetwork, config: CmsaConfig, samples: Iterator[Sample]
 ) -> tuple[list[Floats], Floats, list[str]]:
-    """Returns mean features [actors, channels] of each stage, colour words bool [actors, colours], and the kinds."""
+    """Return mean features [actors, channels] of each stage, colour words bool [actors, colours], and the kinds."""
     features: list[list[Floats]] = [[] for _ in STAGES]
     colours, kinds = [], []
     for sample in samples:
@@ -87,7 +87,7 @@ def collect(
 
 
 def probe(features: Floats, colours: Floats, kinds: list[str]) -> dict[str, float]:
-    """Returns for each kind the share of colour words that a linear map of the features names."""
+    """Return, for each kind, the fraction of colour words that a linear map of the features names."""
     scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
     inputs, wanted = torch.tensor(scaled, dtype=torch.float32), torch.tensor(colours, dtype=torch.float32)
     fitted = len(features) * 2 // 3
@@ -111,7 +111,7 @@ def probe(features: Floats, colours: Floats, kinds: list[str]) -> dict[str, floa
 
 
 def bound(samples: Iterator[Sample], config: CmsaConfig, stride: int) -> float:
-    """Returns the mean IoU of masks with what is left of them on a grid of this stride."""
+    """Return the mean IoU of masks with their own reconstruction from a grid of this stride."""
     height, width = config.canvas(HEIGHT, WIDTH)
     ious = []
     for sample in samples:
@@ -126,7 +126,7 @@ def bound(samples: Iterator[Sample], config: CmsaConfig, stride: int) -> float:
 
 
 def main() -> None:
-    """Prints both tables."""
+    """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
     parser.add_argument("--scenes", type=int, default=400)

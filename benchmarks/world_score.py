@@ -60,7 +60,7 @@ from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
 
 WITH, WITHOUT = "model", "without_cfsa"
 
-# Of each test: its name, and the least mean IoU, P@0.5 and gain by CFSA; 0 where nothing is demanded.
+# For each test: its name, and the goals for mean IoU, P@0.5 and gain by CFSA; 0 for no goal.
 _GOALS = {
     "world": ("procedural world, mixed expressions", 0.70, 0.80, 0.0),
     "motion": ("look-alikes told apart by motion", 0.60, 0.0, 0.15),
@@ -74,7 +74,7 @@ _SHARED = (
 
 
 def predictor(model: LoadedModel, refiner: Refiner | None = None) -> Predictor:
-    """Return what segments the middle frame of a clip as `Segmenter.stream` does, and no other frame of it."""
+    """Return a function that segments the middle frame of a clip as `Segmenter.stream` does, and no other frame."""
     network, vocabulary, config = model.network, build_vocabulary(model.config), model.config
 
     @torch.inference_mode()
@@ -133,9 +133,9 @@ def measure(
     """Run one test.
 
     Args:
-        clips: Of the test.
-        predictors: By name; the sheet shows the first.
-        workers: Processes that draw clips ahead; 0 draws them in between.
+        clips: Clips of the test.
+        predictors: Predictors by name; the sheet shows the first.
+        workers: Number of processes that draw clips ahead; 0 draws them in this process.
         sheet: Folder for the contact sheet.
     """
     pages: list[Page] = []
@@ -147,7 +147,7 @@ def measure(
         return masks
 
     with warnings.catch_warnings():
-        # More workers than processors are the user's decision.
+        # Whether to use more workers than processors is the user's decision.
         warnings.filterwarnings("ignore", "This DataLoader will create")
         loader: DataLoader[Clip] = DataLoader(
             clips,
@@ -169,7 +169,7 @@ def _as_it_is(clip: Any) -> Any:
 
 
 def report(scores: dict[str, dict[str, list[ClipScore]]]) -> dict[str, Any]:
-    """Return every figure of the tests that were run: `scores` by test and by name of the predictor."""
+    """Return all figures of the tests; `scores` are by test and by name of the predictor."""
     figures: dict[str, Any] = {test: summarise(by_name[WITH]) for test, by_name in scores.items()}
     if WITHOUT in scores.get("motion", {}):
         both = scores["motion"]
@@ -223,7 +223,7 @@ def _range(interval: list[float] | None) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the tests, print the table, write what was asked for."""
+    """Run the tests, print the table and write the requested files."""
     options = _parser().parse_args(arguments)
     try:
         run(options)
@@ -233,14 +233,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the tests that the options ask for.
+    """Run the tests selected by the options.
 
     Raises:
         RefvidError: The model or the photos cannot be used, or a number is too small.
     """
     for name, least in (("clips", 1), ("frames", 1), ("seed", 0), ("workers", 0)):
         if getattr(options, name) < least:
-            raise UsageError(f"--{name} is {getattr(options, name)}; it must be at least {least}")
+            raise UsageError(f"--{name} is {getattr(options, name)}; give at least {least}")
     tests = [test for test in TESTS if test in (options.only or TESTS) and (options.photos or test not in PHOTO_TESTS)]
     if not tests:
         raise UsageError(f"the tests {', '.join(PHOTO_TESTS)} need --photos, a folder of labelled photos")

@@ -1,21 +1,22 @@
-"""Write an example clip: the only place of the examples that encodes video."""
+"""Encode an example clip, with or without sound."""
 
 from fractions import Fraction
 from pathlib import Path
 
-import av  # noqa: TID251 - the package writes no sound of its own making; this clip has some
+import av  # noqa: TID251 - refvid only copies sound, so this clip encodes its own
 import numpy as np
 import numpy.typing as npt
 
-_RATE = 44100
-# Notes of a quiet melody, in hertz, half a second each.
+_RATE = 44100  # samples per second
+# Notes of a soft melody, in hertz, half a second each.
 _MELODY = (523.25, 659.26, 783.99, 659.26, 587.33, 698.46, 783.99, 523.25)
-# x264's macroblock tree, in assembly, gives other bytes at every run; without it the same frames give the same.
+# The assembly code of x264's macroblock tree gives different bytes in every run; without it, equal frames give equal
+# files.
 _X264 = {"crf": "20", "preset": "slow", "mbtree": "0"}
 
 
 def birdsong(seconds: float) -> npt.NDArray[np.float32]:
-    """Return a soft melody with chirps over it, float32 in -1..1, shape (1, samples), at 44.1 kHz."""
+    """Return a soft melody with chirps over it, float32 [1, samples] in -1..1, at 44.1 kHz."""
     time = np.arange(round(seconds * _RATE)) / _RATE
     sound = np.zeros_like(time)
     for number, pitch in enumerate(_MELODY):
@@ -30,13 +31,13 @@ def birdsong(seconds: float) -> npt.NDArray[np.float32]:
 
 
 def write_clip(path: Path, frames: npt.NDArray[np.uint8], frames_per_second: float, *, sound: bool) -> None:
-    """Write frames as H.264 into an MP4 with BT.709 colour tags, with the birdsong as AAC where asked for.
+    """Write frames as an H.264 MP4 file with BT.709 colour tags and, if wanted, the birdsong as AAC.
 
     Args:
-        path: The file to write; an existing one is replaced.
-        frames: uint8 [T, H, W, 3], RGB, of even width and height.
-        frames_per_second: Of the clip.
-        sound: Whether there is any.
+        path: File to write; an existing one is replaced.
+        frames: Frames of even width and height, uint8 RGB [T, H, W, 3].
+        frames_per_second: Frame rate of the clip.
+        sound: Whether to add the birdsong.
     """
     height, width = frames.shape[1:3]
     with av.open(str(path), "w") as container:

@@ -1,4 +1,4 @@
-"""The three scripted scenes of the example clips, with the truth about every frame."""
+"""The three scripted scenes of the example clips, with exact masks for every frame."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,8 @@ from refvid.world.scenes.backdrop import Backdrop, draw_view
 from refvid.world.scenes.render import Track, render
 from refvid.world.scenes.sampler import FRAMES_PER_SECOND, describe
 
-_Said = dict[str, tuple[int | None, str]]  # expression -> number of the actor it means, and how it tells it apart
+# Expression -> index of its actor (None if there is none) and the property that distinguishes that actor.
+_Expressions = dict[str, tuple[int | None, str]]
 
 
 def draw_park() -> Scene:
@@ -31,7 +32,7 @@ def draw_park() -> Scene:
         _move(ball, "rolling", 1, (424, 357), 48, pace=1.15),
         _move(onlooker, "none", -1, (580, 262), 160),
     ]
-    said: _Said = {
+    expressions: _Expressions = {
         "man in yellow shirt": (0, "garment"),
         "woman in red dress": (1, "garment"),
         "the dog": (2, "kind"),
@@ -42,7 +43,7 @@ def draw_park() -> Scene:
         "the man walking to the right": (0, "direction"),
         "the black cat": (None, "kind"),
     }
-    return _film(draw_view(np.random.default_rng(2), 640, 360, "park"), tracks, said, 100)
+    return _film(draw_view(np.random.default_rng(2), 640, 360, "park"), tracks, expressions, 100)
 
 
 def draw_street() -> Scene:
@@ -60,7 +61,7 @@ def draw_street() -> Scene:
         _move(woman, "walking", 1, (215, 216), 150, pace=0.8, phase=0.5),
         _move(cat, "walking", -1, (540, 220), 52, pace=0.8),
     ]
-    said: _Said = {
+    expressions: _Expressions = {
         "the red car": (0, "colour"),
         "the blue car": (1, "colour"),
         "the car driving to the left": (1, "direction"),
@@ -70,7 +71,7 @@ def draw_street() -> Scene:
         "the white dog": (None, "kind"),
     }
     backdrop = draw_view(np.random.default_rng(2), 640, 360, "street")
-    return _film(backdrop, tracks, said, 75, pan=-0.6)
+    return _film(backdrop, tracks, expressions, 75, pan=-0.6)
 
 
 def draw_yard() -> Scene:
@@ -80,23 +81,23 @@ def draw_yard() -> Scene:
         _move(dog, "jumping", 1, (165, 254), 90, pace=0.78),
         _move(dog, "eating", -1, (378, 332), 106),
     ]
-    said: _Said = {
+    expressions: _Expressions = {
         "the dog that is jumping": (0, "action"),
         "the dog that is eating": (1, "action"),
         "the dog moving to the right": (0, "direction"),
         "the man": (None, "kind"),
     }
-    return _film(draw_view(np.random.default_rng(5), 480, 360, "yard"), tracks, said, 75)
+    return _film(draw_view(np.random.default_rng(5), 480, 360, "yard"), tracks, expressions, 75)
 
 
-# Name of the clip, without its suffix, and what draws it; the same frames at every call.
+# Name of the clip without its suffix -> function that draws it, with the same frames at every call.
 EXAMPLES: dict[str, Callable[[], Scene]] = {"park": draw_park, "street": draw_street, "yard": draw_yard}
 
 
 def _person(
     sex: str, garments: tuple[Garment, ...], build: float, skin: RGB = (232, 188, 152), hair: RGB = (32, 26, 24)
 ) -> Look:
-    first = garments[0]  # the top or dress, as `Look` wants it
+    first = garments[0]  # the top or dress, which gives a `Look` its colours
     return Look("adult", sex, garments, first.colour, first.paint, first.pattern, first.accent, skin, hair, build)
 
 
@@ -119,17 +120,17 @@ def _move(
     haste: float = 1.0,
     phase: float = 0.0,
 ) -> Track:
-    """Return the track of an actor that travels at one pace along a row.
+    """Return the track of an actor that moves horizontally at a constant speed.
 
     Args:
-        look: What it looks like.
-        action: Of its kind.
-        facing: -1 to the left, 1 to the right.
-        middle: Column and row of its feet in the middle frame.
-        stature: Pixels.
-        pace: How fast, against what is usual for the motion.
-        haste: How much faster its legs go than the way travelled asks for.
-        phase: In the middle frame, radians.
+        look: Appearance of the actor.
+        action: Name of the motion.
+        facing: -1 for left, 1 for right.
+        middle: Column and row of the feet in the middle frame, in pixels.
+        stature: Height in pixels.
+        pace: Speed as a factor of the usual speed of the motion.
+        haste: Frequency of the steps as a factor of that which fits the speed.
+        phase: Phase of the motion in the middle frame, in radians.
     """
     gait = GAITS[look.kind, action]
     cycles = gait.cadence * pace / FRAMES_PER_SECOND
@@ -138,13 +139,13 @@ def _move(
     return Track(look, action, facing, middle, velocity, stature, 0.0, phase, turn, middle[1], airborne=False)
 
 
-def _film(backdrop: Backdrop, tracks: list[Track], said: _Said, frames: int, pan: float = 0.0) -> Scene:
-    """Render the tracks, with a camera that stands still or pans by some pixels a frame."""
+def _film(backdrop: Backdrop, tracks: list[Track], expressions: _Expressions, frames: int, pan: float = 0.0) -> Scene:
+    """Render the tracks with a camera that stands still or pans by `pan` pixels per frame."""
     camera = np.zeros((frames, 2))
     camera[:, 0] = pan * (np.arange(frames) - frames // 2)
     rendered = render(backdrop.image, backdrop.margin, camera, tracks, ())
     references = tuple(
         Reference(expression, actor, frozenset({way} if actor is not None else ()))
-        for expression, (actor, way) in said.items()
+        for expression, (actor, way) in expressions.items()
     )
     return Scene(rendered.frames, rendered.instances, describe(tracks, rendered), references, FRAMES_PER_SECOND)

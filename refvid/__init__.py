@@ -1,4 +1,4 @@
-"""Refvid finds the object that a sentence names in a video and cuts it out.
+"""Find the object that a sentence describes in a video and cut it out.
 
     import refvid
     refvid.segment_video(Path("park.mp4"), ["man in yellow shirt"], Path("out.mp4"))
@@ -28,7 +28,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    """Loads a public name from its module (PEP 562) and keeps it."""
+    """Load a public name from its module (PEP 562) and keep it."""
     value: object
     if name == "__version__":
         value = _installed_version()
@@ -48,4 +48,4 @@ def _installed_version() -> str:
     try:
         return version("refvid")
     except PackageNotFoundError:
-        return "0+not.installed"  # a checkout on PYTHONPATH: there is no metadata to read
+        return "0+not.installed"  # a checkout on PYTHONPATH has no metadata to read

@@ -1,4 +1,4 @@
-"""The program `refvid`, also as `python -m refvid`."""
+"""The program `refvid`, which also runs as `python -m refvid`."""
 
 import signal
 import sys
@@ -9,15 +9,15 @@ from refvid.cli.app import main as run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command line.
+    """Run the command line.
 
     Args:
-        argv: The arguments after the program's name; None takes those of the process.
+        argv: Arguments after the program's name; None for those of the process.
 
     Returns:
         The exit code.
     """
-    # A plain kill, `timeout` or `docker stop` must take the temporary files along as Ctrl-C does.
+    # A plain kill, `timeout` or `docker stop` must clean up the temporary files, as Ctrl-C does.
     signal.signal(signal.SIGTERM, _leave)
     return run(sys.argv[1:] if argv is None else argv)
 

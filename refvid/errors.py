@@ -1,55 +1,55 @@
-"""Everything that can go wrong in front of a user, each with its exit code.
+"""The errors that users see, each with its exit code.
 
-A message is a sentence: what was given, what was expected, what to do. The command line prints it on one line
-and exits with `exit_code`; a caller of the Python interface catches `RefvidError`.
+A message is a sentence that says what was given, what was expected, and what to do. The command line prints it on one
+line and exits with `exit_code`; callers of the Python interface catch `RefvidError`.
 """
 
 
 class RefvidError(Exception):
-    """Base of all errors that a user can cause or mend."""
+    """Base class of all errors that a user can cause or fix."""
 
     exit_code = 1
 
 
 class VideoError(RefvidError):
-    """A video, image or folder of frames cannot be read or written."""
+    """Error for a video, image or folder of frames that cannot be read or written."""
 
 
 class WeightsError(RefvidError):
-    """A checkpoint is not what its config.json says it is."""
+    """Error for a checkpoint that is damaged or does not match its config.json."""
 
 
 class UsageError(RefvidError):
-    """The options contradict each other or name something that does not exist."""
+    """Error for options that contradict each other or name something that does not exist."""
 
     exit_code = 2
 
 
 class UnavailableError(RefvidError):
-    """A device, codec, package or set of weights is not to be had on this machine."""
+    """Error for a device, codec, package or set of weights that is not available on this machine."""
 
     exit_code = 3
 
 
 class OutOfMemoryError(RefvidError):
-    """The device's memory does not hold the work."""
+    """Error for work that does not fit into the memory of the device."""
 
     exit_code = 4
 
 
 class NothingFoundError(RefvidError):
-    """`--fail-if-empty` was given and no frame holds the object."""
+    """Error for `--fail-if-empty` when no frame contains the object."""
 
     exit_code = 5
 
 
 class OutputExistsError(RefvidError):
-    """The output is there already and `--overwrite` was not given."""
+    """Error for an output that already exists when `--overwrite` is not given."""
 
     exit_code = 6
 
 
 class BatchError(RefvidError):
-    """Some inputs of a batch failed."""
+    """Error for a batch in which some inputs failed."""
 
     exit_code = 7

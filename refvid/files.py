@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: written beside their final place and moved there at the end."""
+"""Atomic files and folders: they are written beside their final place and renamed at the end, or not made at all."""
 
 import errno
 import os
@@ -14,22 +14,27 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Staging:
-    """The temporary place of one output and its way to the final one.
+    """One output that is written to a temporary place and then moved to its final one.
 
     Attributes:
-        temporary: Where to write. A file, or an existing folder after `open`.
+        temporary: Temporary path to write to: a file, or a folder that exists after `open`.
     """
 
     def __init__(self, output: Path, *, folder: bool, overwrite: bool) -> None:
-        """Checks that the output may and can be written; touches nothing.
+        """Check that the output can and may be written, without writing anything yet.
+
+        Args:
+            output: Final path of the output.
+            folder: Whether the output is a folder rather than a file.
+            overwrite: Whether an existing output may be replaced.
 
         Raises:
-            OutputExistsError: It is there already, and `overwrite` is off or it is not refvid's to replace.
-            UsageError: Its folder is missing, or it is of the other kind (a folder for a file, or the reverse).
-            VideoError: Its folder does not let us write.
+            OutputExistsError: The output exists and `overwrite` is off, or it is a folder with other files than PNGs.
+            UsageError: The parent folder is missing, or a folder exists where a file is to be written or vice versa.
+            VideoError: The parent folder is not writable.
         """
         self._folder, self._overwrite = folder, overwrite
-        # A link is followed: what it points to is replaced, as every other program does.
+        # A symbolic link stays, and the file that it points to is replaced, as in other programs.
         self._final = Path(os.path.realpath(output)) if output.is_symlink() else output.absolute()
         self._check(output)
         self.temporary = _temporary_name(self._final)
@@ -37,15 +42,16 @@ class Staging:
     def _check(self, output: Path) -> None:
         parent = self._final.parent
         if not parent.is_dir():
-            raise UsageError(f"there is no folder {parent} to write {self._final.name} into; make it first")
+            raise UsageError(f"there is no folder {parent} to write {self._final.name} into; create it first")
         if not os.access(parent, os.W_OK | os.X_OK):
-            raise VideoError(f"cannot write {output}: the folder {parent} does not permit it")
+            raise VideoError(f"cannot write {output}: the folder {parent} is not writable")
         if not self._final.exists():
             return
         if self._folder != self._final.is_dir() or not (self._folder or self._final.is_file()):
-            raise UsageError(f"{output} is there already and is not a {'folder' if self._folder else 'file'}")
+            kind = "folder" if self._folder else "file"
+            raise UsageError(f"{output} already exists and is not a {kind}; give another output")
         if not self._overwrite and not self._is_empty_folder():
-            raise OutputExistsError(f"{output} is there already; give --overwrite to replace it")
+            raise OutputExistsError(f"{output} already exists; give --overwrite to replace it")
         if self._folder:
             self._check_replaceable(output)
 
@@ -53,26 +59,31 @@ class Staging:
         return self._folder and not any(self._final.iterdir())
 
     def _check_replaceable(self, output: Path) -> None:
-        """A wrong name must not cost anybody a folder of work: only PNGs are replaced."""
+        """Reject a folder that holds more than PNG files: a mistyped name must not cost anybody a folder of work."""
         for entry in self._final.iterdir():
             if entry.is_dir() or entry.suffix.lower() != ".png":
                 raise OutputExistsError(
-                    f"{output} holds more than PNG files ({entry.name}), so refvid does not replace it; "
+                    f"{output} contains more than PNG files ({entry.name}), so refvid does not replace it; "
                     "give another folder or empty this one"
                 )
 
     def open(self) -> None:
-        """Makes the temporary folder; a file is made by whoever writes it."""
+        """Create the temporary folder; a temporary file is created by its writer."""
         if self._folder:
             self.temporary.mkdir()
 
     def commit(self) -> None:
-        """Moves what was written to its final place."""
+        """Move the output to its final place.
+
+        Raises:
+            OutputExistsError: Another process has created the output in the meantime.
+        """
         if self._final.exists() and not self._overwrite and not self._is_empty_folder():
-            raise OutputExistsError(f"{self._final} has appeared meanwhile; give --overwrite to replace it")
+            raise OutputExistsError(f"{self._final} was created in the meantime; give --overwrite to replace it")
         if not self._folder or not self._final.exists():
             os.replace(self.temporary, self._final)
             return
+        # A folder cannot be replaced in one step, so the old one is kept until the new one is in place.
         aside = self.temporary.with_suffix(".old")
         os.replace(self._final, aside)
         try:
@@ -83,7 +94,7 @@ class Staging:
         shutil.rmtree(aside, ignore_errors=True)
 
     def discard(self) -> None:
-        """Removes what was written; never raises, for it runs while something else goes wrong."""
+        """Remove the temporary output; never raise, because this runs while another error is on its way."""
         with suppress(OSError):
             if self._folder:
                 shutil.rmtree(self.temporary, ignore_errors=True)
@@ -92,23 +103,23 @@ class Staging:
 
 
 def _temporary_name(path: Path) -> Path:
-    # The suffix stays last, for libraries that go by it; the token keeps two writers in one process apart.
+    # The suffix stays last for libraries that look at it; the token distinguishes two writers in one process.
     return path.with_name(f".{path.stem[:40]}.refvid-{os.getpid()}-{secrets.token_hex(3)}.part{path.suffix[:20]}")
 
 
 def is_temporary(path: Path) -> bool:
-    """Return whether a file's name is that of an unfinished one, which a process that was killed has left."""
+    """Return whether a path is named like an unfinished file, which a killed process leaves behind."""
     return path.name.startswith(".") and ".refvid-" in path.name and ".part" in path.name
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path: the file there replaces `path` when the block ends well, and is removed when it fails.
+    """Yield a temporary path, whose file replaces `path` if the block succeeds and is removed if it fails.
 
-    Processes that write the same file at the same time do not disturb each other: the last one stays.
+    Processes that write the same file at the same time do not disturb each other: the last one wins.
 
     Args:
-        path: In an existing folder; a file that is there already is replaced.
+        path: File in an existing folder; an existing file is replaced.
     """
     temporary = _temporary_name(path)
     try:
@@ -121,22 +132,23 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write text (as UTF-8) or bytes to a file in an existing folder, as `whole_file` does."""
+    """Write text (as UTF-8) or bytes atomically to a file in an existing folder, by `whole_file`."""
     with whole_file(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder: it replaces `path` when the block ends well, and is removed when it fails.
+    """Yield an empty temporary folder, which replaces `path` if the block succeeds and is removed if it fails.
 
-    What the folder holds is on the disk when this returns, so that a power cut leaves the old folder or the new one.
+    The folder's files are on the disk before it gets its final name, so that a power cut cannot leave a new folder
+    with incomplete files.
 
     Args:
-        path: In an existing folder; a folder that is there already is replaced.
+        path: Folder in an existing folder; an existing one is replaced.
     """
     temporary = path.with_name(f".{path.name}.part")
-    shutil.rmtree(temporary, ignore_errors=True)  # of a process that was killed
+    shutil.rmtree(temporary, ignore_errors=True)  # left behind by a killed process
     temporary.mkdir()
     try:
         yield temporary
@@ -152,7 +164,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
 
 
 def _flush(path: Path) -> None:
-    """Make sure that a file, or a folder's list of names, survives a power cut."""
+    """Flush a file, or the list of names in a folder, to the disk, so that it survives a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -162,14 +174,14 @@ def _flush(path: Path) -> None:
 
 @contextmanager
 def writing(output: Path, *, failures: tuple[type[Exception], ...] = (OSError,)) -> Iterator[None]:
-    """Turn what the system, or a library, raises while writing into a sentence.
+    """Turn the errors of the system, or of a library, while writing into messages for the user.
 
     Args:
-        output: Named in the sentence.
-        failures: What is turned into one; each has an `errno` and a `strerror`, as `OSError` has.
+        output: Output to name in the message.
+        failures: Exceptions to convert, which have an `errno` and a `strerror` as `OSError` does.
 
     Raises:
-        VideoError: The disk is full, or anything else went wrong.
+        VideoError: The disk is full, or writing failed for another reason.
     """
     try:
         yield

@@ -1,16 +1,16 @@
-"""How long work tells whoever started it about its progress, in numbers and in sentences."""
+"""Callbacks by which long work reports its progress and its messages."""
 
 from collections.abc import Callable
 
-# Called with how much is done and how much there is in all.
+# Called with the amount of work done and the total amount.
 OnProgress = Callable[[int, int], None]
-# Called with a sentence that the user should read.
+# Called with a message for the user.
 Tell = Callable[[str], None]
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """Do nothing with the progress."""
+    """Ignore the progress."""
 
 
 def tell_nobody(sentence: str) -> None:
-    """Do nothing with the sentence."""
+    """Ignore the message."""

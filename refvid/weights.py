@@ -1,6 +1,10 @@
-"""Checkpoints: folders, embedded names and Hub repositories, each a `config.json` and a `model.safetensors`."""
+"""Read and write checkpoints, which consist of a `config.json` and a `model.safetensors`.
+
+A checkpoint is found by the name of an embedded model, by its folder or file, or by the id of a Hub repository.
+"""
 
 import json
+import threading
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +23,11 @@ from refvid.model.registry import FORMER_NAMES, build_network, read_config
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 DEFAULT_MODEL = "refvid-tiny"
-# Inside a wheel the weights lie in the package, in a checkout beside it.
+# The weights lie inside the package in a wheel, and beside it in a checkout.
 _EMBEDDED = (Path(__file__).parent / "embedded_weights", Path(__file__).parent.parent / "weights")
+# `cached_property` has no lock of its own since Python 3.12. All models share this one, because a model that contains a
+# lock could be neither copied nor sent to another process.
+_folding = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -28,6 +35,10 @@ class LoadedModel:
     """A network on its device, ready to segment.
 
     Attributes:
+        name: Name of the model.
+        network: The network, in evaluation mode.
+        config: Config of the network.
+        device: Device of the network.
         revision: Commit of the Hub repository it came from; None for local weights.
     """
 
@@ -37,14 +48,22 @@ class LoadedModel:
     device: torch.device
     revision: str | None = None
 
-    @cached_property
+    @property
     def folded(self) -> ReferringNetwork:
-        """The network as it runs fastest; made once, so weights that change afterwards are not seen."""
+        """The network in its fastest form, computed once: later changes to the weights have no effect on it.
+
+        Several threads may ask for it at the same time, as the stages of a pipeline do.
+        """
+        with _folding:
+            return self._folded
+
+    @cached_property
+    def _folded(self) -> ReferringNetwork:
         return fold(self.network)
 
 
 def embedded_models() -> list[str]:
-    """Return the names of the models that come with the program."""
+    """Return the names of the models that come with refvid."""
     folders = (folder for root in _EMBEDDED if root.is_dir() for folder in root.iterdir())
     return sorted({folder.name for folder in folders if (folder / CONFIG_FILE).is_file()})
 
@@ -60,8 +79,8 @@ def load_model(
         revision: Branch, tag or commit of a Hub repository.
 
     Raises:
-        UnavailableError: The weights or the device are not to be had.
-        UsageError: The name is no name of a model, or a device of this name does not exist.
+        UnavailableError: The weights or the device are not available.
+        UsageError: The Hub id or the name of the device is invalid.
         WeightsError: The checkpoint is damaged or does not fit its config.
     """
     where = pick_device(device)
@@ -71,13 +90,13 @@ def load_model(
 
 
 def save_checkpoint(network: ReferringNetwork, config: ModelConfig, folder: Path, *, half: bool = False) -> None:
-    """Write a checkpoint folder; each file appears whole or not at all.
+    """Write a checkpoint folder, each of its files atomically.
 
     Args:
-        network: Whose weights are kept.
-        config: Of the network.
-        folder: Made if need be.
-        half: Keep real numbers in half the bytes, as float16; they are read as float32 again.
+        network: Network whose weights are saved.
+        config: Config of the network.
+        folder: Folder to write; created if necessary.
+        half: Whether to store floating-point weights as float16; they are read as float32 again.
     """
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
@@ -89,13 +108,13 @@ def save_checkpoint(network: ReferringNetwork, config: ModelConfig, folder: Path
 
 
 def read_checkpoint(folder: Path) -> tuple[ReferringNetwork, ModelConfig]:
-    """Read a checkpoint folder strictly: every parameter there, none too many, every shape right.
+    """Read a checkpoint folder strictly: no parameter may be missing, unknown or of the wrong shape.
 
     Raises:
         WeightsError: A file is missing or damaged, or config and weights disagree.
     """
     if folder.is_dir() and not (folder / CONFIG_FILE).is_file() and (hint := run_hint(folder)):
-        raise WeightsError(f"the folder '{folder}' holds no {CONFIG_FILE}; {hint}")
+        raise WeightsError(f"the folder '{folder}' contains no {CONFIG_FILE}; {hint}")
     config = _read_config(folder / CONFIG_FILE)
     weights = read_weights(folder)
     network = build_network(config)
@@ -110,7 +129,7 @@ def read_checkpoint(folder: Path) -> tuple[ReferringNetwork, ModelConfig]:
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """Read the tensors of a checkpoint folder by name; those of real numbers as float32, whatever they are kept in.
+    """Return the tensors of a checkpoint folder by name, with floating-point tensors converted to float32.
 
     Raises:
         WeightsError: The file is missing or damaged.
@@ -121,7 +140,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     except FileNotFoundError as error:
         raise WeightsError(f"'{folder}' has a {CONFIG_FILE} but no {WEIGHTS_FILE}; a checkpoint needs both") from error
     except (SafetensorError, OSError) as error:
-        raise WeightsError(f"'{path}' is damaged ({error}); fetch it again") from error
+        raise WeightsError(f"'{path}' is damaged ({error}); download it again") from error
     return {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
 
 
@@ -136,11 +155,11 @@ def _read_config(path: Path) -> ModelConfig:
 
 
 def pick_device(name: str) -> torch.device:
-    """Return the device of this name; `auto` takes CUDA, then MPS, then the CPU.
+    """Return the device of a name; `auto` prefers CUDA, then MPS, then the CPU.
 
     Raises:
-        UnavailableError: The device was asked for by name and is not there.
-        UsageError: No device is called so.
+        UnavailableError: The device was given by name but is not available.
+        UsageError: There is no device of this name.
     """
     if name == "auto":
         best = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -148,28 +167,32 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise UsageError(f"no device is called '{name}'; expected auto, cpu, cuda, cuda:N or mps") from error
+        raise UsageError(f"unknown device '{name}'; expected auto, cpu, cuda, cuda:N or mps") from error
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:
             raise UnavailableError(
-                f"the device '{name}' is not there: PyTorch {torch.__version__} sees {count} CUDA "
-                "devices; use --device cpu, or --device auto for the best there is"
+                f"the device '{name}' is not available: PyTorch {torch.__version__} finds {count} CUDA "
+                "devices; use --device cpu, or --device auto for the best available one"
             )
     elif device.type == "mps" and not torch.backends.mps.is_available():
-        raise UnavailableError("the device 'mps' is not there: it needs an Apple GPU; use --device cpu or auto")
+        raise UnavailableError("the device 'mps' is not available: it needs an Apple GPU; use --device cpu or auto")
     elif device.type not in ("cpu", "mps"):
-        raise UsageError(f"the device '{name}' is not one refvid runs on; expected auto, cpu, cuda, cuda:N or mps")
+        raise UsageError(f"refvid does not run on the device '{name}'; expected auto, cpu, cuda, cuda:N or mps")
     return device
 
 
 def locate_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str | None]:
-    """Return a checkpoint's folder and, for one from the Hub, its commit; for names as those of `load_model`.
+    """Return the folder of a checkpoint and, for one from the Hub, its commit.
+
+    Args:
+        name: An embedded name, a checkpoint's folder or file, or a Hub id.
+        revision: Branch, tag or commit of a Hub repository.
 
     Raises:
-        UnavailableError: There is none, or it cannot be fetched.
-        UsageError: The name is no name of a model.
-        WeightsError: The folder holds no checkpoint.
+        UnavailableError: There is no such checkpoint, or it cannot be downloaded.
+        UsageError: The Hub id is invalid.
+        WeightsError: The folder contains no checkpoint.
     """
     embedded = FORMER_NAMES.get(name, name)
     for root in _EMBEDDED:
@@ -181,7 +204,7 @@ def locate_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str
     if path.is_dir():
         if not (path / CONFIG_FILE).is_file():
             expected = f"expected a checkpoint: {CONFIG_FILE} and {WEIGHTS_FILE}"
-            raise WeightsError(f"the folder '{path}' holds no {CONFIG_FILE}; {run_hint(path) or expected}")
+            raise WeightsError(f"the folder '{path}' contains no {CONFIG_FILE}; {run_hint(path) or expected}")
         return path, None
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _download(name, revision)
@@ -193,19 +216,19 @@ def locate_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str
 
 
 def run_hint(folder: Path) -> str | None:
-    """Return what to give instead of the folder of a training run; None of any other folder."""
+    """Return a hint at the model inside the folder of a training run; None for any other folder."""
     inner = folder / "model"
-    return f"it is a training run, whose model is '{inner}': give that" if (inner / CONFIG_FILE).is_file() else None
+    return f"it is a training run, whose model is '{inner}'; give that" if (inner / CONFIG_FILE).is_file() else None
 
 
 def _download(repository: str, revision: str | None) -> tuple[Path, str | None]:
-    """Fetch a checkpoint from the Hub, or from its cache when offline."""
+    """Download a checkpoint from the Hub, or find it in the cache when offline."""
     where = f"'{repository}'" + (f" at revision '{revision}'" if revision else "")
     try:
         folder = Path(snapshot_download(repository, revision=revision, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE]))
     except errors.GatedRepoError as error:
         raise UnavailableError(
-            f"the Hub repository {where} is gated: ask for access on its page, then log in with "
+            f"the Hub repository {where} is gated: request access on its page, then log in with "
             "`hf auth login` or set HF_TOKEN"
         ) from error
     except errors.RevisionNotFoundError as error:
@@ -215,14 +238,15 @@ def _download(repository: str, revision: str | None) -> tuple[Path, str | None]:
             f"the Hub has no repository {where}, or it is private and you are not logged in"
         ) from error
     except errors.HFValidationError as error:
-        raise UsageError(f"'{repository}' is not a Hub id: {error}") from error
+        raise UsageError(f"'{repository}' is not a valid Hub id: {error}") from error
     except errors.LocalEntryNotFoundError as error:
         offline = "HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else "there is no connection to the Hub"
         raise UnavailableError(
-            f"the model {where} is not in the cache and {offline}; fetch it once online, or pass a folder that holds it"
+            f"the model {where} is not in the cache and {offline}; download it once online, or give a folder that "
+            "contains it"
         ) from error
     except (errors.HfHubHTTPError, errors.OfflineModeIsEnabled, OSError) as error:
-        raise UnavailableError(f"the model {where} could not be fetched: {str(error).splitlines()[0]}") from error
+        raise UnavailableError(f"the model {where} could not be downloaded: {str(error).splitlines()[0]}") from error
     if not (folder / CONFIG_FILE).is_file():
-        raise WeightsError(f"the Hub repository {where} holds no {CONFIG_FILE}; it is no checkpoint of refvid")
+        raise WeightsError(f"the Hub repository {where} contains no {CONFIG_FILE}, so it is not a refvid checkpoint")
     return folder, folder.name

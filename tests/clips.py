@@ -67,7 +67,7 @@ def make_clip(
     options: dict[str, str] | None = None,
     container_options: dict[str, str] | None = None,
 ) -> Path:
-    """Writes a clip; the container follows from the suffix of `path`.
+    """Write a clip; the container follows from the suffix of `path`.
 
     Args:
         path: File to write.
@@ -119,7 +119,7 @@ def make_clip(
 
 
 def make_sound(path: Path, seconds: int = 1, codec: str = "aac") -> Path:
-    """Writes a file that holds a sine tone and no picture."""
+    """Write a file that holds a sine tone and no picture."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=48_000, layout="mono")
         assert isinstance(stream, AudioStream)
@@ -129,14 +129,14 @@ def make_sound(path: Path, seconds: int = 1, codec: str = "aac") -> Path:
 
 
 def truncated(source: Path, path: Path, keep: float = 0.6) -> Path:
-    """Copies the first part of a file; make `source` with faststart so that the index survives."""
+    """Copy the first part of a file; make `source` with faststart so that the index survives."""
     content = source.read_bytes()
     path.write_bytes(content[: int(len(content) * keep)])
     return path
 
 
 def corrupted(source: Path, path: Path, at: float = 0.5, length: int = 0) -> Path:
-    """Copies a file with `length` bytes (default: a fiftieth) around the fraction `at` overwritten by noise."""
+    """Copy a file with `length` bytes (default: a fiftieth) around the fraction `at` overwritten by noise."""
     content = bytearray(source.read_bytes())
     length = length or max(64, len(content) // 50)
     begin = int(len(content) * at)

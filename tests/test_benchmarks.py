@@ -1,4 +1,4 @@
-"""The benchmarks a user runs: every section at its smallest, the report, the table, and what they count as reached."""
+"""The benchmarks that users run: every section at its smallest, the report, the table, and the goals."""
 
 import json
 import subprocess

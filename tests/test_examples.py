@@ -1,4 +1,4 @@
-"""Tests of the example clips: they are what the script draws, and their expressions mean what the truth says."""
+"""The example clips: they are what the script draws, and their expressions refer to what the ground truth shows."""
 
 import math
 import re

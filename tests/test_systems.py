@@ -96,7 +96,7 @@ def test_a_difference_that_changes_its_sign_with_the_seed_is_undecided() -> None
     assert apart.by_seed == pytest.approx((40, -10))
     assert (apart.mean, apart.low, apart.high) == pytest.approx((15, 15, 15))
     assert not apart.settled
-    with pytest.raises(ValueError, match="without a seed in common"):
+    with pytest.raises(ValueError, match="no seed in common"):
         difference({3: result(0.5)}, base)
 
 
@@ -196,7 +196,9 @@ def test_stills_are_the_target_frames_of_the_same_clips() -> None:
 def test_a_folder_keeps_to_one_recipe(tmp_path: Path) -> None:
     claim(tmp_path / "made", RECIPE)
     claim(tmp_path / "made", RECIPE)
-    with pytest.raises(SystemExit, match=r"holds other settings than were given \(steps\); give another --cache"):
+    with pytest.raises(
+        SystemExit, match=r"holds settings that differ from the given ones \(steps\); give another --cache"
+    ):
         claim(tmp_path / "made", Recipe(**(vars(RECIPE) | {"steps": 3})))
 
 

@@ -1,4 +1,4 @@
-"""Tests of the scores on the world: the judge is judged with predictors whose figures are known beforehand."""
+"""The scores on the world, tested with predictors whose scores are known beforehand."""
 
 import itertools
 import json
@@ -279,7 +279,7 @@ def test_workers_change_nothing(checkpoint: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--clips", "0"], "--clips is 0; it must be at least 1"),
+        (["--clips", "0"], "--clips is 0; give at least 1"),
         (["--only", "photo"], "need --photos"),
         (["--only", "composite", "--photos", "/nowhere"], "has no folder photos/"),
     ],

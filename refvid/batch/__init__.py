@@ -1,5 +1,5 @@
-"""Many videos with one loaded model: a failure stays alone, and finished work is not done twice.
+"""Segment many videos with one loaded model: one failure does not stop the rest, and finished work is skipped.
 
-`plan` says what is to be done, `run` does it, `record` remembers what is finished. The function that segments one video
-is handed in, so that nothing here knows the network.
+`plan` lists the jobs, `run` carries them out, and `record` remembers which ones are finished. The function that
+segments one video is passed in, so that this package does not depend on the network.
 """

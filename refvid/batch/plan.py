@@ -1,4 +1,4 @@
-"""What a batch is to do: the videos under a folder, or the rows of a CSV file, each with an output of its own."""
+"""The jobs of a batch: the videos under a folder or the rows of a CSV file, each with an output of its own."""
 
 import csv
 import os
@@ -21,7 +21,10 @@ class BatchJob:
     """One video to segment.
 
     Attributes:
-        named: Whether the manifest names the output; otherwise finished work under another name is as good.
+        input: Video to read.
+        expressions: What to look for.
+        output: File or folder to write.
+        named: Whether the manifest names the output; otherwise, finished work under another name may be reused.
     """
 
     input: Path
@@ -31,11 +34,19 @@ class BatchJob:
 
 
 def plan_folder(folder: Path, expressions: Sequence[str], output_folder: Path, format: str | None) -> list[BatchJob]:
-    """Makes a job of every video under a folder, in natural order, hidden ones and those in the output folder left out.
+    """Return a job for every video under a folder, in natural order.
+
+    Hidden files and the output folder are left out.
+
+    Args:
+        folder: Folder to search, with all folders below it.
+        expressions: What to look for in every video.
+        output_folder: Folder for the outputs, with the same structure.
+        format: Output format; None for the default.
 
     Raises:
         UsageError: The output folder is the folder itself.
-        RefvidError: There is no video.
+        RefvidError: The folder contains no video.
     """
     if folder.resolve() == output_folder.resolve():
         raise UsageError(f"the output folder {output_folder} is the input folder; give another one with -o")
@@ -43,26 +54,32 @@ def plan_folder(folder: Path, expressions: Sequence[str], output_folder: Path, f
         _find_videos(folder, output_folder.resolve()), key=lambda path: _natural_key(path.relative_to(folder))
     )
     if not videos:
-        raise RefvidError(f"there is no video under {folder}; looked for {' '.join(sorted(VIDEO_SUFFIXES))}")
+        raise RefvidError(f"there is no video under {folder}; expected {' '.join(sorted(VIDEO_SUFFIXES))}")
     wanted = [output_folder / path.relative_to(folder) for path in videos]
     outputs = _name_outputs(wanted, format)
     return [BatchJob(path, tuple(expressions), output) for path, output in zip(videos, outputs, strict=True)]
 
 
 def plan_manifest(manifest: Path, output_folder: Path, format: str | None) -> list[BatchJob]:
-    """Makes a job of every row of a CSV file with the columns input, expression and, if wanted, output.
+    """Return a job for every row of a CSV file with the columns input, expression and, optionally, output.
 
-    An input is relative to the manifest's folder, an output to the output folder.
+    Args:
+        manifest: CSV file; its inputs are relative to its folder.
+        output_folder: Folder that the outputs are relative to.
+        format: Output format; None for the default.
 
     Raises:
-        RefvidError: The file has no such columns, no rows, an empty cell, or two rows with the same output.
+        RefvidError: The file lacks these columns, has no rows or an empty cell, or two rows name the same output.
     """
     rows = _read_manifest(manifest)
     wanted = [output_folder / _keep_relative(Path(row["input"])) for row in rows if not row["output"]]
     named = [output_folder / row["output"] for row in rows if row["output"]]
     twice = [path for path, count in Counter(named).items() if count > 1]
     if twice:
-        raise RefvidError(f"{manifest}: {len(twice)} output(s) are named by more than one row, the first is {twice[0]}")
+        raise RefvidError(
+            f"{manifest}: {len(twice)} output(s) are named by more than one row, the first is {twice[0]}; "
+            "give each row an output of its own"
+        )
     free = iter(_name_outputs(wanted, format, taken=named))
     jobs = []
     for row in rows:
@@ -74,28 +91,28 @@ def plan_manifest(manifest: Path, output_folder: Path, format: str | None) -> li
 def _find_videos(folder: Path, excluded: Path) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if name[0] != "." and (Path(place) / name).resolve() != excluded]
-        # Names with a leading dot are no videos: macOS keeps resource forks as ._name.mp4.
+        # Names with a leading dot are not videos: macOS keeps resource forks as ._name.mp4.
         yield from (
             Path(place) / name for name in files if name[0] != "." and Path(name).suffix.lower() in VIDEO_SUFFIXES
         )
 
 
 def _natural_key(path: Path) -> tuple[list[list[tuple[int, str]]], str]:
-    """Sorts folder by folder, "2.mp4" before "10.mp4" and numbers before words; case decides nothing but ties."""
+    """Return a sort key: folder by folder, "2.mp4" before "10.mp4", numbers before words; case only breaks ties."""
     names = [*path.parent.parts, path.stem]
     pieces = [[piece for piece in re.split(r"(\d+)", name.casefold()) if piece] for name in names]
-    # A word is put behind every number by a number that no file name holds.
+    # A word sorts after all numbers, as if it were a number larger than any file name can hold.
     keys = [[(int(piece), "") if piece.isdecimal() else (10**300, piece) for piece in name] for name in pieces]
     return keys, path.as_posix()
 
 
 def _keep_relative(path: Path) -> Path:
-    """Keeps the folders of a path that stays inside its own root, else only the name."""
+    """Return the path if it stays inside its root folder, else only its name."""
     return Path(path.name) if path.is_absolute() or ".." in path.parts else path
 
 
 def _output_suffix(format: str | None, source: str) -> str:
-    """Chooses as `resolve_output` does, which cannot be asked here because it would open every input."""
+    """Return the suffix of the output; as `resolve_output` chooses it, but without opening the input."""
     if format == "rle":
         return ".json"
     if source in IMAGE_SUFFIXES:
@@ -108,16 +125,21 @@ def _output_suffix(format: str | None, source: str) -> str:
 
 
 def _name_outputs(wanted: Sequence[Path], format: str | None, taken: Sequence[Path] = ()) -> list[Path]:
-    """Gives each input's place in the output folder a name of its own with the output's suffix.
+    """Return a unique output path for each input, with the suffix of the output.
 
-    a.mp4 becomes a.mp4; beside an a.avi both carry their old suffix (a_mp4.mp4, a_avi.mp4), so that the names do not
-    depend on the order; what still collides is numbered.
+    a.mp4 stays a.mp4. If there is also an a.avi, both names include the old suffix (a_mp4.mp4, a_avi.mp4), so that they
+    do not depend on the order. Names that still collide are numbered.
+
+    Args:
+        wanted: Path of each input, moved into the output folder.
+        format: Output format; None for the default.
+        taken: Outputs that the manifest names.
     """
     suffixes = [_output_suffix(format, path.suffix.lower()) for path in wanted]
-    # Compared without case: many file systems do not tell A.mp4 from a.mp4.
+    # Names are compared without case, because many file systems do not distinguish A.mp4 from a.mp4.
     plain = [str(path.with_suffix(suffix)).casefold() for path, suffix in zip(wanted, suffixes, strict=True)]
     asked = Counter(plain)
-    # A folder that other outputs go into is taken too: masks of a.mp4 go into a folder a, and so does a/b.mp4.
+    # Folders that contain other outputs are taken too: the masks of a.mp4 would go into a folder a, as a/b.mp4 does.
     used = {str(path).casefold() for place in (*taken, *wanted) for path in place.parents}
     used |= {str(path).casefold() for path in taken}
     names = []
@@ -132,7 +154,7 @@ def _name_outputs(wanted: Sequence[Path], format: str | None, taken: Sequence[Pa
 
 
 def _read_manifest(manifest: Path) -> list[dict[str, str]]:
-    """Reads the rows with stripped cells; `output` is empty where the manifest gives none."""
+    """Return the rows with stripped cells; `output` is empty if the manifest gives none."""
     try:
         with manifest.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, skipinitialspace=True)
@@ -152,5 +174,5 @@ def _read_manifest(manifest: Path) -> list[dict[str, str]]:
             raise RefvidError(f"{manifest}, line {number}: the input or the expression is empty")
         rows.append(cells)
     if not rows:
-        raise RefvidError(f"{manifest} has no rows; write one input,expression a line")
+        raise RefvidError(f"{manifest} has no rows; write one input,expression per line")
     return rows

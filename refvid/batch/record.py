@@ -1,4 +1,4 @@
-"""What a batch has finished, in a file in its output folder."""
+"""The record of a batch's finished jobs, a file in its output folder."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ RECORD_NAME = ".refvid-batch.jsonl"
 
 
 class BatchRecord:
-    """The finished jobs of an output folder: one JSON line each, only ever appended."""
+    """The finished jobs of an output folder, in a file to which one JSON line per job is appended."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._path = folder / RECORD_NAME
-        self._outputs: dict[str, list[Path]] = {}  # key -> where its output was written, the newest last
-        self._latest: dict[Path, str] = {}  # output -> key of what was written there last
+        self._outputs: dict[str, list[Path]] = {}  # key of a job -> its outputs, the newest last
+        self._latest: dict[Path, str] = {}  # output -> key of the job that wrote it last
         if self._path.exists():
             for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
                 self._read(line)
@@ -35,18 +35,18 @@ class BatchRecord:
             entry = json.loads(line)
             self._remember(entry["key"], self._folder / entry["output"])
         except (ValueError, KeyError, TypeError):
-            LOGGER.debug("%s: a line is cut off and left out: %s", self._path, line)
+            LOGGER.debug("%s: ignoring a line that is cut off: %s", self._path, line)
 
     def _remember(self, key: str, output: Path) -> None:
         self._outputs.setdefault(key, []).append(output)
         self._latest[output] = key
 
     def find(self, key: str, job: BatchJob) -> Path | None:
-        """Gives the place where the work of this key still lies; for a named output, only that place counts."""
+        """Return the output of finished work with this key, if it still exists; for a named output, only that one."""
         own = job.output.resolve()
         for place in reversed(self._outputs.get(key, [])):
             if self._latest[place] != key or not place.exists():
-                continue  # other work has replaced it since, or it was deleted
+                continue  # it was replaced by other work or deleted
             if place == own:
                 return job.output
             if not job.named:
@@ -54,17 +54,17 @@ class BatchRecord:
         return None
 
     def knows(self, output: Path) -> bool:
-        """Tells whether an earlier run wrote this output."""
+        """Return whether an earlier run wrote this output."""
         return output.resolve() in self._latest
 
     def add(self, key: str, job: BatchJob) -> None:
-        """Writes down a finished job; the line is on the disk when this returns."""
+        """Record a finished job; the line is on the disk when this returns."""
         output = job.output.resolve()
         entry = {
             "key": key,
             "input": str(job.input),
             "expressions": job.expressions,
-            # Relative, so that the output folder can be moved with its record.
+            # The path is relative, so that the output folder can be moved together with its record.
             "output": str(output.relative_to(self._folder)) if output.is_relative_to(self._folder) else str(output),
         }
         cut_off = self._path.exists() and not self._path.read_bytes().endswith(b"\n")
@@ -76,7 +76,11 @@ class BatchRecord:
 
 
 def make_key(job: BatchJob, options: "SegmentOptions", model: str, revision: str | None) -> str:
-    """Hashes all that the result depends on; an input counts by its path, size and time of change."""
+    """Return a hash of everything that the result depends on; an input counts by path, size and modification time.
+
+    Raises:
+        RefvidError: The input cannot be opened.
+    """
     try:
         state = job.input.stat()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""The batch itself: one job after another, each with its result."""
+"""Run the jobs of a batch one after another, and yield the result of each."""
 
 import logging
 import time
@@ -20,7 +20,16 @@ Status = Literal["done", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of a job; `error` is a sentence when it failed, and `output` the place where its output is."""
+    """The result of a job.
+
+    Attributes:
+        input: Video that was read.
+        expressions: What was looked for.
+        output: Path of the output, which for a skipped job may have another name than planned.
+        status: "done", "skipped" or "failed".
+        seconds: Duration of the job.
+        error: Message of a failed job; None otherwise.
+    """
 
     input: Path
     expressions: tuple[str, ...]
@@ -30,12 +39,12 @@ class BatchResult:
     error: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Gives the object that `refvid batch --json` prints."""
+        """Return the object that `refvid batch --json` prints."""
         return asdict(self) | {"input": str(self.input), "output": str(self.output)}
 
 
 class SegmentFunction(Protocol):
-    """Segments one video; raises an error when it cannot."""
+    """A function that segments one video and raises an error if it cannot."""
 
     def __call__(
         self, input: Path, expressions: Sequence[str], output: Path, *, options: "SegmentOptions"
@@ -51,11 +60,19 @@ def run_batch(
     revision: str | None,
     output_folder: Path,
 ) -> Iterator[BatchResult]:
-    """Does the jobs one after another and yields what became of each as soon as it is known.
+    """Run the jobs one after another and yield the result of each as soon as it is known.
 
-    A job that was finished before with the same input, expressions, options and model is skipped. Outputs of earlier
-    runs are replaced when anything of that changed; one that this folder's record does not know is not, unless
-    `options.overwrite`.
+    A job that was finished earlier with the same input, expressions, options and model is skipped. If any of these has
+    changed, the output of the earlier run is replaced. An existing output that is not in the folder's record is
+    replaced only with `options.overwrite`.
+
+    Args:
+        jobs: Jobs of the batch.
+        segment: Function that segments one video.
+        options: Options for every video.
+        model: Name that identifies the weights.
+        revision: Commit of a model from the Hub.
+        output_folder: Folder of the record; created if necessary.
     """
     output_folder.mkdir(parents=True, exist_ok=True)
     record = BatchRecord(output_folder)
@@ -71,7 +88,7 @@ def run_batch(
             else:
                 _do(job, segment, options, ours=record.knows(job.output))
                 record.add(key, job)
-        except Exception as failure:  # one bad video, whatever is wrong with it, must not stop the others
+        except Exception as failure:  # whatever is wrong with one video must not stop the others
             LOGGER.debug("%s failed", job.input, exc_info=failure)
             status, error = "failed", _as_sentence(failure)
         yield BatchResult(job.input, job.expressions, output, status, round(time.monotonic() - began, 3), error)
@@ -79,9 +96,9 @@ def run_batch(
 
 def _do(job: BatchJob, segment: SegmentFunction, options: "SegmentOptions", *, ours: bool) -> None:
     if job.output.resolve() == job.input.resolve():
-        raise UsageError(f"{job.output} is the input itself; give another output")
+        raise UsageError(f"the output {job.output} is the input itself; give another output")
     if job.output.exists() and not (ours or options.overwrite):
-        raise OutputExistsError(f"{job.output} exists and is not from this batch; add -y to replace it")
+        raise OutputExistsError(f"{job.output} already exists and is not from this batch; give -y to replace it")
     job.output.parent.mkdir(parents=True, exist_ok=True)
     segment(job.input, job.expressions, job.output, options=replace(options, overwrite=ours or options.overwrite))
 

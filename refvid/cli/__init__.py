@@ -1,1 +1,1 @@
-"""The command line: one file for each command, the shared options, and the one place that reports errors."""
+"""The command line: a module for each command, the options they share, and the one place that reports errors."""

@@ -1,4 +1,4 @@
-"""The Typer application and `main`, which turns every outcome into an exit code and at most one line on stderr."""
+"""The Typer application, and `main`, which maps every outcome to an exit code and at most one line on stderr."""
 
 import os
 import sys
@@ -18,8 +18,8 @@ from refvid.cli.world import world_app
 from refvid.errors import OutOfMemoryError, RefvidError
 
 EXIT_CODES = (
-    "Exit codes: 0 done; 1 something failed while running; 2 usage; 3 a device, codec or weights not to be had; "
-    "4 out of memory; 5 --fail-if-empty and nothing found; 6 the output exists; 7 some of a batch failed; "
+    "Exit codes: 0 done; 1 something failed while running; 2 usage; 3 a device, codec or weights are not "
+    "available; 4 out of memory; 5 --fail-if-empty and nothing found; 6 the output exists; 7 some of a batch failed; "
     "130 interrupted. Errors are one line on stderr; REFVID_DEBUG=1 shows the traceback."
 )
 
@@ -49,30 +49,30 @@ def _print_version(wanted: bool) -> None:
 @app.callback()
 def refvid(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Find the object that a sentence names in a video and cut it out."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Runs the command line and reports its outcome.
+    """Run the command line and report its outcome.
 
     Args:
-        argv: The arguments after the program's name.
+        argv: Arguments after the program's name.
 
     Returns:
-        The exit code, one of those in `EXIT_CODES`.
+        One of the exit codes in `EXIT_CODES`.
     """
     command = typer.main.get_command(app)
     try:
         returned = command.main(args=list(argv), prog_name="refvid", standalone_mode=False)
-        sys.stdout.flush()  # a full disk or a closed pipe behind stdout shows here and not after the exit code is made
+        sys.stdout.flush()  # otherwise a full disk or a closed pipe would fail only after the exit code is decided
         code = returned if isinstance(returned, int) else 0
     except KeyboardInterrupt:
         code = 130
     except BrokenPipeError:
-        # Whoever read stdout has gone; without this the interpreter fails once more while it closes stdout.
+        # The reader of stdout has gone. Without a new target, the interpreter would fail again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except SystemExit as leaving:
@@ -85,7 +85,7 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _report(error: Exception) -> int:
-    """Writes one line about the error to stderr and returns the exit code that it stands for."""
+    """Write one line about the error to stderr and return its exit code."""
     if os.environ.get("REFVID_DEBUG", "0") not in ("", "0"):
         traceback.print_exception(error)
     sentence, code = describe_error(error)
@@ -94,13 +94,13 @@ def _report(error: Exception) -> int:
 
 
 def describe_error(error: Exception) -> tuple[str, int]:
-    """Finds the sentence for the user and the exit code of any error."""
+    """Return the message for the user and the exit code of any error."""
     if isinstance(error, RefvidError):
         return str(error), error.exit_code
     if _is_out_of_memory(error):
         remedy = "use a smaller video, --precision bfloat16, another --device, or close other programs"
-        return f"out of memory ({str(error) or 'no more to be had'}); {remedy}", OutOfMemoryError.exit_code
-    if hasattr(error, "format_message"):  # Typer's own usage errors; their class moved between Typer's versions
+        return f"out of memory ({str(error) or 'none left'}); {remedy}", OutOfMemoryError.exit_code
+    if hasattr(error, "format_message"):  # a usage error of Typer, whose class moved between versions
         context = getattr(error, "ctx", None)
         hint = "" if context is None else f" (see `{context.command_path} --help`)"
         return f"{error.format_message()}{hint}", getattr(error, "exit_code", 2)
@@ -112,7 +112,7 @@ def describe_error(error: Exception) -> tuple[str, int]:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    """Knows Python's, CUDA's, MPS's and the CPU allocator's ways to say it, without importing torch."""
+    """Return whether an error of Python, CUDA, MPS or the CPU allocator means out of memory; does not import torch."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()

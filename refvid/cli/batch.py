@@ -1,4 +1,4 @@
-"""`refvid batch`: many videos, one loaded model."""
+"""`refvid batch`: segment many videos with one loaded model."""
 
 import json
 from collections import Counter
@@ -27,7 +27,7 @@ def batch(
         Path,
         typer.Argument(
             metavar="FOLDER|MANIFEST.csv",
-            help="A folder, searched for videos with all below it; or a CSV file: input,expression[,output].",
+            help="A folder, searched for videos recursively, or a CSV file with the columns input,expression[,output].",
         ),
     ],
     output_folder: Annotated[
@@ -50,7 +50,7 @@ def batch(
     background: opt.Background = "#00b140",
     no_audio: opt.NoAudio = False,
     overwrite: opt.Overwrite = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a video on stdout.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video on stdout.")] = False,
     reader: opt.Reader = "auto",
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -58,7 +58,7 @@ def batch(
 ) -> None:
     """Segment many videos with one loaded model; one failure does not stop the rest.
 
-    Finished work is skipped on a second run: by input, expressions, options and model, as recorded in
+    A second run skips finished work, recognised by input, expressions, options and model, which are recorded in
     OUTDIR/.refvid-batch.jsonl. Example: refvid batch videos "the dog" -o masks -f png
     """
     options = opt.build_options(
@@ -78,11 +78,11 @@ def batch(
 
 
 def _plan(source: Path, expressions: Sequence[str], output_folder: Path, format: str | None) -> "list[BatchJob]":
-    """Makes the jobs of a folder or of a manifest.
+    """Return the jobs of a folder or of a manifest.
 
     Raises:
-        UsageError: The source is neither, a folder comes without expressions, or a manifest with them.
-        RefvidError: The source does not exist, or there is nothing in it.
+        UsageError: The source is neither, a folder has no expressions, or expressions were typed beside a manifest.
+        RefvidError: The source does not exist or contains no job.
     """
     from refvid.batch.plan import plan_folder, plan_manifest
 
@@ -90,7 +90,7 @@ def _plan(source: Path, expressions: Sequence[str], output_folder: Path, format:
         raise RefvidError(f"{source} does not exist; give a folder of videos or a CSV file")
     if source.is_dir():
         if not expressions:
-            raise UsageError("a folder needs an expression that says what to look for, such as 'the dog'")
+            raise UsageError("a folder needs an expression that describes what to look for, such as 'the dog'")
         return plan_folder(source, opt.check_expressions(expressions), output_folder, format)
     if source.suffix.lower() != ".csv":
         raise UsageError(f"{source} is neither a folder nor a .csv file; use `refvid segment` for one video")
@@ -100,7 +100,7 @@ def _plan(source: Path, expressions: Sequence[str], output_folder: Path, format:
 
 
 def _identify(asked: str, loaded: "LoadedModel") -> str:
-    """Names the weights so that others under the same name are told apart: trained again, or of another release."""
+    """Return a name of the weights that changes when they do: after more training, or with another release."""
     from refvid import __version__
     from refvid.weights import CONFIG_FILE, WEIGHTS_FILE, embedded_models
 
@@ -108,7 +108,7 @@ def _identify(asked: str, loaded: "LoadedModel") -> str:
         return f"{asked} of refvid {__version__}"
     path = Path(asked).expanduser().resolve()
     if not path.exists():
-        return asked  # from the Hub, where the revision tells them apart
+        return asked  # a Hub model, which its revision identifies
     folder = path if path.is_dir() else path.parent
     states = [(folder / name).stat() for name in (CONFIG_FILE, WEIGHTS_FILE)]
     return f"{folder} {[(state.st_size, state.st_mtime_ns) for state in states]}"
@@ -123,7 +123,7 @@ def _segment_one(
     model: "LoadedModel",
     terminal: Terminal,
 ) -> "SegmentReport":
-    """Segments one video of the batch and shows how far it is; its warnings carry its name."""
+    """Segment one video of the batch with a progress display; put the video's name before its warnings."""
     from refvid.inference.video import segment_video
 
     with terminal.progress(input.name) as progress:
@@ -141,27 +141,27 @@ def _segment_one(
 def _report(
     results: "Iterable[BatchResult]", total: int, terminal: Terminal, print_data: Callable[[str], object] | None
 ) -> None:
-    """Tells each result as it comes and shows them all in a table at the end, also when the run is interrupted.
+    """Print each result as it arrives, and all of them in a table at the end, even if the run is interrupted.
 
     Raises:
         BatchError: Some of the videos failed.
     """
-    told: list[BatchResult] = []
+    reported: list[BatchResult] = []
     try:
         for result in results:
-            told.append(result)
-            what = f"failed: {result.error}" if result.error else f"{result.status}: {result.output}"
-            terminal.say(f"[{len(told)}/{total}] {result.input} {what}")
+            reported.append(result)
+            outcome = f"failed: {result.error}" if result.error else f"{result.status}: {result.output}"
+            terminal.say(f"[{len(reported)}/{total}] {result.input} {outcome}")
             if print_data is not None:
                 print_data(json.dumps(result.as_json()))
     finally:
-        if told:
+        if reported:
             terminal.table(
                 ["input", "output", "status", "seconds"],
-                [[str(r.input), str(r.output), r.status, f"{r.seconds:.1f}"] for r in told],
+                [[str(r.input), str(r.output), r.status, f"{r.seconds:.1f}"] for r in reported],
             )
-    counts = Counter(result.status for result in told)
+    counts = Counter(result.status for result in reported)
     if counts["failed"]:
-        first = next(f"{result.input}: {result.error}" for result in told if result.error)
+        first = next(f"{result.input}: {result.error}" for result in reported if result.error)
         raise BatchError(f"{counts['failed']} of {count_of(total, 'video')} failed; the first is {first}")
-    terminal.say(f"{counts['done']} done, {counts['skipped']} skipped, all in {count_of(len(told), 'video')}")
+    terminal.say(f"{counts['done']} done, {counts['skipped']} skipped, {count_of(len(reported), 'video')} in total")

@@ -1,4 +1,4 @@
-"""What is said while a command runs: lines and a progress bar on stderr, and everything in the log file."""
+"""Messages while a command runs: lines and a progress bar on stderr, and everything in the log file."""
 
 import logging
 import sys
@@ -18,24 +18,25 @@ from refvid.errors import UsageError
 from refvid.progress import OnProgress
 
 LOGGER = logging.getLogger("refvid")
-SECONDS_BETWEEN_LINES = 5.0  # where stderr is a file, a line now and then shows life without filling it
+SECONDS_BETWEEN_LINES = 5.0  # where stderr is a file: often enough to show progress without filling the file
 
 
 class Terminal:
-    """Says things on stderr, and in a log file, from `with` to its end.
+    """The messages of one command, on stderr and in a log file; a context manager.
 
-    The modules below log to children of the logger "refvid"; this class decides what becomes of it.
+    Other modules log to children of the logger "refvid". Inside the `with` block, this class shows their records
+    according to -q, -v and --log-file.
 
     Attributes:
-        console: rich's console on stderr; it honours NO_COLOR.
-        said: The sentences said so far, so that a summary does not repeat a warning.
+        console: rich console on stderr, which honours NO_COLOR.
+        said: Messages shown so far, so that a summary does not repeat a warning.
     """
 
     def __init__(self, *, quiet: bool = False, verbose: bool = False, log_file: Path | None = None) -> None:
-        """Opens the log file.
+        """Open the log file, if one is given.
 
         Raises:
-            UsageError: `quiet` and `verbose` are both given, or the log file cannot be opened.
+            UsageError: Both `quiet` and `verbose` are given, or the log file cannot be opened.
         """
         if quiet and verbose:
             raise UsageError("-q and -v contradict each other; give one of them")
@@ -58,7 +59,8 @@ class Terminal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         stderr, *files = self._handlers
-        LOGGER.removeHandler(stderr)  # the line on stderr is main's; the file gets the traceback as well
+        # `main` writes the error's line on stderr; the log file gets the traceback too.
+        LOGGER.removeHandler(stderr)
         if error is not None and files:
             LOGGER.error("%s", error or type(error).__name__, exc_info=error)
         for handler in self._handlers:
@@ -67,17 +69,17 @@ class Terminal:
         LOGGER.setLevel(self._level)
 
     def say(self, sentence: str) -> None:
-        """Tells how things are going; silent with -q."""
+        """Show a message; with -q, only log it to the file."""
         self.said.add(sentence)
         LOGGER.info("%s", sentence)
 
     def warn(self, sentence: str) -> None:
-        """Tells what the user should look at; silent with -q."""
+        """Show a warning; with -q, only log it to the file."""
         self.said.add(sentence)
         LOGGER.warning("%s", sentence)
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-        """Shows a table on stderr; silent with -q."""
+        """Show a table on stderr, unless -q is given."""
         if self._quiet:
             return
         table = Table(*(Column(name, overflow="fold") for name in columns))
@@ -87,7 +89,7 @@ class Terminal:
 
     @contextmanager
     def progress(self, label: str) -> Iterator[OnProgress]:
-        """Gives a function that takes (frames done, frames in all) and shows how far the work is."""
+        """Yield a function that takes (frames done, total frames) and shows the progress."""
         if self._quiet:
             yield _ignore
         elif self.console.is_interactive and sys.stderr.isatty():
@@ -99,7 +101,7 @@ class Terminal:
 
 
 class _StderrHandler(logging.Handler):
-    """Writes records above a progress bar that may be running."""
+    """A log handler that prints records above the progress bar, if one is running."""
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -111,7 +113,7 @@ class _StderrHandler(logging.Handler):
 
 
 class _ProgressLines:
-    """Says how far the work is in plain lines, the first after some seconds and then one every few seconds."""
+    """A progress display for output that is not a terminal: one plain line every few seconds, none at the start."""
 
     def __init__(self, label: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._label = label
@@ -132,7 +134,7 @@ class _ProgressLines:
 
 
 class _RateColumn(ProgressColumn):
-    """Frames a second, as rich measures them over the last half minute."""
+    """Frames per second, as rich measures them over the last half minute."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -156,11 +158,11 @@ def _open_log_file(path: Path) -> logging.FileHandler:
         handler = logging.FileHandler(path, encoding="utf-8")
     except OSError as error:
         raise UsageError(
-            f"the log file {path} cannot be written ({error.strerror}); give another --log-file"
+            f"cannot write the log file {path} ({error.strerror}); give another path with --log-file"
         ) from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     return handler
 
 
 def _ignore(done: int, total: int) -> None:
-    """Shows nothing."""
+    """Show no progress."""

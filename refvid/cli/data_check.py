@@ -1,4 +1,4 @@
-"""`refvid eval --check`: whether a data set is whole, and what a split of it is."""
+"""`refvid eval --check`: check that a data set is complete, and describe a split of it."""
 
 import json
 from typing import TYPE_CHECKING
@@ -12,16 +12,16 @@ from refvid.errors import RefvidError
 if TYPE_CHECKING:
     from refvid.data.referring import ReferringSet
 
-_FAULTS = 3  # that an error names; all would bury the sentence
+_FAULTS = 3  # most faults that an error lists; all of them would bury the message
 
 
 def check_data(
     dataset: str, referring_set: "ReferringSet", terminal: Terminal, *, thorough: bool, as_json: bool
 ) -> None:
-    """Reads what a check reads, and prints counts and notes.
+    """Check the footage and masks of a split, and print its counts and notes.
 
     Raises:
-        RefvidError: Something is missing.
+        RefvidError: Something is missing or unreadable.
     """
     from refvid.evaluation.check import check_set
     from refvid.evaluation.run import count
@@ -40,7 +40,7 @@ def check_data(
     if as_json:
         from refvid import __version__
 
-        told = {
+        result = {
             "schema": 1,
             "version": __version__,
             "dataset": dataset,
@@ -52,7 +52,7 @@ def check_data(
             "frames_read": checked.frames,
             "notes": notes,
         }
-        typer.echo(json.dumps(told))
+        typer.echo(json.dumps(result))
         return
     typer.echo(
         f"{describe(dataset, referring_set)}: "
@@ -63,7 +63,7 @@ def check_data(
 
 
 def describe(dataset: str, referring_set: "ReferringSet") -> str:
-    """Names a split and says what its protocol means."""
+    """Return the name of a split with the meaning of its protocol."""
     from refvid.data.sets import set_info
 
     meaning = set_info(dataset).protocols[referring_set.protocol]
@@ -71,5 +71,5 @@ def describe(dataset: str, referring_set: "ReferringSet") -> str:
 
 
 def has_phrases(referring_set: "ReferringSet") -> bool:
-    """Says whether anything is said of anything in a split."""
+    """Return whether any object of a split is described by a phrase."""
     return any(expression.text for video in referring_set.videos for expression in video.expressions)

@@ -1,4 +1,4 @@
-"""`refvid doctor`: what this machine has, what it lacks, and what to type."""
+"""`refvid doctor`: report what is installed, what is missing, and what to type to get it."""
 
 import os
 import platform
@@ -19,8 +19,9 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        state: What is there; empty when it is missing.
-        remedy: What to type, or what is lost without it.
+        name: Package, device, encoder or other thing that was looked for.
+        state: Its version or state; empty if it is missing.
+        remedy: What to type to get it, or what does not work without it.
         needed: Whether refvid does not work without it.
     """
 
@@ -31,15 +32,15 @@ class Finding:
 
 
 def doctor() -> None:
-    """Show versions, devices and codecs, what is missing and what to type; exit 3 when something needed is missing."""
-    lacking = []
+    """Show versions, devices and codecs, and what to type for those missing; exit with code 3 if a required one is."""
+    missing = []
     for finding in _examine():
         remedy = f"  ({finding.remedy})" if finding.remedy else ""
         typer.echo(f"{finding.name:<18} {finding.state or 'missing'}{remedy}")
         if finding.needed and not finding.state:
-            lacking.append(finding.name)
-    if lacking:
-        raise UnavailableError(f"{' and '.join(lacking)} missing; see above for what to type")
+            missing.append(finding.name)
+    if missing:
+        raise UnavailableError(f"{' and '.join(missing)} missing; the lines above say what to type")
 
 
 def _examine() -> Iterator[Finding]:
@@ -82,14 +83,14 @@ def _examine_devices() -> Iterator[Finding]:
     try:
         import torch
     except (ImportError, OSError):
-        return  # torch's own line says what to type
+        return  # the line of the torch package says what to type
     for index in range(torch.cuda.device_count()):
         device = torch.cuda.get_device_properties(index)
         yield Finding(f"cuda:{index}", f"{device.name}, {device.total_memory / 2**30:.0f} GiB")
     if not torch.cuda.is_available():
         hint = ""
         if shutil.which("nvidia-smi"):
-            hint = "nvidia-smi is here: install a torch built for its driver, see https://pytorch.org/get-started"
+            hint = "nvidia-smi is installed: get a torch built for its driver, see https://pytorch.org/get-started"
         yield Finding("cuda", "none", hint)
     if torch.backends.mps.is_available():
         yield Finding("mps", "available")
@@ -101,7 +102,7 @@ def _examine_encoders() -> Iterator[Finding]:
     try:
         missing = capabilities.missing_encoders()
     except (ImportError, OSError):
-        return  # av's own line says what to type
+        return  # the line of the av package says what to type
     for name, use in capabilities.ENCODERS.items():
         yield Finding(f"encoder {name}", "" if name in missing else "available", use)
 

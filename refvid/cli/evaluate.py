@@ -1,4 +1,4 @@
-"""`refvid eval`: a data set and a model, or masks on disk, in; the field's table out."""
+"""`refvid eval`: score a model, or masks on disk, on a data set and print the field's table."""
 
 import json
 import shlex
@@ -26,9 +26,9 @@ MissingName = Literal["error", "empty"]
 _DATA = "Data"
 _COUNTING = "Counting"
 _OUTPUT = "Output"
-_WIDTH, _HEIGHT = 80, 25  # of a terminal, where stdout is none
-_NARROWEST = 60  # characters; a terminal that has fewer breaks the lines itself
-_OF_A_MODEL = ("model", "revision", "device", "precision", "refine", "threshold")
+_WIDTH, _HEIGHT = 80, 25  # characters and lines, where stdout is not a terminal
+_MIN_WIDTH = 60  # characters; a narrower terminal breaks the lines itself
+_MODEL_OPTIONS = ("model", "revision", "device", "precision", "refine", "threshold")
 
 
 def evaluate(
@@ -45,14 +45,17 @@ def evaluate(
         Path, typer.Option(metavar="DIR", rich_help_panel=_DATA, help="Folder of the data set, as downloaded.")
     ],
     split: Annotated[
-        str | None, typer.Option(metavar="NAME", rich_help_panel=_DATA, help="(default: the one that papers report).")
+        str | None,
+        typer.Option(
+            metavar="NAME", rich_help_panel=_DATA, help="Split of the data set (default: the one that papers report)."
+        ),
     ] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
             rich_help_panel=_DATA,
-            help="Which frames and sentences count, and how; an unknown one lists them (default: the usual one).",
+            help="Which frames and sentences count, and how; an unknown name lists them all (default: the usual one).",
         ),
     ] = None,
     limit: Annotated[
@@ -64,7 +67,7 @@ def evaluate(
         typer.Option(
             "--check",
             rich_help_panel=_DATA,
-            help="Only look whether footage and masks are there: a frame of each video, with -v all that count.",
+            help="Only check that footage and masks are there: one frame of each video, or with -v all that count.",
         ),
     ] = False,
     model: opt.Model = opt.DEFAULT_MODEL,
@@ -79,19 +82,19 @@ def evaluate(
             "--score",
             metavar="DIR",
             rich_help_panel=_DATA,
-            help="Score the masks in DIR, which lie there as --predictions writes them; no model.",
+            help="Score the masks in DIR, laid out as --predictions writes them, instead of a model's.",
         ),
     ] = None,
     missing: Annotated[
         MissingName,
-        typer.Option("--missing", rich_help_panel=_COUNTING, help="With --score: what a mask without a file is."),
+        typer.Option("--missing", rich_help_panel=_COUNTING, help="With --score: how a mask without a file counts."),
     ] = "error",
     inclusive: Annotated[
         bool | None,
         typer.Option(
             "--inclusive/--strict",
             rich_help_panel=_COUNTING,
-            help="Whether an IoU of exactly K counts for P@K (default: as the protocol says).",
+            help="Whether an IoU of exactly K counts for P@K (default: the protocol's rule).",
         ),
     ] = None,
     empty: Annotated[
@@ -99,11 +102,12 @@ def evaluate(
         typer.Option(
             "--empty",
             rich_help_panel=_COUNTING,
-            help="IoU of a sample where both masks are empty; skip leaves it out (default: as the protocol says).",
+            help="IoU of a sample whose two masks are both empty; skip leaves it out (default: the protocol's rule).",
         ),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", rich_help_panel=_OUTPUT, help="Write one HTML page.")
+        Path | None,
+        typer.Option("--report", metavar="DIR", rich_help_panel=_OUTPUT, help="Write a report as an HTML page."),
     ] = None,
     predictions: Annotated[
         Path | None,
@@ -111,26 +115,28 @@ def evaluate(
             "--predictions",
             metavar="DIR",
             rich_help_panel=_OUTPUT,
-            help="Keep the masks, laid out as the benchmark's server wants them.",
+            help="Keep the masks, laid out as the benchmark's server expects them.",
         ),
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("-y", "--overwrite", rich_help_panel=_OUTPUT, help="Replace predictions that this has made."),
+        typer.Option("-y", "--overwrite", rich_help_panel=_OUTPUT, help="Replace predictions that this command wrote."),
     ] = False,
     fresh: Annotated[
         bool,
         typer.Option(
             "--fresh",
             rich_help_panel=_OUTPUT,
-            help="Forget what an interrupted run has finished; give it where footage or true masks have changed since.",
+            help="Discard what an interrupted run has finished; needed if footage or true masks have changed since.",
         ),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", rich_help_panel=_OUTPUT, help="Print one JSON object on stdout, no table.")
+        bool,
+        typer.Option("--json", rich_help_panel=_OUTPUT, help="Print one JSON object on stdout instead of the table."),
     ] = False,
     seed: Annotated[
-        int, typer.Option("--seed", metavar="S", min=0, rich_help_panel=_OUTPUT, help="Noted in the JSON object.")
+        int,
+        typer.Option("--seed", metavar="S", min=0, rich_help_panel=_OUTPUT, help="Seed to record in the JSON object."),
     ] = 0,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
@@ -138,7 +144,7 @@ def evaluate(
 ) -> None:
     """Score a model on a data set and print the paper's table.
 
-    An interrupted evaluation goes on when the same command is given again.
+    An interrupted evaluation resumes when the same command is run again.
     Example: refvid eval --dataset a2d --root A2D -m refvid-tiny --report report
     """
     opt.check_threshold(threshold)
@@ -163,25 +169,27 @@ def evaluate(
 
 
 def _check_score(context: typer.Context, predictions: Path | None, *, check: bool) -> None:
-    """Refuses what has no meaning beside --score.
+    """Check that no other option contradicts --score.
 
     Raises:
-        UsageError: Such an option is given.
+        UsageError: An option contradicts it.
     """
     if predictions is not None:
-        raise UsageError("--score reads masks and --predictions writes a model's; give one of them")
+        raise UsageError("--score reads masks and --predictions writes those of a model; give only one of them")
     if check:
-        raise UsageError("--score reads masks and --check only looks whether the data set is there; give one of them")
-    if of_a_model := opt.typed(context, _OF_A_MODEL):
-        raise UsageError(f"--{of_a_model[0]} is for a model, and --score reads masks from disk; leave one of them out")
+        raise UsageError("--score reads masks and --check only checks that the data set is there; give only one")
+    if model_options := opt.typed(context, _MODEL_OPTIONS):
+        raise UsageError(
+            f"--{model_options[0]} is for a model, but --score reads masks from disk; leave one of them out"
+        )
 
 
 def _check_outputs(referring_set: "ReferringSet", plan: "Plan", report: Path | None) -> None:
-    """Refuses what cannot be done before hours are spent on it.
+    """Check that the outputs can be made, before hours are spent on the masks.
 
     Raises:
-        OutputExistsError: The report's folder holds something else.
-        UsageError: Nothing of the kind can be made of this split.
+        OutputExistsError: The folder of the report contains something else.
+        UsageError: This split does not allow the outputs that were asked for.
     """
     if plan.stored is None and not has_phrases(referring_set):
         raise UsageError(
@@ -193,7 +201,7 @@ def _check_outputs(referring_set: "ReferringSet", plan: "Plan", report: Path | N
         if plan.stored is not None or report is not None:
             raise UsageError(f"{where}; leave out {'--score' if plan.stored else '--report'}")
         if plan.predictions is None:
-            raise UsageError(f"{where}; give --predictions DIR for what is sent there")
+            raise UsageError(f"{where}; give --predictions DIR to write the masks to send there")
     if report is not None:
         from refvid.evaluation.report.page import check_report
 
@@ -209,7 +217,7 @@ def _run(
     as_json: bool,
     seed: int,
 ) -> None:
-    """Evaluates, and shows and writes the result."""
+    """Evaluate, then print the result and write the report."""
     from refvid.evaluation.opening import open_plan
     from refvid.evaluation.run import evaluate as run_evaluation
 
@@ -224,7 +232,7 @@ def _run(
         except BaseException:
             if journal is not None and journal.usable and journal.finished:
                 done = f"{len(journal.finished):,} of {count_of(len(referring_set.videos), 'video')} are done"
-                terminal.say(f"{done}; the same command goes on from there")
+                terminal.say(f"{done}; run the same command again to resume from there")
             raise
         _show(evaluation, referring_set, terminal, as_json=as_json)
         if opened.submission is not None:
@@ -240,7 +248,7 @@ def _run(
 
 
 def _show(evaluation: "Evaluation", referring_set: "ReferringSet", terminal: Terminal, *, as_json: bool) -> None:
-    """Prints the result on stdout, and the notes on stderr."""
+    """Print the result on stdout and the notes on stderr."""
     for note in evaluation.notes:
         if note not in terminal.said:
             terminal.say(note)
@@ -251,9 +259,9 @@ def _show(evaluation: "Evaluation", referring_set: "ReferringSet", terminal: Ter
 
         from refvid.evaluation.tables import table_of
 
-        size = shutil.get_terminal_size((_WIDTH, _HEIGHT))  # COLUMNS, else the terminal's, else these
-        width = max(size.columns, _NARROWEST)
-        # Given only one of them, rich takes neither where TERM says "dumb".
+        size = shutil.get_terminal_size((_WIDTH, _HEIGHT))  # COLUMNS, else the size of the terminal, else these
+        width = max(size.columns, _MIN_WIDTH)
+        # Both are given, because rich ignores a width or height on its own where TERM is "dumb".
         console = Console(file=sys.stdout, highlight=False, width=width, height=size.lines)
         console.print(table_of(evaluation, width))
     videos = count_of(evaluation.counts["videos"], "video")
@@ -261,11 +269,11 @@ def _show(evaluation: "Evaluation", referring_set: "ReferringSet", terminal: Ter
 
 
 def _say_where(folder: Path, referring_set: "ReferringSet", terminal: Terminal) -> None:
-    """Tells where the predictions are, and what they are good for."""
+    """Print where the predictions are and what to do with them."""
     if referring_set.public:
         terminal.say(f"wrote the masks to {folder}; score them again with --score {folder}")
     else:
         terminal.say(
-            f"wrote the masks to {folder / referring_set.submission}; they are not scored here: pack that folder and "
+            f"wrote the masks to {folder / referring_set.submission}; they cannot be scored here: pack that folder and "
             f"send it to the server of {referring_set.title}"
         )

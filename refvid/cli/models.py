@@ -1,18 +1,18 @@
-"""`refvid models`: which models there are."""
+"""`refvid models`: list the available models."""
 
 import typer
 
-models_app = typer.Typer(name="models", help="Show the models that can be used.")
+models_app = typer.Typer(name="models", help="Show the available models.")
 
 
 @models_app.callback()
 def models() -> None:
-    """Show the models that can be used."""
+    """Show the available models."""
 
 
 @models_app.command("list")
 def list_models() -> None:
-    """Print the names of the embedded models, one a line; -m also takes a folder or a Hub id owner/name."""
+    """Print the names of the embedded models, one per line; -m also takes a folder or a Hub id owner/name."""
     from refvid.weights import embedded_models
 
     for name in embedded_models():

@@ -1,4 +1,4 @@
-"""The options that commands share, each written once, and what is made of them."""
+"""The options that several commands share, and the functions that check and convert them."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from refvid.inference.video import SegmentOptions
 
 DEFAULT_MODEL = "refvid-tiny"
-# Written out because refvid.video is not imported for --help; a test compares them with OutputFormat.
+# Written out so that --help need not import refvid.video; a test compares the names with OutputFormat.
 FormatName = Literal["overlay", "cutout", "matte", "alpha", "png", "rgba", "rle"]
 PrecisionName = Literal["auto", "float32", "bfloat16", "float16"]
 ReaderName = Literal["auto", "decord", "pyav"]
@@ -20,7 +20,7 @@ ReaderName = Literal["auto", "decord", "pyav"]
 _MODEL = "Model"
 _RANGE = "Range and reading"
 _OUTPUT = "Output"
-_TALK = "What is said"
+_LOGGING = "Logging"
 
 Format = Annotated[
     FormatName | None,
@@ -30,7 +30,7 @@ Format = Annotated[
         rich_help_panel=_OUTPUT,
         help="overlay: tinted object with outline; cutout: object on --background; matte: white on black; "
         "alpha: true transparency (.webm, .mov); png: folder of palette masks; rgba: folder of RGBA images; "
-        "rle: one JSON of COCO RLE masks (default: from the suffix of the output, else overlay).",
+        "rle: one JSON file of COCO RLE masks (default: by the suffix of the output, else overlay).",
     ),
 ]
 Start = Annotated[
@@ -40,16 +40,20 @@ Start = Annotated[
         "--start",
         metavar="TIME",
         rich_help_panel=_RANGE,
-        help="First frame: seconds (2.5), timecode (00:00:02.500) or frame number (75f).",
+        help="Start of the range: seconds (2.5), a timecode (00:00:02.500) or a frame number (75f).",
     ),
 ]
 End = Annotated[
     str | None,
     typer.Option(
-        "-e", "--end", metavar="TIME", rich_help_panel=_RANGE, help="Where to stop, written as for --start; exclusive."
+        "-e",
+        "--end",
+        metavar="TIME",
+        rich_help_panel=_RANGE,
+        help="End of the range, exclusive; written as for --start.",
     ),
 ]
-Reader = Annotated[ReaderName, typer.Option("--reader", rich_help_panel=_RANGE, help="Which decoder reads the video.")]
+Reader = Annotated[ReaderName, typer.Option("--reader", rich_help_panel=_RANGE, help="Decoder that reads the video.")]
 Model = Annotated[
     str,
     typer.Option(
@@ -57,30 +61,31 @@ Model = Annotated[
         "--model",
         metavar="MODEL",
         rich_help_panel=_MODEL,
-        help="A name (see `refvid models list`), a folder or file, or a Hub id owner/name.",
+        help="Name of a model (see `refvid models list`), its folder or file, or a Hub id owner/name.",
     ),
 ]
 Revision = Annotated[
     str | None,
-    typer.Option(
-        "--revision", metavar="REV", rich_help_panel=_MODEL, help="Branch, tag or commit of a model on the Hub."
-    ),
+    typer.Option("--revision", metavar="REV", rich_help_panel=_MODEL, help="Branch, tag or commit of a Hub model."),
 ]
 Device = Annotated[
     str,
     typer.Option(
-        "--device", metavar="DEVICE", rich_help_panel=_MODEL, help="auto, cpu, cuda, cuda:N or mps; absent is an error."
+        "--device",
+        metavar="DEVICE",
+        rich_help_panel=_MODEL,
+        help="auto, cpu, cuda, cuda:N or mps; fails if the device is missing.",
     ),
 ]
 Precision = Annotated[
-    PrecisionName, typer.Option("--precision", rich_help_panel=_MODEL, help="Numbers the model computes with.")
+    PrecisionName, typer.Option("--precision", rich_help_panel=_MODEL, help="Precision of the model's arithmetic.")
 ]
 Refine = Annotated[
     bool | None,
     typer.Option(
         "--refine/--no-refine",
         rich_help_panel=_MODEL,
-        help="Sharpen the masks with DenseCRF (default: as the model says).",
+        help="Sharpen the masks with DenseCRF (default: the model's own).",
     ),
 ]
 Threshold = Annotated[
@@ -89,8 +94,8 @@ Threshold = Annotated[
         "--threshold",
         metavar="P",
         rich_help_panel=_MODEL,
-        help="Probability above which a pixel is the object, between 0 and 1; for acga a share of the frame's largest "
-        "(default: as the model says).",
+        help="Probability above which a pixel belongs to the object, between 0 and 1; for acga, as a share of the "
+        "frame's largest probability (default: the model's own).",
     ),
 ]
 Quality = Annotated[
@@ -100,44 +105,54 @@ Quality = Annotated[
         metavar="N",
         min=0,
         rich_help_panel=_OUTPUT,
-        help="The encoder's quality number (CRF; lower is better) (default: visually lossless).",
+        help="Quality number of the encoder (CRF), lower is better (default: visually lossless).",
     ),
 ]
 Codec = Annotated[
-    str | None, typer.Option("--codec", metavar="NAME", rich_help_panel=_OUTPUT, help="The encoder, such as libx264.")
+    str | None, typer.Option("--codec", metavar="NAME", rich_help_panel=_OUTPUT, help="Encoder, such as libx264.")
 ]
 Background = Annotated[
     str,
-    typer.Option("--background", metavar="COLOUR", rich_help_panel=_OUTPUT, help="Colour behind a cutout, #rrggbb."),
+    typer.Option(
+        "--background", metavar="COLOUR", rich_help_panel=_OUTPUT, help="Colour behind a cutout: a name or #rrggbb."
+    ),
 ]
-NoAudio = Annotated[bool, typer.Option("--no-audio", rich_help_panel=_OUTPUT, help="Drop the sound.")]
+NoAudio = Annotated[bool, typer.Option("--no-audio", rich_help_panel=_OUTPUT, help="Leave out the sound.")]
 Overwrite = Annotated[
-    bool, typer.Option("-y", "--overwrite", rich_help_panel=_OUTPUT, help="Replace an output that exists.")
+    bool, typer.Option("-y", "--overwrite", rich_help_panel=_OUTPUT, help="Replace an existing output.")
 ]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=_TALK, help="Say nothing but errors.")]
-Verbose = Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=_TALK, help="Say more.")]
+Quiet = Annotated[bool, typer.Option("-q", "--quiet", rich_help_panel=_LOGGING, help="Show errors only.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", rich_help_panel=_LOGGING, help="Show debug messages too.")]
 LogFile = Annotated[
     Path | None,
-    typer.Option("--log-file", metavar="PATH", rich_help_panel=_TALK, help="Append everything said to a file as well."),
+    typer.Option("--log-file", metavar="PATH", rich_help_panel=_LOGGING, help="Also append all messages to a file."),
 ]
 
 
 def check_expressions(expressions: Sequence[str]) -> list[str]:
-    """Strips the expressions and refuses empty ones with a UsageError."""
+    """Return the expressions without surrounding whitespace.
+
+    Raises:
+        UsageError: An expression is empty.
+    """
     stripped = [expression.strip() for expression in expressions]
     if not all(stripped):
-        raise UsageError("an expression is empty; say what to look for, such as 'man in yellow shirt'")
+        raise UsageError("an expression is empty; describe what to look for, such as 'man in yellow shirt'")
     return stripped
 
 
 def check_threshold(threshold: float | None) -> None:
-    """Refuses a threshold that is no probability with a UsageError."""
+    """Check that a threshold is a probability.
+
+    Raises:
+        UsageError: The threshold is not between 0 and 1.
+    """
     if threshold is not None and not 0 < threshold < 1:
         raise UsageError(f"--threshold is {threshold:g}; it is a probability and must lie between 0 and 1")
 
 
 def typed(context: typer.Context, names: Iterable[str]) -> list[str]:
-    """Returns those of some parameters that are not at their defaults because they were typed, or set otherwise."""
+    """Return the names of the parameters that were typed, or set otherwise, rather than left at their defaults."""
     return [
         name
         for name in names
@@ -160,7 +175,7 @@ def build_options(
     overwrite: bool,
     reader: ReaderName,
 ) -> "SegmentOptions":
-    """Checks the options as typed and makes them SegmentOptions.
+    """Check the options as typed and convert them to `SegmentOptions`.
 
     Raises:
         UsageError: The threshold is not between 0 and 1, or a position cannot be read.

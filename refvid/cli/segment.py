@@ -1,4 +1,4 @@
-"""`refvid segment`: one video in, one output out."""
+"""`refvid segment`: segment one video into one output."""
 
 import json
 from pathlib import Path
@@ -22,7 +22,7 @@ def segment(
         list[str],
         typer.Argument(
             metavar="EXPRESSION",
-            help="What to look for; several share one pass. Put -- before one that begins with -.",
+            help="What to look for; several expressions share one pass. Put -- before one that begins with -.",
         ),
     ],
     output: Annotated[
@@ -32,7 +32,7 @@ def segment(
             "--output",
             metavar="PATH",
             rich_help_panel="Output",
-            help="File or folder (default: <stem>.refvid.<ext> in the working folder).",
+            help="File or folder to write (default: <stem>.refvid.<ext> in the working folder).",
         ),
     ] = None,
     format: opt.Format = None,
@@ -50,7 +50,7 @@ def segment(
     no_audio: opt.NoAudio = False,
     overwrite: opt.Overwrite = False,
     fail_if_empty: Annotated[
-        bool, typer.Option("--fail-if-empty", help="Exit 5 when no frame holds the object.")
+        bool, typer.Option("--fail-if-empty", help="Exit with code 5 if no frame contains the object.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object about the run on stdout.")] = False,
     reader: opt.Reader = "auto",
@@ -58,9 +58,9 @@ def segment(
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
 ) -> None:
-    """Find what EXPRESSION names in INPUT and write it out.
+    """Segment the object that EXPRESSION describes in INPUT and write the result.
 
-    The output has the input's frames, times, size and sound. Example:
+    The output keeps the input's frames, timestamps, size and sound. Example:
     refvid segment park.mp4 "man in yellow shirt" -o out.mp4
     """
     expressions = opt.check_expressions(expressions)
@@ -82,7 +82,7 @@ def segment(
 
 
 def _summarise(report: "SegmentReport", terminal: Terminal) -> None:
-    """Says where the output is, what was found, and what was noted on the way."""
+    """Print the notes that have not been shown yet, how often each object was found, and where the output is."""
     for note in report.notes:
         if note not in terminal.said:
             terminal.warn(note)
@@ -98,9 +98,13 @@ def _summarise(report: "SegmentReport", terminal: Terminal) -> None:
 
 
 def _require_something(report: "SegmentReport") -> None:
-    """Raises NothingFoundError when no frame holds any of the objects."""
+    """Check that at least one object was found.
+
+    Raises:
+        NothingFoundError: No frame contains any of the objects.
+    """
     if not any(found.frames_with_object for found in report.expressions):
         wanted = " or ".join(f"'{found.expression}'" for found in report.expressions)
         raise NothingFoundError(
-            f"no frame of {report.input.path} holds {wanted}; try other words or a lower --threshold"
+            f"no frame of {report.input.path} contains {wanted}; try other words or a lower --threshold"
         )

@@ -1,9 +1,11 @@
-"""`refvid train`: a data set in, a model for `refvid segment -m` out."""
+"""`refvid train`: train a model for `refvid segment -m` on a data set."""
 
+import inspect
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import Field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -14,7 +16,7 @@ from refvid.cli import options as opt
 from refvid.cli.console import LOGGER, SECONDS_BETWEEN_LINES, Terminal
 from refvid.data.text import count_of
 from refvid.errors import UsageError
-from refvid.train.settings import DecayScope, TrainSettings
+from refvid.train.settings import TrainSettings
 
 if TYPE_CHECKING:
     from refvid.train.monitor import OnStep
@@ -22,68 +24,94 @@ if TYPE_CHECKING:
 
 Loss = Literal["paper", "refvid"]
 
-_DEFAULTS = TrainSettings()
-_DATA = "Data"
-_LEARNING = "Learning"
-_RUN = "Run"
 _WHICH = "give world, or a2d, refcoco, refytvos and the like with --root"
 
 
-def _setting(name: str, panel: str, help: str, metavar: str | None = None) -> Any:
-    """Makes the option of a setting."""
-    default = getattr(_DEFAULTS, name)
-    flag = f"--{name.replace('_', '-')}"
+def _with_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command one option for every field of `TrainSettings`, in place of its `**settings`.
+
+    Typer builds options from a function's signature, so the signature is extended instead of writing out each setting
+    a second time. The options come after those that the function declares.
+    """
+    signature = inspect.signature(command)
+    declared = [value for value in signature.parameters.values() if value.kind is not value.VAR_KEYWORD]
+    options = [
+        inspect.Parameter(
+            setting.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=setting.default,
+            annotation=Annotated[setting.type, _option(setting)],
+        )
+        for setting in fields(TrainSettings)
+    ]
+    extended: Any = command
+    extended.__signature__ = signature.replace(parameters=[*declared, *options])
+    return command
+
+
+def _option(setting: Field[Any]) -> Any:
+    """Return the Typer option of a field of `TrainSettings`."""
+    flag = f"--{setting.name.replace('_', '-')}"
     return typer.Option(
-        f"{flag}/--no-{flag[2:]}" if isinstance(default, bool) else flag,
-        rich_help_panel=panel,
-        help=help,
-        metavar=metavar,
-        show_default=default != "",
+        f"{flag}/--no-{flag[2:]}" if isinstance(setting.default, bool) else flag,
+        rich_help_panel=setting.metadata["panel"],
+        help=setting.metadata["help"],
+        metavar=setting.metadata["metavar"],
+        show_default=setting.default != "",
     )
 
 
+@_with_settings
 def train(
     context: typer.Context,
+    *,
     dataset: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            rich_help_panel=_DATA,
-            help="world: drawn as it goes; or with --root: a2d (a world on disk too), jhmdb, refcoco, refcoco+, "
-            "refcocog, referit, davis16, davis17, refytvos.",
+            rich_help_panel="Data",
+            help="world: scenes drawn during training; or, with --root: a2d (also a world on disk), jhmdb, refcoco, "
+            "refcoco+, refcocog, referit, davis16, davis17, refytvos.",
         ),
     ] = None,
     root: Annotated[
-        Path | None, typer.Option(metavar="DIR", rich_help_panel=_DATA, help="Folder of the data set, as downloaded.")
+        Path | None, typer.Option(metavar="DIR", rich_help_panel="Data", help="Folder of the data set, as downloaded.")
     ] = None,
-    protocol: Annotated[
-        str,
-        _setting(
-            "protocol",
-            _DATA,
-            "Of the data set: which frames and sentences count (default: its first; all frames of jhmdb).",
-            metavar="NAME",
-        ),
-    ] = _DEFAULTS.protocol,
-    pseudo_video: Annotated[
-        bool,
-        _setting("pseudo_video", _DATA, "Make clips of data sets of pictures: crops that move over them."),
-    ] = _DEFAULTS.pseudo_video,
     photos: Annotated[
-        Path | None, typer.Option(metavar="DIR", rich_help_panel=_DATA, help="Photos for the world to composite.")
+        list[Path] | None,
+        typer.Option(
+            metavar="DIR",
+            rich_help_panel="Data",
+            help="Folder of photos for the world, of people with their clothes (labels.json) or of objects "
+            "(index.jsonl); may be given several times.",
+        ),
+    ] = None,
+    photo_source: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel="Data",
+            help="Use these sources of the photos of objects alone, as coco, pets, feralcat, firetruck_via; may be "
+            "given several times (default: these four).",
+        ),
     ] = None,
     cache: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            rich_help_panel=_DATA,
-            help="Keep the world's scenes here and draw each once: 4,000 of each kind and size, 0.1 MB a frame.",
+            rich_help_panel="Data",
+            help="Folder that keeps the world's scenes, so that each is drawn once: 4,000 of each kind and size, at "
+            "0.1 MB a frame.",
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("-o", "--out", metavar="RUNDIR", rich_help_panel=_RUN, help="Run folder (default: runs/NAME)."),
+        typer.Option("-o", "--out", metavar="RUNDIR", rich_help_panel="Run", help="Run folder (default: runs/NAME)."),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option("--resume", rich_help_panel="Run", help="Resume the run in RUNDIR from its last checkpoint."),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -91,21 +119,24 @@ def train(
             "--model",
             metavar="CONFIG",
             rich_help_panel="Model",
-            help="refvid-tiny, cmsa-tiny, cmsa-deeplab101 and so on, a config.json or a checkpoint folder, of which "
-            "only the config is taken (default: as --start has it, else refvid-tiny).",
+            help="refvid-tiny, cmsa-tiny, cmsa-deeplab101 and so on, a config.json, or a checkpoint folder, of which "
+            "only the config is used (default: the config of --start, else refvid-tiny).",
         ),
     ] = None,
     start: Annotated[
         Path | None,
-        typer.Option("--start", metavar="CHECKPOINT", rich_help_panel="Model", help="Checkpoint folder to begin from."),
+        typer.Option(
+            "--start", metavar="CHECKPOINT", rich_help_panel="Model", help="Checkpoint folder with the initial weights."
+        ),
     ] = None,
     backbone_weights: Annotated[
         str | None,
         typer.Option(
             metavar="WEIGHTS",
             rich_help_panel="Model",
-            help="First weights of the trunk. ResNet-101: a Hub id, a .safetensors or .pth file, or none (default: "
-            "timm/resnet101.tv_in1k); light: a model with the same trunk, as refvid-tiny, or none (default).",
+            help="Initial weights of the trunk. ResNet-101: a Hub id, a .safetensors or .pth file, or none (default: "
+            "timm/resnet101.tv_in1k); EfficientNet-Lite: efficientnet-lite0, -lite1 or -lite2, a Hub id or a file; "
+            "light: a model with the same trunk, such as refvid-tiny, or none (default).",
         ),
     ] = None,
     language_weights: Annotated[
@@ -113,102 +144,32 @@ def train(
         typer.Option(
             metavar="WEIGHTS",
             rich_help_panel="Model",
-            help="First weights of a model that reads with BERT: a Hub id or a folder (default: "
+            help="Initial weights of BERT, for a model that uses it: a Hub id or a folder (default: "
             "google-bert/bert-base-uncased).",
         ),
     ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option("--resume", rich_help_panel=_RUN, help="Go on with the run in RUNDIR from its last checkpoint."),
-    ] = False,
     device: opt.Device = "auto",
-    steps: Annotated[int, _setting("steps", _RUN, "Updates in all.")] = _DEFAULTS.steps,
-    batch: Annotated[int, _setting("batch", _LEARNING, "Samples a step, over all processes.")] = _DEFAULTS.batch,
-    frames: Annotated[
-        int, _setting("frames", _LEARNING, "Frames of a clip, odd; 1: still pictures.")
-    ] = _DEFAULTS.frames,
-    frame_stride: Annotated[
-        int, _setting("frame_stride", _LEARNING, "Frames of video between those of a clip.")
-    ] = _DEFAULTS.frame_stride,
     loss: Annotated[
         Loss | None,
         typer.Option(
-            rich_help_panel=_LEARNING,
-            help="paper: what the paper of the system has, cross-entropy alone; refvid: with terms for small objects, "
-            "for which actor is meant and for single words (default: refvid).",
+            rich_help_panel="Learning",
+            help="paper: cross-entropy alone, as in the paper of the system; refvid: additional terms for small "
+            "objects, for choosing the right actor and for single words (default: refvid).",
         ),
     ] = None,
-    learning_rate: Annotated[
-        float, _setting("learning_rate", _LEARNING, "Highest rate of Adam.")
-    ] = _DEFAULTS.learning_rate,
-    trunk_rate: Annotated[
-        float, _setting("trunk_rate", _LEARNING, "Share of it for the trunk; 0: frozen.")
-    ] = _DEFAULTS.trunk_rate,
-    weight_decay: Annotated[float, _setting("weight_decay", _LEARNING, "L2 coefficient.")] = _DEFAULTS.weight_decay,
-    decay_scope: Annotated[
-        DecayScope,
-        _setting("decay_scope", _LEARNING, "What is decayed: kernels of the trunk, all kernels, or everything."),
-    ] = _DEFAULTS.decay_scope,
-    mask_every: Annotated[
-        int, _setting("mask_every", _LEARNING, "Learn masks in every n-th step, in the others words alone.")
-    ] = _DEFAULTS.mask_every,
-    neighbour_gradients: Annotated[
-        bool, _setting("neighbour_gradients", _LEARNING, "Teach the trunk by the frames around the target too.")
-    ] = _DEFAULTS.neighbour_gradients,
-    power: Annotated[float, _setting("power", _LEARNING, "Of the polynomial decay of the rate.")] = _DEFAULTS.power,
-    warmup: Annotated[int, _setting("warmup", _LEARNING, "Steps in which the rate rises.")] = _DEFAULTS.warmup,
-    gradient_norm: Annotated[
-        float, _setting("gradient_norm", _LEARNING, "Longest gradient; 0: any length.")
-    ] = _DEFAULTS.gradient_norm,
-    average_decay: Annotated[
-        float, _setting("average_decay", _LEARNING, "Of the moving average of the weights; 0: keep the last.")
-    ] = _DEFAULTS.average_decay,
-    precision: Annotated[
-        opt.PrecisionName, _setting("precision", _LEARNING, "Numbers to compute with.")
-    ] = _DEFAULTS.precision,
-    freeze_norm: Annotated[
-        bool, _setting("freeze_norm", _LEARNING, "Leave the trunk's norms as they are.")
-    ] = _DEFAULTS.freeze_norm,
-    channels_last: Annotated[
-        bool, _setting("channels_last", _RUN, "Memory layout of pictures.")
-    ] = _DEFAULTS.channels_last,
-    bad_steps: Annotated[
-        int, _setting("bad_steps", _LEARNING, "Steps without a finite gradient to leave out before it stops.")
-    ] = _DEFAULTS.bad_steps,
-    flip: Annotated[
-        float, _setting("flip", _DATA, "Probability of mirroring, left and right as words too.")
-    ] = _DEFAULTS.flip,
-    colour: Annotated[
-        float, _setting("colour", _DATA, "Probability of changing brightness and contrast.")
-    ] = _DEFAULTS.colour,
-    crop: Annotated[float, _setting("crop", _DATA, "Probability of cutting off the border.")] = _DEFAULTS.crop,
-    seed: Annotated[int, _setting("seed", _RUN, "Of everything random.")] = _DEFAULTS.seed,
-    workers: Annotated[int, _setting("workers", _RUN, "Processes that prepare batches ahead.")] = _DEFAULTS.workers,
-    log_every: Annotated[int, _setting("log_every", _RUN, "Steps between lines of the log.")] = _DEFAULTS.log_every,
-    checkpoint_every: Annotated[
-        int, _setting("checkpoint_every", _RUN, "Steps between checkpoints.")
-    ] = _DEFAULTS.checkpoint_every,
-    sample_every: Annotated[
-        int, _setting("sample_every", _RUN, "Steps between sample pictures; 0: none.")
-    ] = _DEFAULTS.sample_every,
-    validate_every: Annotated[
-        int, _setting("validate_every", _RUN, "Steps between validations; 0: none.")
-    ] = _DEFAULTS.validate_every,
-    validation_samples: Annotated[
-        int, _setting("validation_samples", _RUN, "Clips of a validation.")
-    ] = _DEFAULTS.validation_samples,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
+    **settings: Any,
 ) -> None:
-    """Teach a model from a data set.
+    """Train a model on a data set.
 
-    RUNDIR/model is the trained model, also while the run goes on. For several devices: torchrun --nproc-per-node N
-    -m refvid train ... Example: refvid train --dataset world --out runs/world --steps 20000
+    RUNDIR/model holds the trained model and is updated while the run goes on. For several devices: torchrun
+    --nproc-per-node N -m refvid train ... Example: refvid train --dataset world --out runs/world --steps 20000
     """
-    # A resumed run keeps its settings but for those that are typed, even if they are the defaults.
-    asked = {name: context.params[name] for name in opt.typed(context, _DEFAULTS.as_dict())}
-    settings = None if resume else TrainSettings.from_dict(asked)
+    # A resumed run keeps its settings except for those that are typed, even where a typed value is the default.
+    asked = {name: settings[name] for name in opt.typed(context, settings)}
+    chosen_settings = None if resume else TrainSettings.from_dict(asked)
     folder = _run_folder(out, dataset)
     with Terminal(quiet=quiet or not _leads(), verbose=verbose, log_file=log_file if _leads() else None) as terminal:
         from refvid.train.run import resume as resume_run
@@ -216,19 +177,23 @@ def train(
         from refvid.train.sources import DataChoice
         from refvid.train.start import ModelChoice
 
-        data = None if dataset is None else DataChoice(dataset, root, photos, cache)
+        data = (
+            None
+            if dataset is None
+            else DataChoice(dataset, root, tuple(photos or ()), tuple(photo_source or ()), cache)
+        )
         chosen = ModelChoice(model, start, backbone_weights, language_weights)
         if resume and (chosen != ModelChoice() or loss):
-            raise UsageError("a resumed run keeps its model and loss; leave --model, --start and the like out")
+            raise UsageError("a resumed run keeps its model and loss; leave out --model, --start and the like")
         with _progress(terminal, folder.name, quiet=quiet or not _leads()) as show:
-            if settings is None:
+            if chosen_settings is None:
                 outcome = resume_run(folder, asked=asked, data=data, device=device, show=show, say=terminal.say)
             else:
                 if data is None:
                     raise UsageError(f"--dataset is missing; {_WHICH}")
                 outcome = begin_run(
                     data,
-                    settings,
+                    chosen_settings,
                     folder,
                     model=chosen,
                     objective="paper" if loss == "paper" else None,
@@ -248,14 +213,14 @@ def _run_folder(out: Path | None, dataset: str | None) -> Path:
 
 
 def _leads() -> bool:
-    """Tells whether this is the process that speaks: under torchrun the first one."""
+    """Return whether this process writes messages: under torchrun, only the first one does."""
     return os.environ.get("RANK", "0") == "0"
 
 
 def _summarise(outcome: "Outcome", terminal: Terminal) -> None:
-    """Says where the model is and how well it did."""
+    """Print where the model is, how long training took, and the scores of the last validation."""
     if outcome.bad_steps:
-        terminal.warn(f"{count_of(outcome.bad_steps, 'step')} left out: the gradient was not finite")
+        terminal.warn(f"{count_of(outcome.bad_steps, 'step')} skipped because the gradient was not finite")
     scores = ", ".join(f"{name} {outcome.scores[name]:.3f}" for name in ("mean_iou", "p@0.5") if name in outcome.scores)
     terminal.say(
         f"wrote {outcome.model}: {count_of(outcome.steps, 'step')} in {outcome.seconds:.0f} s"
@@ -265,7 +230,7 @@ def _summarise(outcome: "Outcome", terminal: Terminal) -> None:
 
 @contextmanager
 def _progress(terminal: Terminal, label: str, *, quiet: bool) -> "Iterator[OnStep | None]":
-    """Gives a function that shows steps done, loss, steps a second and the time that remains."""
+    """Yield a function that shows the steps done, the loss, the steps per second and the time left; None if quiet."""
     if quiet:
         yield None
     elif terminal.console.is_interactive and terminal.console.is_terminal:
@@ -290,17 +255,17 @@ def _progress(terminal: Terminal, label: str, *, quiet: bool) -> "Iterator[OnSte
 
 
 class _Meter:
-    """Smooths the loss and measures steps a second."""
+    """Running averages of the loss and of the steps per second."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._loss, self._rate, self._last = float("nan"), 0.0, clock()
 
     def take(self, loss: float) -> tuple[float, float]:
-        """Takes note of a step; returns the loss and the steps a second of the last steps."""
+        """Record the loss of a step; return the smoothed loss and the steps per second."""
         now = self._clock()
         rate = 1 / max(now - self._last, 1e-6)
-        first = self._loss != self._loss
+        first = self._loss != self._loss  # NaN until the first step
         self._loss = loss if first else 0.98 * self._loss + 0.02 * loss
         self._rate = rate if first else 0.95 * self._rate + 0.05 * rate
         self._last = now
@@ -308,7 +273,7 @@ class _Meter:
 
 
 class _Lines:
-    """Says how far the run is in plain lines, one every few seconds."""
+    """A progress display for output that is not a terminal: one plain line every few seconds."""
 
     def __init__(self, label: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._label, self._clock = label, clock

@@ -1,4 +1,4 @@
-"""`refvid world`: the procedural world as a data set on disk, and as a picture."""
+"""`refvid world`: draw the procedural world as a data set on disk or as a contact sheet."""
 
 import re
 from pathlib import Path
@@ -13,49 +13,53 @@ from refvid.errors import UsageError
 
 LayoutName = Literal["a2d", "jhmdb"]
 ModeName = Literal["mixed", "motion", "people"]
-_SMALLEST, _LARGEST = 32, 4096
+_MIN_SIDE, _MAX_SIDE = 32, 4096  # pixels
 
-world_app = typer.Typer(name="world", help="Draw the procedural world: as a data set to train on, or as a picture.")
+world_app = typer.Typer(name="world", help="Draw the procedural world, as a data set to train on or as a picture.")
 
-Seed = Annotated[int, typer.Option("--seed", metavar="S", min=0, help="Another seed gives another world.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="S", min=0, help="Random seed; the same seed draws the same world.")
+]
 Photos = Annotated[
     Path | None,
     typer.Option(
         "--photos",
         metavar="DIR",
-        help="Cut the figures out of real photos: photos/NNNN.jpg, labels/NNNN.png and labels.json in DIR.",
+        help="Folder of real photos to cut the figures out of, with photos/NNNN.jpg, labels/NNNN.png and labels.json.",
     ),
 ]
 
 
 @world_app.callback()
 def world() -> None:
-    """Draw the procedural world: as a data set to train on, or as a picture."""
+    """Draw the procedural world, as a data set to train on or as a picture."""
 
 
 @world_app.command("make")
 def make(
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to make.")],
-    videos: Annotated[int, typer.Option("--videos", metavar="N", min=1, help="How many videos.")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to create.")],
+    videos: Annotated[int, typer.Option("--videos", metavar="N", min=1, help="Number of videos.")],
     seed: Seed = 0,
     layout: Annotated[
-        LayoutName, typer.Option("--layout", help="a2d: A2D Sentences, one video in five for testing; jhmdb: J-HMDB.")
+        LayoutName,
+        typer.Option("--layout", help="a2d: A2D Sentences, with one video in five for testing; jhmdb: J-HMDB."),
     ] = "a2d",
     photos: Photos = None,
-    frames: Annotated[int, typer.Option("--frames", metavar="T", min=5, help="Frames of each video.")] = 32,
+    frames: Annotated[int, typer.Option("--frames", metavar="T", min=5, help="Number of frames in each video.")] = 32,
     size: Annotated[
-        str | None, typer.Option("--size", metavar="WxH", help="Of the frames (default: a2d 568x320, jhmdb 320x240).")
+        str | None,
+        typer.Option("--size", metavar="WxH", help="Size of the frames (default: 568x320 for a2d, 320x240 for jhmdb)."),
     ] = None,
     overwrite: Annotated[
-        bool, typer.Option("-y", "--overwrite", help="Replace a folder that this command has made.")
+        bool, typer.Option("-y", "--overwrite", help="Replace a folder that this command created.")
     ] = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
 ) -> None:
-    """Write videos of the world, with sentences and masks, in a real data set's own layout.
+    """Write videos of the world, with sentences and masks, in the layout of a real data set.
 
-    `refvid train` and `refvid eval` read DIR as they read the real one. The same seed gives the same annotations.
+    `refvid train` and `refvid eval` read DIR like the real data set. The same seed gives the same annotations.
     Example: refvid world make --out world --videos 500 --seed 1
     """
     pixels = None if size is None else parse_size(size)
@@ -74,7 +78,7 @@ def make(
 @world_app.command("preview")
 def preview(
     seed: Seed = 0,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="PNG", help="The picture to write.")] = Path(
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="PNG", help="Picture to write.")] = Path(
         "refvid-world.png"
     ),
     photos: Photos = None,
@@ -82,19 +86,20 @@ def preview(
         ModeName,
         typer.Option(
             "--mode",
-            help="mixed: anybody; motion: look-alikes told apart by what they do; people: two or three large ones.",
+            help="mixed: all kinds of actors; motion: look-alikes that differ in what they do; people: two or three "
+            "large people.",
         ),
     ] = "mixed",
     columns: Annotated[
-        int, typer.Option("--columns", metavar="N", min=1, max=12, help="Scenes beside each other.")
+        int, typer.Option("--columns", metavar="N", min=1, max=12, help="Number of scenes per row.")
     ] = 3,
-    rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, max=12, help="Scenes below each other.")] = 3,
+    rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, max=12, help="Number of rows.")] = 3,
     overwrite: opt.Overwrite = False,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
 ) -> None:
-    """Draw a contact sheet of the world: scenes with the actor that an expression names.
+    """Draw a contact sheet of the world: scenes in which the actor of an expression is marked.
 
     Example: refvid world preview --seed 7 --out sheet.png
     """
@@ -110,15 +115,15 @@ def preview(
 
 
 def parse_size(text: str) -> tuple[int, int]:
-    """Read a width and a height, `568x320`.
+    """Return the width and height, in pixels, of a size such as `568x320`.
 
     Raises:
-        UsageError: The text is something else, or the size is out of range.
+        UsageError: The text is not a size, or the size is out of range.
     """
     match = re.fullmatch(r"(\d+)[xX×](\d+)", text.strip(), re.ASCII)
     if match is None:
-        raise UsageError(f"cannot read {text!r} as a size: give width and height as 568x320")
+        raise UsageError(f"cannot read {text!r} as a size: give width and height, such as 568x320")
     width, height = int(match[1]), int(match[2])
-    if not (_SMALLEST <= width <= _LARGEST and _SMALLEST <= height <= _LARGEST):
-        raise UsageError(f"--size {text} is out of range: both sides must be {_SMALLEST} to {_LARGEST} pixels")
+    if not (_MIN_SIDE <= width <= _MAX_SIDE and _MIN_SIDE <= height <= _MAX_SIDE):
+        raise UsageError(f"--size {text} is out of range: both sides must be {_MIN_SIDE} to {_MAX_SIDE} pixels")
     return width, height

@@ -1,7 +1,8 @@
-"""The files of A2D Sentences: where people unpack them, the text, the splits, and the masks.
+"""The files of A2D Sentences: where they are unpacked, the text, the splits, and the masks.
 
 The text, the masks and the videos come in separate archives, which end up in one folder or under `Release/` and
-`text_annotations/`. The masks are MATLAB's: axes reversed, the first one dropped where there is a single instance.
+`text_annotations/`. The masks are MATLAB arrays: their axes are reversed, and the first one is dropped if there is only
+one instance.
 """
 
 from collections.abc import Iterable, Iterator
@@ -31,12 +32,12 @@ SPLITS: dict[str, Split] = {"0": "train", "1": "test"}
 
 @dataclass(frozen=True)
 class Sentence:
-    """One row of the text.
+    """A row of the text.
 
     Attributes:
         video: Name of the video.
-        instance: Number of what the query means, as the masks number it.
-        query: Blanks at the ends and double ones are taken out.
+        instance: Number of the instance that the query refers to, as in the masks.
+        query: The sentence, with surrounding and repeated blanks removed.
     """
 
     video: str
@@ -46,15 +47,15 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Parts:
-    """Where the parts of the data set are.
+    """The locations of the parts of the data set.
 
     Attributes:
-        text: The sentences.
-        masks: Folder of a folder of h5 files for each video.
+        text: File of the sentences.
+        masks: Folder with one folder of h5 files per video.
         video_set: Table of the videos with their splits.
-        missed: List of the videos without a sentence; not every copy of the data set has it.
-        clips: Folders of video files, the first one that has a video counts.
-        pictures: Folders of a folder of extracted frames for each video, for videos that have no clip.
+        missed: List of the videos without a sentence; not included in every copy of the data set.
+        clips: Folders of video files; the first one that contains a video is used for it.
+        pictures: Folders with one folder of extracted frames per video, for videos that have no clip.
     """
 
     text: Path
@@ -65,7 +66,7 @@ class Parts:
     pictures: tuple[Path, ...]
 
     def footage(self) -> dict[str, Path]:
-        """Returns each video's clip, or where it has none its folder of frames."""
+        """Return the clip of each video, or its folder of frames if it has no clip."""
         found: dict[str, Path] = {}
         for folder in self.clips:
             for path in folder.iterdir():
@@ -79,13 +80,13 @@ class Parts:
 
 
 def find_parts(root: Path) -> Parts:
-    """Finds the parts of the data set in `root`, `root/Release` or `root/text_annotations`.
+    """Find the parts of the data set in `root`, `root/Release` or `root/text_annotations`.
 
     Raises:
-        RefvidError: The folder is missing, or parts of it; all of these are named.
+        RefvidError: The folder or parts of it are missing; the message names all of them.
     """
     if not root.is_dir():
-        raise RefvidError(f"{root} is not a folder; give the one that A2D Sentences was unpacked into")
+        raise RefvidError(f"{root} is not a folder; give the folder that A2D Sentences was unpacked into")
 
     def everywhere(*names: str) -> tuple[Path, ...]:
         return tuple(path for name in names for place in PLACES if (path := root / place / name).exists())
@@ -106,11 +107,11 @@ def find_parts(root: Path) -> Parts:
 
 
 def parse_sentences(lines: Iterable[str]) -> tuple[list[Sentence], int]:
-    """Reads the rows `video_id,instance_id,query` below a line of headings.
+    """Parse the rows `video_id,instance_id,query` below a header line.
 
     Returns:
-        The sentences in the file's order, and the number of rows that are none: the original has one, whose instance
-        is "1 (copy)".
+        The sentences in file order, and the number of malformed rows: the original file has one, with the instance
+        "1 (copy)".
     """
     sentences: list[Sentence] = []
     bad = 0
@@ -131,23 +132,25 @@ def parse_sentences(lines: Iterable[str]) -> tuple[list[Sentence], int]:
 
 
 def read_splits(path: Path) -> dict[str, Split]:
-    """Reads videoset.csv: the split of every video.
+    """Read the split of every video from videoset.csv.
 
     Raises:
-        RefvidError: A row has no ninth column of 0 or 1.
+        RefvidError: A row has no ninth column with 0 or 1.
     """
     splits: dict[str, Split] = {}
     for number, row in enumerate(split_rows(read_lines(path)), 1):
         if not row:
             continue
         if len(row) < 9 or row[8].strip() not in SPLITS:
-            raise RefvidError(f"{path}, line {number}: expected nine columns, the last one 0 (train) or 1 (test)")
+            raise RefvidError(
+                f"{path}, line {number}: expected nine columns, the last one 0 (train) or 1 (test); download it again"
+            )
         splits[row[0]] = SPLITS[row[8].strip()]
     return splits
 
 
 def mask_files(folder: Path) -> list[Path]:
-    """Lists the h5 files of a video by the number of their frame; a folder that is not there has none."""
+    """Return the h5 files of a video by frame number; none if the folder does not exist."""
     if not folder.is_dir():
         return []
     named = [path for path in folder.iterdir() if path.suffix == ".h5" and path.stem.isascii() and path.stem.isdigit()]
@@ -156,11 +159,11 @@ def mask_files(folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Held:
-    """What a frame's file says it holds.
+    """The contents of a frame's mask file, as stated in its header.
 
     Attributes:
-        instances: Of its masks, in their order; one may be there twice.
-        surplus: How many masks there are more than names of instances; below 0, how many fewer.
+        instances: Instances of the masks, in order; one may occur twice.
+        surplus: Number of masks beyond the number of instances; negative if there are fewer.
     """
 
     instances: tuple[int, ...]
@@ -168,7 +171,7 @@ class Held:
 
 
 def read_held(path: Path) -> Held:
-    """Reads which instances a frame's file has masks of, and none of the masks.
+    """Read the instances that a frame's file has masks of, without reading the masks.
 
     Raises:
         RefvidError: The file cannot be read.
@@ -180,7 +183,7 @@ def read_held(path: Path) -> Held:
 
 
 def read_size(path: Path) -> tuple[int, int]:
-    """Reads the height and width of a frame's masks.
+    """Return the height and width of a frame's masks.
 
     Raises:
         RefvidError: The file cannot be read.
@@ -191,9 +194,10 @@ def read_size(path: Path) -> tuple[int, int]:
 
 
 def read_masks(path: Path) -> tuple[list[int], npt.NDArray[np.bool_]]:
-    """Reads the masks of a frame.
+    """Read the masks of a frame.
 
-    Some of the original files have more masks than instances; the surplus is dropped. Some name an instance twice.
+    Some of the original files have more masks than instances, in which case the surplus is dropped; some name an
+    instance twice.
 
     Returns:
         The n instances and their masks, bool [n, H, W].
@@ -218,7 +222,7 @@ def _names(file: Any) -> npt.NDArray[np.float64]:
 
 
 def _total(file: Any) -> int:
-    """Return the number of masks, whose axes are [n, W, H], or [W, H] of a single one."""
+    """Return the number of masks, whose axes are [n, W, H], or [W, H] for a single mask."""
     masks = file["reMask"]
     if _is_empty(masks):
         return 0
@@ -228,20 +232,20 @@ def _total(file: Any) -> int:
 
 
 def _size(file: Any) -> tuple[int, int]:
-    """Return height and width; a frame without a mask still has the picture of its classes, [W, H]."""
+    """Return the height and width; a frame without any mask still has the class map, [W, H]."""
     masks = file["reMask"]
     width, height = (file["reS_id"] if _is_empty(masks) else masks).shape[-2:]
     return int(height), int(width)
 
 
 def _is_empty(values: Any) -> bool:
-    """Tell whether there is nothing; MATLAB writes down the shape instead, and an attribute that says so."""
+    """Return whether an array is empty: MATLAB then stores its shape as content, with an attribute that says so."""
     return bool(values.attrs.get("MATLAB_empty", 0)) or 0 in values.shape
 
 
 @contextmanager
 def _open(path: Path) -> Iterator[Any]:
-    """Open an h5 file; whatever is wrong with it becomes a sentence."""
+    """Open an h5 file, and turn any failure to read it into a RefvidError."""
     h5py = need_package("h5py", "reading A2D Sentences")
     try:
         with h5py.File(path, "r") as file:

@@ -1,4 +1,4 @@
-"""One video of A2D Sentences: its footage, and the masks of its sentences."""
+"""One video of A2D Sentences: its footage and the masks of its sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,13 +16,14 @@ from refvid.video.random_access import count_frames, frame_size, read_frames
 
 @dataclass(frozen=True)
 class A2DVideo:
-    """A video with its sentences; a `ReferringVideo`.
+    """A video with its sentences, a `ReferringVideo`.
 
     Attributes:
-        name: Eleven characters of the original's, which may begin with "-".
-        expressions: In the text's order; the key is the instance, with "-2" after it for a second sentence about it.
-        targets: Annotated frames for which sentences count; frame "00015" has the index 14.
-        footage: The clip, or a folder of extracted frames.
+        name: Name of the video, eleven characters in the original data set; may begin with "-".
+        expressions: Sentences in the order of the text. A key is the instance, followed by "-2" for the second sentence
+            about it.
+        targets: Annotated frames in which sentences are evaluated; frame "00015" has index 14.
+        footage: Video file, or folder of extracted frames.
         masks: Folder of the h5 files.
     """
 
@@ -33,26 +34,27 @@ class A2DVideo:
     masks: Path
 
     def count_frames(self) -> int:
-        """Returns the number of frames of the footage.
+        """Return the number of frames of the footage.
 
         Raises:
-            VideoError: It cannot be read.
+            VideoError: The footage cannot be read.
         """
         if not self.footage.is_dir():
             return count_frames(self.footage)
         return max(self._pictures()) + 1
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames in the size of the masks.
+        """Read frames, scaled to the size of the masks.
 
-        Decoders differ by a frame at the end of some clips: an annotated frame beyond it is the last one there is.
+        Decoders disagree by a frame about the end of some clips, so the last frame stands in for annotated frames after
+        it.
 
         Args:
-            indices: In any order, at least one of them inside the video or annotated.
+            indices: Frame indices in any order, at least one of them inside the video or annotated.
 
         Returns:
-            uint8 [len(indices), H, W, 3] RGB, and bool [len(indices)]: False for frames that the video does not have;
-            the nearest one stands in for them.
+            RGB frames, uint8 [len(indices), H, W, 3], and whether the video contains each frame, bool [len(indices)]; a
+            missing frame is replaced by the nearest one.
 
         Raises:
             RefvidError: The footage or the size of the masks cannot be read.
@@ -68,10 +70,10 @@ class A2DVideo:
         return fit_frames(pixels, size), present
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the footage and of the masks.
+        """Return (width, height) of the footage and of the masks.
 
         Raises:
-            RefvidError: One of them cannot be read.
+            RefvidError: One of the sizes cannot be read.
             UnavailableError: h5py is not installed.
         """
         height, width = read_size(self._mask_file(self.targets[0]))
@@ -80,9 +82,9 @@ class A2DVideo:
         return frame_size(self.footage), (width, height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Reads the masks of the sentences that count in a frame, bool [len(target.counting), H, W].
+        """Read the masks of the sentences evaluated in a frame, bool [len(target.counting), H, W].
 
-        The first one counts where an instance has two; one that is not in the frame has an empty mask.
+        If an instance has two masks, the first is used; if it is not in the frame, its mask is empty.
 
         Raises:
             RefvidError: The masks cannot be read.
@@ -95,7 +97,7 @@ class A2DVideo:
         return np.stack([masks[rows[instance]] if instance in rows else nothing for instance in meant])
 
     def void(self, target: Target) -> None:
-        """Returns None: all pixels count."""
+        """Return None: no pixel is ignored."""
 
     def _mask_file(self, target: Target) -> Path:
         return self.masks / f"{target.name}.h5"
@@ -103,5 +105,5 @@ class A2DVideo:
     def _pictures(self) -> dict[int, Path]:
         found = find_pictures(self.footage)
         if not found:
-            raise VideoError(f"{self.footage} holds no frame such as 00001.png; extract the frames of the video again")
+            raise VideoError(f"{self.footage} contains no frame such as 00001.png; extract the frames again")
         return found

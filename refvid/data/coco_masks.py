@@ -1,7 +1,7 @@
-"""COCO's segmentations as masks: polygons and run lengths, pixel by pixel as the COCO API draws them.
+"""COCO's segmentations as masks: polygons and run lengths, rasterised exactly as the COCO API does.
 
-The truth of RefCOCO is defined by how COCO's own program fills a polygon, which agrees with no drawing library at the
-edges: https://github.com/cocodataset/cocoapi, common/maskApi.c (Piotr Dollár and Tsung-Yi Lin).
+The ground truth of RefCOCO is defined by how COCO's own program fills a polygon, which no drawing library reproduces
+at the edges: https://github.com/cocodataset/cocoapi, common/maskApi.c (Piotr Dollár and Tsung-Yi Lin).
 """
 
 from collections.abc import Sequence
@@ -14,20 +14,20 @@ Points = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 Runs = str | tuple[int, ...]
 
-_FINER = 5  # outlines are walked on a grid of fifths of a pixel
-_CENTRE = 2  # of the fifths 0 to 4
-_FARTHEST = 100_000.0  # pixels; beyond it an outline is garbage and would be walked for minutes
+_FINER = 5  # outlines are traced on a grid of fifths of a pixel
+_CENTRE = 2  # the middle one of the fifths 0 to 4
+_FARTHEST = 100_000.0  # pixels; an outline beyond this is corrupt and would take minutes to trace
 
 
 @dataclass(frozen=True, eq=False)
 class CocoMask:
-    """A segmentation that has not been drawn yet.
+    """A segmentation that has not been rasterised yet.
 
     Attributes:
-        height: Of the image, pixels.
-        width: Of the image, pixels.
-        polygons: Outlines, each float64 [K, 2] of x, y in pixels, K of at least 3.
-        runs: Run lengths, compressed into a string or plain.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
+        polygons: Outlines, each float64 [K, 2] of x, y in pixels, K at least 3.
+        runs: Run lengths, as a compressed string or as numbers.
     """
 
     height: int
@@ -36,10 +36,10 @@ class CocoMask:
     runs: tuple[Runs, ...] = ()
 
     def draw(self) -> Mask:
-        """Returns the union of all parts, bool [H, W]; parts may overlap.
+        """Return the union of all parts, bool [H, W]; parts may overlap.
 
         Raises:
-            ValueError: Run lengths do not fill the image.
+            ValueError: The run lengths do not fill the image.
         """
         mask = np.zeros((self.height, self.width), np.bool_)
         for points in self.polygons:
@@ -50,19 +50,19 @@ class CocoMask:
 
 
 def parse_segmentation(value: object, height: int, width: int) -> CocoMask:
-    """Reads an annotation's `segmentation`.
+    """Parse the `segmentation` of an annotation.
 
     Args:
         value: A list of polygons [x, y, x, y, ...], run lengths {"size": [H, W], "counts": ...}, or a list of these.
-            Polygons of fewer than three points enclose nothing and are left out.
-        height: Of the image, pixels.
-        width: Of the image, pixels.
+            Polygons of fewer than three points enclose nothing and are ignored.
+        height: Height of the image in pixels.
+        width: Width of the image in pixels.
 
     Raises:
-        ValueError: It is none of these, or of another size.
+        ValueError: The value is none of these, or is for an image of another size.
     """
     if not isinstance(value, list | dict):
-        raise ValueError(f"a segmentation is polygons or run lengths, not {type(value).__name__}")
+        raise ValueError(f"the segmentation is a {type(value).__name__}, expected polygons or run lengths")
     polygons: list[Points] = []
     runs: list[Runs] = []
     for part in [value] if isinstance(value, dict) else value:
@@ -80,36 +80,36 @@ def _parse_polygon(part: object) -> Points:
         numbers = np.array(part, np.float64)
         points = numbers.reshape(-1, 2)
     except (TypeError, ValueError):
-        raise ValueError("a polygon is a list of an even number of coordinates") from None
-    if numbers.ndim != 1 or not (np.abs(points) <= _FARTHEST).all():  # NaN is not
-        raise ValueError("the coordinates of a polygon are pixels")
+        raise ValueError("a polygon is malformed, expected a list of an even number of coordinates") from None
+    if numbers.ndim != 1 or not (np.abs(points) <= _FARTHEST).all():  # False for NaN as well
+        raise ValueError(f"a polygon is malformed, expected coordinates of at most {_FARTHEST:,.0f} pixels")
     return points
 
 
 def _parse_runs(part: dict[str, object], height: int, width: int) -> Runs:
     size, counts = part.get("size"), part.get("counts")
     if size != [height, width]:
-        raise ValueError(f"run lengths are of size {size}, but the image's is {[height, width]}")
+        raise ValueError(f"the run lengths are for size {size}, but the image has size {[height, width]}")
     if isinstance(counts, str):
         return counts
     if isinstance(counts, list) and all(isinstance(count, int) for count in counts):
         return tuple(counts)
-    raise ValueError("run lengths are a string or a list of whole numbers")
+    raise ValueError("the run lengths are malformed, expected a string or a list of whole numbers")
 
 
 def fill_polygon(points: Points, height: int, width: int) -> Mask:
-    """Fills an outline as COCO does.
+    """Fill an outline as COCO does.
 
-    The outline is rounded to fifths of a pixel and walked point by point. Where the walk crosses the centre of a column
-    of pixels, all that is below it is turned over: what is turned an odd number of times is inside.
+    The outline is rounded to fifths of a pixel and traced point by point. Where it crosses the centre line of a pixel
+    column, all pixels below the crossing are toggled: those toggled an odd number of times are inside.
 
     Args:
-        points: float64 [K, 2], x and y of the corners in pixels; the last is joined to the first.
-        height: Of the mask.
-        width: Of the mask.
+        points: Corners as x, y in pixels, float64 [K, 2]; the last is joined to the first.
+        height: Height of the mask in pixels.
+        width: Width of the mask in pixels.
 
     Returns:
-        bool [height, width].
+        The filled mask, bool [height, width].
     """
     x, y = _walk(np.trunc(_FINER * points + 0.5).astype(np.int64))
     moved = np.flatnonzero(x[1:] != x[:-1])
@@ -117,18 +117,19 @@ def fill_polygon(points: Points, height: int, width: int) -> Mask:
     left = np.where(after < before, after, after - 1)
     column = left // _FINER
     crossed = (left % _FINER == _CENTRE) & (column >= 0) & (column < width)
-    row = (np.minimum(y[moved], y[moved + 1]) + _CENTRE) // _FINER  # the first pixel whose centre is not above
+    row = (np.minimum(y[moved], y[moved + 1]) + _CENTRE) // _FINER  # first pixel centre at or below the crossing
     turned = column[crossed] * height + np.clip(row[crossed], 0, height)
-    # Down the columns, one after the other: a column that is left inside stays so in the next until it is turned again.
+    # The sum runs down one column after another. As in COCO's program, an odd count at the bottom of a column carries
+    # over into the next one until it is toggled again.
     times = np.cumsum(np.bincount(turned, minlength=height * width + 1)[:-1])
     return np.ascontiguousarray((times % 2 == 1).reshape(width, height).T)
 
 
 def _walk(corners: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Returns x and y of every point on the edges between corners [K, 2], both ends of each edge included.
+    """Return x and y of every point on the edges between corners [K, 2], both ends of each edge included.
 
-    An edge advances by one along its longer axis; the other coordinate is rounded. It is computed from the lower end
-    whichever way it is walked, so that two neighbouring polygons meet without gap or overlap.
+    An edge advances by one along its longer axis, and the other coordinate is rounded. It is always computed from the
+    same end, whichever way it is traced, so that neighbouring polygons meet without gap or overlap.
     """
     edges = np.arange(len(corners))
     following = np.roll(corners, -1, axis=0)
@@ -151,36 +152,41 @@ def _walk(corners: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.ND
 
 
 def decode_runs(runs: Runs, height: int, width: int) -> Mask:
-    """Decodes run lengths, which go down the columns, zeros first.
+    """Decode run lengths, which go down the columns and start with zeros.
 
     Args:
-        runs: Compressed into COCO's string, or plain.
-        height: Of the mask.
-        width: Of the mask.
+        runs: Run lengths, as COCO's compressed string or as numbers.
+        height: Height of the mask in pixels.
+        width: Width of the mask in pixels.
 
     Returns:
-        bool [height, width].
+        The mask, bool [height, width].
 
     Raises:
-        ValueError: They do not fill the mask exactly, or the string is none of COCO's.
+        ValueError: The run lengths do not fill the mask exactly, or the string is malformed.
     """
     counts = _decompress(runs) if isinstance(runs, str) else runs
     if any(count < 0 for count in counts):
-        raise ValueError("a run length is negative")
+        raise ValueError("a run length is negative, expected numbers from 0")
     if sum(counts) != height * width:
-        raise ValueError(f"run lengths cover {sum(counts)} pixels of {height * width}")
+        raise ValueError(f"the run lengths cover {sum(counts)} pixels, expected {height * width}")
     flat = np.repeat(np.arange(len(counts)) % 2 == 1, np.array(counts, np.int64))
     return np.ascontiguousarray(flat.reshape(width, height).T)
 
 
 def _decompress(text: str) -> Sequence[int]:
-    """Reads numbers in groups of five bits, lowest first, 32 for more to come; differences from the fourth on."""
+    """Decode COCO's compressed run lengths.
+
+    A number is stored in groups of five bits, lowest first: 32 marks that more groups follow, 16 in the last group
+    marks a negative number. From the fourth on, each number is stored as its difference from the one two places
+    earlier.
+    """
     counts: list[int] = []
     value = shift = 0
     for character in text:
         group = ord(character) - 48
         if not 0 <= group < 64:
-            raise ValueError(f"{character!r} is no part of compressed run lengths")
+            raise ValueError(f"{character!r} is not a valid character in compressed run lengths")
         value |= (group & 31) << shift
         shift += 5
         if group & 32:
@@ -190,5 +196,5 @@ def _decompress(text: str) -> Sequence[int]:
         counts.append(value + counts[-2] if len(counts) > 2 else value)
         value = shift = 0
     if shift:
-        raise ValueError("compressed run lengths end inside of a number")
+        raise ValueError("the compressed run lengths end in the middle of a number")
     return counts

@@ -1,8 +1,8 @@
-"""DAVIS-16 and DAVIS-17 with Khoreva's phrases, as they are unpacked.
+"""DAVIS-16 and DAVIS-17 with Khoreva's phrases, as unpacked.
 
-Own matching compares an object with the mask of its phrase. The hungarian protocols are how ReferFormer's numbers are
-made: DAVIS's unsupervised task with its own annotation, `Annotations_unsupervised`, whose objects need not be those
-with phrases, and whose value 255 does not count.
+Own matching compares an object with the mask predicted for its phrase. The hungarian protocols reproduce ReferFormer's
+evaluation: DAVIS's unsupervised task with its own annotation, `Annotations_unsupervised`, whose objects are not always
+those with phrases, and in which pixels of value 255 are void.
 """
 
 from collections import Counter
@@ -23,21 +23,21 @@ from refvid.data.text import count_of, name_some
 from refvid.errors import RefvidError
 
 VOID = 255
-_MAX_OBJECTS = 20  # the benchmark takes no more; a grey picture of a palette has larger values
+_MAX_OBJECTS = 20  # the benchmark's limit; larger values mean a palette image converted to grey
 
 
 @dataclass(frozen=True)
 class DavisVideo(FolderVideo):
-    """A sequence; every frame counts, for all expressions.
+    """A sequence; every frame is evaluated for all expressions.
 
     Attributes:
-        name: Of the sequence.
-        expressions: Their keys are the objects' numbers. A text is empty where nobody described the object: nothing
-            can be found by it. An instance is None where the annotation has no such object.
+        name: Name of the sequence.
+        expressions: Expressions whose keys are object numbers. The text is empty if nobody described the object, which
+            then cannot be found. The instance is None if the annotation has no such object.
         targets: All frames.
-        frames: The footage.
-        masks: The folder with a PNG a frame.
-        single: Whether all that is annotated is one object (DAVIS-16).
+        frames: Frames of the footage.
+        masks: Folder with one PNG per frame.
+        single: Whether everything annotated is a single object (DAVIS-16).
     """
 
     name: str
@@ -48,7 +48,7 @@ class DavisVideo(FolderVideo):
     single: bool
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Reads the masks of the counting expressions, bool [len(target.counting), H, W], in their order.
+        """Read the masks of the expressions evaluated, bool [len(target.counting), H, W], in their order.
 
         Raises:
             RefvidError: The mask or the header of the frame cannot be read, or they differ in size.
@@ -61,10 +61,10 @@ class DavisVideo(FolderVideo):
         return np.stack([nothing if instance is None else numbers == instance for instance in wanted])
 
     def void(self, target: Target) -> npt.NDArray[np.bool_] | None:
-        """Reads which pixels do not count, bool [H, W]; None where all do.
+        """Read the void pixels, bool [H, W]; return None if there are none.
 
         Raises:
-            RefvidError: As `truth`.
+            RefvidError: The mask or the header of the frame cannot be read, or they differ in size.
         """
         if self.single:
             return None
@@ -72,51 +72,51 @@ class DavisVideo(FolderVideo):
         return left_out if left_out.any() else None
 
     def files(self) -> Iterator[Path]:
-        """Yields the files of all frames and masks."""
+        """Yield the files of all frames and masks."""
         for target in self.targets:
             yield self.frames.path(target.index)
             yield self.mask(target)
 
     def mask(self, target: Target) -> Path:
-        """Returns the file of a frame's mask."""
+        """Return the file of a frame's mask."""
         return self.masks / f"{target.name}.png"
 
     def read_mask(self, target: Target) -> npt.NDArray[np.uint8]:
-        """Reads which object each pixel of a frame belongs to, uint8 [H, W]; `VOID` in DAVIS-17 is none of them.
+        """Read the object number of each pixel of a frame, uint8 [H, W]; in DAVIS-17, `VOID` marks void pixels.
 
         Raises:
-            RefvidError: As `truth`.
+            RefvidError: The mask or the header of the frame cannot be read, or they differ in size.
         """
-        # A few of DAVIS-16's masks are stored in colours, white on black.
+        # A few of DAVIS-16's masks are stored as colour images, white on black.
         return read_numbers(self.mask(target), self.frames.size(target.index), colours=self.single)
 
 
 def open_davis16(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens DAVIS-16: one object a sequence, all that is not 0 in its masks.
+    """Open DAVIS-16: one object per sequence, comprising all nonzero pixels of its masks.
 
     Args:
         root: DAVIS/ or the folder that holds it.
         split: "train" or "val".
-        protocol: One of the data set's; "semi-supervised" needs no phrases.
+        protocol: Protocol of the data set; "semi-supervised" needs no phrases.
 
     Raises:
-        RefvidError: Parts of the data set are missing, or masks make no sense.
-        UsageError: The split or the protocol is not one of the data set's.
+        RefvidError: Parts of the data set are missing, or its masks are malformed.
+        UsageError: The data set has no such split or protocol.
     """
     return _open("2016", root, split, protocol)
 
 
 def open_davis17(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens DAVIS-17: as many objects a sequence as the first mask numbers.
+    """Open DAVIS-17: each sequence has as many objects as the highest number in its first mask.
 
     Args:
         root: DAVIS/ or the folder that holds it.
         split: "train" or "val".
-        protocol: One of the data set's; "semi-supervised" needs no phrases.
+        protocol: Protocol of the data set; "semi-supervised" needs no phrases.
 
     Raises:
-        RefvidError: Parts of the data set are missing, or masks make no sense.
-        UsageError: The split or the protocol is not one of the data set's.
+        RefvidError: Parts of the data set are missing, or its masks are malformed.
+        UsageError: The data set has no such split or protocol.
     """
     return _open("2017", root, split, protocol)
 
@@ -137,7 +137,9 @@ def _open(year: Year, root: Path, split: str, protocol: str) -> ReferringSet:
     odd["mute"] = len(bare) - len(videos)
     odd["palettes"] = sum(one.single and read_mode(one.mask(one.targets[0])) == "P" for one in videos)
     if not videos:
-        raise RefvidError(f"the phrases in {parts.text} say nothing of the sequences in {parts.sequences}; give others")
+        raise RefvidError(
+            f"the phrases in {parts.text} describe none of the sequences in {parts.sequences}; download both again"
+        )
     return ReferringSet(
         title=info.title,
         split=split,
@@ -155,7 +157,7 @@ def _open(year: Year, root: Path, split: str, protocol: str) -> ReferringSet:
 
 
 def _list_videos(parts: DavisParts, *, single: bool) -> list[DavisVideo]:
-    """Lists the sequences with all their frames and an expression without text for each object of the first mask."""
+    """Return the sequences with all their frames and an expression without text for each object in the first mask."""
     names = read_sequences(parts.sequences)
     frames = {name: list_names(parts.frames / name, ".jpg") for name in names}
     empty = [name for name in names if not frames[name]]
@@ -163,10 +165,10 @@ def _list_videos(parts: DavisParts, *, single: bool) -> list[DavisVideo]:
     torn = [name for name in names if _has_gaps(frames[name])]
     if empty or short or torn or not names:
         gaps = [f"{parts.frames} has no frames of {name_some(empty)}"] if empty else []
-        gaps += [f"{parts.masks} has not all masks of {name_some(short)}"] if short else []
-        gaps += [f"{parts.frames} lacks frames between others of {name_some(torn)}"] if torn else []
+        gaps += [f"{parts.masks} lacks masks of {name_some(short)}"] if short else []
+        gaps += [f"{parts.frames} has gaps between the frames of {name_some(torn)}"] if torn else []
         gaps += [] if names else ["it names no sequence"]
-        raise RefvidError(f"of {parts.sequences}: {' and '.join(gaps)}; unpack the archives again")
+        raise RefvidError(f"{parts.sequences}: {' and '.join(gaps)}; unpack the archives again")
     videos = []
     for name in names:
         targets = tuple(Target(frame, index, (0,)) for index, frame in enumerate(frames[name]))
@@ -179,12 +181,12 @@ def _list_videos(parts: DavisParts, *, single: bool) -> list[DavisVideo]:
 
 
 def _has_gaps(names: Sequence[str]) -> bool:
-    """Says whether frames are missing before the last one; DAVIS numbers them from 0, one after the other."""
+    """Return whether frames are missing before the last one; DAVIS numbers them consecutively from 0."""
     return all(name.isdecimal() for name in names) and [int(name) for name in names] != list(range(len(names)))
 
 
 def _count_objects(video: DavisVideo) -> int:
-    """Returns the largest number in the first mask, which is how the benchmark counts objects."""
+    """Return the highest number in the first mask, which the benchmark takes as the number of objects."""
     if video.single:
         return 1
     numbers = video.read_mask(video.targets[0])
@@ -192,29 +194,34 @@ def _count_objects(video: DavisVideo) -> int:
     if not 0 < most <= _MAX_OBJECTS:
         raise RefvidError(
             f"the first mask in {video.masks} numbers {most} objects, expected 1 to {_MAX_OBJECTS}; give DAVIS-17's "
-            "palette PNGs as downloaded, not DAVIS-16's and no pictures of them"
+            "palette PNGs as downloaded, not DAVIS-16's and not converted to grey or colour"
         )
     return most
 
 
 def _describe(video: DavisVideo, phrases: Phrases | None, hungarian: bool, odd: Counter[str]) -> DavisVideo:
-    """Gives the objects of a sequence their phrases; one of which nothing is said is left without expressions."""
+    """Assign phrases to the objects of a sequence; a sequence without any phrase is left without expressions."""
     expressions = video.expressions
     if phrases is not None:
-        spoken = {run: phrases.said[run].get(video.name, {}) for run in RUNS}
+        texts_by_run = {run: phrases.texts[run].get(video.name, {}) for run in RUNS}
         expressions = ()
-        for run, texts in spoken.items() if any(spoken.values()) else ():
-            expressions += _say(run, texts, {int(expression.key) for expression in video.expressions}, hungarian, odd)
+        for run, texts in texts_by_run.items() if any(texts_by_run.values()) else ():
+            objects = {int(expression.key) for expression in video.expressions}
+            expressions += _run_expressions(run, texts, objects, hungarian, odd)
     counting = tuple(range(len(expressions)))
     return replace(
         video, expressions=expressions, targets=tuple(replace(target, counting=counting) for target in video.targets)
     )
 
 
-def _say(
+def _run_expressions(
     run: str, texts: Mapping[int, str], objects: set[int], hungarian: bool, odd: Counter[str]
 ) -> tuple[Expression, ...]:
-    """Returns the expressions of a run; the benchmark matches every proposal, and misses every object without one."""
+    """Return the expressions of a run.
+
+    Own matching needs both a phrase and its object. The hungarian protocols keep the rest as well: a phrase without an
+    object is a proposal for the matching, and an object without a phrase counts as missed.
+    """
     odd["unknown"] += len(texts.keys() - objects)
     odd["silent"] += len(objects - texts.keys())
     numbers = texts.keys() | objects if hungarian else texts.keys() & objects
@@ -225,7 +232,7 @@ def _say(
 
 
 def _notes(parts: DavisParts, phrases: Phrases | None, hungarian: bool, odd: Counter[str]) -> tuple[str, ...]:
-    """Says what is odd; the hungarian protocols keep what the others leave out."""
+    """Return sentences on faults of the data set; the hungarian protocols keep expressions that others leave out."""
     notes = []
     if parts.frames.name != RESOLUTIONS[0]:
         notes.append(f"Frames and masks are those of {parts.frames.name}; published numbers are made with 480p.")
@@ -239,11 +246,11 @@ def _notes(parts: DavisParts, phrases: Phrases | None, hungarian: bool, odd: Cou
         notes.append(f"The phrases are those of {parts.text}.")
     unknown = "predictions all the same" if hungarian else "left out"
     silent = "count as missed" if hungarian else "left out"
-    told = (
+    faults = (
         ("phrase", phrases.mended, "of a misspelt sequence: mended"),
         ("row", phrases.bad, "of the phrases unreadable, empty or a second one of its object: left out"),
         ("phrase", odd["unknown"], f"of an object that the first mask does not have: {unknown}"),
         ("object", odd["silent"], f"without the phrase of an annotator, counted in each run: {silent}"),
         ("sequence", odd["mute"], "without a phrase: left out"),
     )
-    return (*notes, *(f"{count_of(count, noun)} {rest}." for noun, count, rest in told if count))
+    return (*notes, *(f"{count_of(count, noun)} {rest}." for noun, count, rest in faults if count))

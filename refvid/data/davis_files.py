@@ -1,4 +1,4 @@
-"""The parts of DAVIS: the lists of sequences, frames and masks of one resolution, and the phrases."""
+"""The files of DAVIS: the lists of sequences, frames and masks of one resolution, and the phrases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +9,20 @@ from refvid.data.davis_text import RUNS, TEXT, Kind, Year, text_names
 from refvid.errors import RefvidError
 
 SEMI_SUPERVISED = "semi-supervised"
-HUNGARIAN = "-hungarian"  # how the names of these protocols end
-RESOLUTIONS = ("480p", "1080p", "Full-Resolution")  # the middle one is what DAVIS-16's own archive calls the last
+HUNGARIAN = "-hungarian"  # suffix of the protocols' names
+RESOLUTIONS = ("480p", "1080p", "Full-Resolution")  # DAVIS-16's own archive says 1080p for Full-Resolution
 _META_FOLDERS = {"train": "train", "val": "valid"}
 
 
 @dataclass(frozen=True)
 class DavisParts:
-    """Where everything is.
+    """The locations of the parts of the data set.
 
     Attributes:
-        sequences: The list of the split's.
-        frames: The folder with a folder a sequence.
-        masks: Likewise.
-        text: The phrases' file of each run, or ReferFormer's for all, or None where none is needed.
+        sequences: List of the split's sequences.
+        frames: Folder with one folder of frames per sequence.
+        masks: Folder with one folder of masks per sequence.
+        text: File of phrases of each run, or ReferFormer's file for all runs, or None if no phrases are needed.
     """
 
     sequences: Path
@@ -32,20 +32,20 @@ class DavisParts:
 
 
 def find_parts(root: Path, year: Year, split: str, protocol: str, title: str) -> DavisParts:
-    """Finds what a protocol needs, in `root` and in DAVIS/ below it, the phrases beside `root` too.
+    """Find the parts that a protocol needs in `root` and in DAVIS/ below it, the phrases also beside `root`.
 
     Raises:
-        RefvidError: The folder is missing, or parts of it; all of these are named.
+        RefvidError: The folder or parts of it are missing; the message names all of them.
     """
     if not root.is_dir():
-        raise RefvidError(f"{root} is not a folder; give the one that DAVIS was unpacked into")
+        raise RefvidError(f"{root} is not a folder; give the folder that DAVIS was unpacked into")
     bases = (root, root / "DAVIS")
     lists = [f"ImageSets/{year}/{split}.txt"]
-    if year == "2016":  # its own archive sorts its lists by resolution
+    if year == "2016":  # its own archive has a folder of lists per resolution
         lists += [f"ImageSets/{resolution}/{split}.txt" for resolution in RESOLUTIONS]
     sequences = next((path for name in lists if (path := _first(bases, name))), None)
     missing = [] if sequences else [" or ".join(lists[:2])]
-    # DAVIS-16's objects are not those of the unsupervised task, and a single one needs no void.
+    # The unsupervised annotation has other objects than DAVIS-16, and a single object needs no void pixels.
     unsupervised = year == "2017" and protocol.endswith(HUNGARIAN)
     frames, masks, without = _find_pictures(bases, "Annotations_unsupervised" if unsupervised else "Annotations")
     missing += without
@@ -65,7 +65,7 @@ def find_parts(root: Path, year: Year, split: str, protocol: str, title: str) ->
 
 
 def read_sequences(path: Path) -> list[str]:
-    """Reads a list of sequences, or one of pairs of frame and mask, from which the sequences are taken.
+    """Read a list of sequences, or a list of (frame, mask) pairs from whose paths the sequences are derived.
 
     Raises:
         RefvidError: The file cannot be read.
@@ -78,12 +78,12 @@ def read_sequences(path: Path) -> list[str]:
 
 
 def _find_pictures(bases: Sequence[Path], annotations: str) -> tuple[Path | None, Path | None, list[str]]:
-    """Finds frames and masks of one resolution, the smallest there is; else returns what is missing of it."""
+    """Find frames and masks of the lowest available resolution, and name the parts that are missing."""
     pairs = [
         (resolution, _first(bases, f"JPEGImages/{resolution}"), _first(bases, f"{annotations}/{resolution}"))
         for resolution in RESOLUTIONS
     ]
-    # Both parts before one, one before none; max takes the first of equals.
+    # Prefer a resolution with both parts to one with a single part; max returns the first of equals, the lowest.
     resolution, frames, masks = max(pairs, key=lambda pair: (pair[1] is not None) + (pair[2] is not None))
     others = "" if frames or masks else f" (or {' or '.join(RESOLUTIONS[1:])})"
     missing = [] if frames else [f"JPEGImages/{resolution}{others}"]
@@ -93,7 +93,7 @@ def _find_pictures(bases: Sequence[Path], annotations: str) -> tuple[Path | None
 def _find_text(
     places: Sequence[Path], year: Year, split: str, protocol: str
 ) -> tuple[dict[str, Path] | Path, list[str]]:
-    """Finds the file of each run, for DAVIS-17 else ReferFormer's; else returns which of them are missing."""
+    """Find the file of each run or, for DAVIS-17, ReferFormer's file instead, and name the files that are missing."""
     names = text_names(year, cast(Kind, protocol.removesuffix(HUNGARIAN)))
     found = {run: path for run, name in names.items() if (path := _first(places, name))}
     if year == "2017" and len(found) < len(RUNS):

@@ -1,7 +1,7 @@
-"""Khoreva's phrases for DAVIS: two annotators, each after the first frame and again after the full video.
+"""Khoreva's phrases for DAVIS, by two annotators, each after seeing the first frame and after seeing the full video.
 
-A line of the four files is a sequence, the object's number from 1, and the phrase in quotes (Khoreva, Rohrbach and
-Schiele, ACCV 2018, "Video Object Segmentation with Language Referring Expressions").
+A line of the four files holds a sequence, the number of the object from 1, and the phrase in quotes (Khoreva, Rohrbach
+and Schiele, ACCV 2018, "Video Object Segmentation with Language Referring Expressions").
 """
 
 import json
@@ -18,10 +18,11 @@ Kind = Literal["full-video", "first-frame"]
 RUNS = ("annot1", "annot2")
 TEXT = "davis_text_annotations"
 _ENDINGS: dict[Kind, str] = {"first-frame": "", "full-video": "_full_video"}
-# As written in the files, and as the folders are called.
+# Spelling in the files, and the name of the folder.
 _MISSPELT = {"clasic-car": "classic-car", "dog-scale": "dogs-scale", "motor-bike": "motorbike"}
-_QUOTES = '"\x93\x94\u201c\u201d'  # the straight one, the typographic ones in Windows' code page and in Unicode
-# ReferFormer's file has four phrases an object, in the order annotator 1 first frame, full video, then annotator 2.
+_QUOTES = '"\x93\x94\u201c\u201d'  # straight quotes, then typographic ones in Windows-1252 and in Unicode
+# ReferFormer's file has four phrases per object: annotator 1 after the first frame and after the full video, then
+# annotator 2.
 _ORDER: tuple[tuple[str, Kind], ...] = tuple((run, kind) for run in RUNS for kind in _ENDINGS)
 
 
@@ -30,19 +31,19 @@ class Phrases:
     """The phrases of both annotators.
 
     Attributes:
-        said: By run, sequence and object.
-        bad: Number of rows that cannot be read, are empty, or say something of an object for the second time.
-        mended: Number of rows whose sequence is misspelt.
+        texts: Phrase by run, sequence and object number.
+        bad: Number of rows that are unreadable or empty, or that repeat an object.
+        mended: Number of rows whose sequence name was misspelt and has been corrected.
     """
 
-    said: dict[str, dict[str, dict[int, str]]] = field(default_factory=lambda: {run: {} for run in RUNS})
+    texts: dict[str, dict[str, dict[int, str]]] = field(default_factory=lambda: {run: {} for run in RUNS})
     bad: int = 0
     mended: int = 0
 
     def add(self, run: str, sequence: str, number: int, phrase: str) -> None:
-        """Adds a phrase, of which double blanks and those at the ends are taken out."""
+        """Add a phrase, with surrounding and repeated blanks removed."""
         self.mended += sequence in _MISSPELT
-        objects = self.said[run].setdefault(_MISSPELT.get(sequence, sequence), {})
+        objects = self.texts[run].setdefault(_MISSPELT.get(sequence, sequence), {})
         text = " ".join(phrase.split())
         if number in objects or number < 1 or not text:
             self.bad += 1
@@ -51,19 +52,19 @@ class Phrases:
 
 
 def text_names(year: Year, kind: Kind) -> dict[str, str]:
-    """Returns the name of each run's file, relative to what DAVIS was unpacked into."""
+    """Return the path of each run's file, relative to the folder that DAVIS was unpacked into."""
     return {run: f"{TEXT}/Davis{year[2:]}_{run}{_ENDINGS[kind]}.txt" for run in RUNS}
 
 
 def read_phrases(paths: Mapping[str, Path], year: Year) -> Phrases:
-    """Reads a file of each run.
+    """Read the phrases of all runs.
 
     Args:
-        paths: By run.
-        year: In the file of 2016, which has one object a sequence, the object's number may be left out.
+        paths: File of each run.
+        year: Year of the data set. The files of 2016, with one object per sequence, may omit the object's number.
 
     Raises:
-        RefvidError: A file cannot be read, or holds no phrase.
+        RefvidError: A file cannot be read or contains no phrase.
     """
     phrases = Phrases()
     for run, path in paths.items():
@@ -78,35 +79,38 @@ def read_phrases(paths: Mapping[str, Path], year: Year) -> Phrases:
                 phrases.add(run, fields[0], 1, _unquote(" ".join(fields[1:])))
             else:
                 phrases.bad += 1
-        if not any(phrases.said[run].values()):
-            raise RefvidError(f'{path} holds no phrase; expected lines such as: blackswan 1 "a black swan"')
+        if not any(phrases.texts[run].values()):
+            raise RefvidError(f'{path} contains no phrase; expected lines such as: blackswan 1 "a black swan"')
     return phrases
 
 
 def read_meta_phrases(path: Path, kind: Kind) -> Phrases:
-    """Reads the phrases of one kind out of ReferFormer's meta_expressions.json for DAVIS-17.
+    """Read the phrases of one kind from ReferFormer's meta_expressions.json for DAVIS-17.
 
     Raises:
-        RefvidError: The file cannot be read, or an object of it has not four phrases.
+        RefvidError: The file cannot be read, or an object does not have four phrases.
     """
     phrases = Phrases()
     try:
         for sequence, video in json.loads(path.read_text(encoding="utf-8"))["videos"].items():
             for key, expression in video["expressions"].items():
-                run, asked = _ORDER[int(key) % len(_ORDER)]
-                if asked == kind:
+                run, phrase_kind = _ORDER[int(key) % len(_ORDER)]
+                if phrase_kind == kind:
                     phrases.add(run, sequence, int(expression["obj_id"]), expression["exp"])
             if len(video["expressions"]) % len(_ORDER):
                 raise ValueError(f"{sequence} has {len(video['expressions'])} expressions")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RefvidError(
-            f"{path} is not a list of DAVIS's phrases, four an object ({error}); give Khoreva's text files in {TEXT}/"
+            f"{path} is not a list of DAVIS's phrases, four per object ({error}); use Khoreva's text files in {TEXT}/"
         ) from error
     return phrases
 
 
 def _decode(path: Path) -> str:
-    """Annotator 1's files are UTF-8 and annotator 2's Latin-1; what is valid UTF-8 is hardly ever anything else."""
+    """Return the text of a file: annotator 1's files are UTF-8 and annotator 2's Latin-1.
+
+    UTF-8 is tried first, because Latin-1 text with special characters is hardly ever valid UTF-8.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:

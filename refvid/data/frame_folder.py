@@ -1,4 +1,4 @@
-"""Footage and masks that lie in folders, one file a frame, as DAVIS and Ref-YouTube-VOS have them."""
+"""Footage and masks in folders with one file per frame, as in DAVIS and Ref-YouTube-VOS."""
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -20,19 +20,19 @@ class FrameFolder:
     """A video as a folder of JPEGs.
 
     Attributes:
-        folder: That holds them.
-        names: Of the frames without their suffix, "00005", in the order of the video.
+        folder: Folder of the files.
+        names: Frame names without suffix, such as "00005", in the order of the video.
     """
 
     folder: Path
     names: tuple[str, ...]
 
     def path(self, index: int) -> Path:
-        """Returns the file of a frame."""
+        """Return the file of a frame."""
         return self.folder / f"{self.names[index]}.jpg"
 
     def size(self, index: int) -> tuple[int, int]:
-        """Reads the width and height of a frame, pixels, without decoding it.
+        """Return the width and height of a frame in pixels, without decoding it.
 
         Raises:
             VideoError: The frame cannot be read.
@@ -41,21 +41,23 @@ class FrameFolder:
             return image.size
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames.
+        """Read frames.
 
         Args:
-            indices: From 0, in any order, at least one of them inside the video.
+            indices: Frame indices from 0, in any order, at least one of them inside the video.
 
         Returns:
-            uint8 [len(indices), H, W, 3] RGB, and bool [len(indices)]: False for frames before the first and after the
-            last, and for those whose file is gone; the nearest one that is there stands in for them.
+            RGB frames, uint8 [len(indices), H, W, 3], and whether each frame exists, bool [len(indices)]. Frames before
+            the first or after the last, and those whose file is missing, are replaced by the nearest existing one.
 
         Raises:
             VideoError: No index is inside the video, a file is damaged, or the frames differ in size.
         """
         count = len(self.names)
         if not any(0 <= index < count for index in indices):
-            raise VideoError(f"{self.folder} has {count} frames, but of these {list(indices)} are asked for")
+            raise VideoError(
+                f"{self.folder} has {count} frames, expected one of the frames {list(indices)} to be among them"
+            )
         taken = [self._nearest(index) for index in indices]
         pixels = {index: self._load(index) for index in set(taken)}
         if len({frame.shape for frame in pixels.values()}) != 1:
@@ -69,7 +71,7 @@ class FrameFolder:
             return clamped
         there = [other for other in range(len(self.names)) if self.path(other).is_file()]
         if not there:
-            raise VideoError(f"{self.folder} holds none of its {len(self.names)} frames; unpack them again")
+            raise VideoError(f"{self.folder} contains none of its {len(self.names)} frames; unpack them again")
         return min(there, key=lambda other: abs(other - index))
 
     def _load(self, index: int) -> npt.NDArray[np.uint8]:
@@ -78,25 +80,25 @@ class FrameFolder:
 
 
 class FolderVideo:
-    """What videos in folders have in common: how their footage is read."""
+    """The common part of videos in folders: how their footage is read."""
 
     frames: FrameFolder
 
     def count_frames(self) -> int:
-        """Returns the number of frames that the folder is known to have."""
+        """Return the number of frames listed for the folder."""
         return len(self.frames.names)
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames, see `FrameFolder.read`.
+        """Read frames; see `FrameFolder.read`.
 
         Raises:
-            VideoError: The footage cannot be read, or has none of the frames.
+            VideoError: The footage cannot be read, or contains none of the frames.
         """
         return self.frames.read(indices)
 
 
 def list_names(folder: Path, suffix: str) -> tuple[str, ...]:
-    """Returns the names of a folder's files with a suffix, without it and sorted; none where there is no folder."""
+    """Return the sorted names, without suffix, of a folder's files with that suffix; none if there is no folder."""
     try:
         return tuple(sorted(p.stem for p in folder.iterdir() if p.suffix == suffix and not p.name.startswith(".")))
     except (FileNotFoundError, NotADirectoryError):
@@ -104,34 +106,34 @@ def list_names(folder: Path, suffix: str) -> tuple[str, ...]:
 
 
 def read_numbers(path: Path, size: tuple[int, int], *, colours: bool = False) -> npt.NDArray[np.uint8]:
-    """Reads which object each pixel of a mask belongs to: uint8 [H, W], a palette's indices and not its colours.
+    """Read the object number of each pixel of a mask, uint8 [H, W]: palette indices, not the colours they stand for.
 
     Args:
-        path: A PNG.
-        size: Width and height of the frame, pixels.
-        colours: Whether a picture in colours is taken as well, by its first channel; else it is an error.
+        path: PNG file.
+        size: Width and height of the frame in pixels.
+        colours: Whether to accept a colour image, of which the first channel is read; otherwise it is an error.
 
     Raises:
-        RefvidError: The file cannot be read, is in colours, or has another size than the frame.
+        RefvidError: The file cannot be read, is a colour image, or differs in size from the frame.
     """
     with _opened(path, RefvidError) as image:
         mode, values = image.mode, np.asarray(image)
     if mode not in _NUMBERED and not colours:
         raise RefvidError(
-            f"{path} is a picture in colours (mode {mode}), expected one whose values number the objects; "
+            f"{path} is a colour image (mode {mode}), expected one whose values are object numbers; "
             "unpack the masks again"
         )
     numbers = values[..., 0] if values.ndim == 3 else values
     if numbers.shape != (size[1], size[0]):
         raise RefvidError(
             f"the mask {path} is {numbers.shape[1]}x{numbers.shape[0]}, but its frame is {size[0]}x{size[1]}; "
-            "give masks and frames of one resolution"
+            "give masks and frames of the same resolution"
         )
     return numbers.astype(np.uint8)
 
 
 def read_mode(path: Path) -> str:
-    """Reads what Pillow calls the mode of a picture, "P" for a palette.
+    """Return Pillow's mode of a picture, such as "P" for a palette image.
 
     Raises:
         RefvidError: The file cannot be read.

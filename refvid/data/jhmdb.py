@@ -1,4 +1,4 @@
-"""J-HMDB Sentences as it is downloaded, and every world folder in its layout."""
+"""J-HMDB Sentences as downloaded, and world folders in its layout."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -34,21 +34,21 @@ RULES = {
     "uniform3": Rules(inclusive=True),  # ACGA's code: IoU >= K
     "all": Rules(),
 }
-_PUPPET = 1  # each video has masks of one person
+_PUPPET = 1  # the instance number: every video has masks of a single person
 
 
 @dataclass(frozen=True)
 class JHMDBVideo:
-    """A video with what is said about its actor; a `ReferringVideo`.
+    """A video with the sentences about its actor, a `ReferringVideo`.
 
     Attributes:
-        name: Without its action; may hold ( ) ! and @.
-        expressions: One in the original; the keys are "0", "1" and on.
-        targets: Frames that the protocol asks for; frame "00015" has the index 14.
+        name: Name of the video without its action; may contain ( ) ! and @.
+        expressions: Sentences, one per video in the original data set; the keys are "0", "1" and so on.
+        targets: Frames that the protocol evaluates; frame "00015" has index 14.
         pictures: Folder of the frames.
-        masks: The MATLAB file.
-        frames: Number of frames, cut where the masks or the pictures end.
-        size: Height and width of the masks, pixels.
+        masks: MATLAB file of the masks.
+        frames: Number of frames that have both a picture and a mask.
+        size: Height and width of the masks in pixels.
     """
 
     name: str
@@ -60,18 +60,18 @@ class JHMDBVideo:
     size: tuple[int, int]
 
     def count_frames(self) -> int:
-        """Returns the number of frames up to the last one that has a mask."""
+        """Return the number of frames up to the last one with a mask."""
         return self.frames
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames in the size of the masks.
+        """Read frames, scaled to the size of the masks.
 
         Args:
-            indices: In any order, at least one of them inside the video.
+            indices: Frame indices in any order, at least one of them inside the video.
 
         Returns:
-            uint8 [len(indices), H, W, 3] RGB, and bool [len(indices)]: False for frames that the video does not have;
-            the nearest one stands in for them.
+            RGB frames, uint8 [len(indices), H, W, 3], and whether the video contains each frame, bool [len(indices)]; a
+            missing frame is replaced by the nearest one.
 
         Raises:
             VideoError: The pictures cannot be read.
@@ -79,7 +79,7 @@ class JHMDBVideo:
         return read_pictures(self._files(), indices, self.size)
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the first picture; those of the masks are known.
+        """Return (width, height) of the first picture and of the masks.
 
         Raises:
             VideoError: There is no picture, or it cannot be read.
@@ -88,7 +88,7 @@ class JHMDBVideo:
         return picture_size(next(iter(self._files().values()))), (width, height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Reads the masks of the sentences that count in a frame, bool [len(target.counting), H, W]; all the actor's.
+        """Read the mask of the actor, once for each sentence evaluated in a frame, bool [len(target.counting), H, W].
 
         Raises:
             RefvidError: The masks cannot be read, or end before the frame.
@@ -96,103 +96,104 @@ class JHMDBVideo:
         """
         masks = read_masks(self.masks)
         if target.index >= len(masks):
-            raise RefvidError(f"{self.masks} has {len(masks)} masks and none of frame {target.name}; unpack it again")
+            raise RefvidError(f"{self.masks} has {len(masks)} masks but none for frame {target.name}; unpack it again")
         return np.repeat(masks[target.index][None], len(target.counting), axis=0)
 
     def void(self, target: Target) -> None:
-        """Returns None: all pixels count."""
+        """Return None: no pixel is ignored."""
 
     def _files(self) -> dict[int, Path]:
         files = {index: path for index, path in find_pictures(self.pictures).items() if index < self.frames}
         if not files:
-            raise VideoError(f"{self.pictures} holds no frame such as 00001.png; unpack the frames again")
+            raise VideoError(f"{self.pictures} contains no frame such as 00001.png; unpack the frames again")
         return files
 
 
 def open_jhmdb(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens J-HMDB Sentences (Gavrilyuk et al., CVPR 2018); no mask and no picture is read yet.
+    """Open J-HMDB Sentences (Gavrilyuk et al., CVPR 2018) without reading any mask or picture.
 
-    Each part is looked for in the root and in `jhmdb_sentences/`. The header of every video's masks is read, because
-    some end before the pictures do; frames count up to there.
+    Each part is searched for in the root and in `jhmdb_sentences/`. The header of every video's mask file is read,
+    because some masks end before the pictures do; frames count up to the last mask.
 
     Args:
-        root: The folder that holds the data set.
-        split: "test", all there is.
-        protocol: "mttr" takes the three frames a video of MTTR's list, which was drawn at random once and published;
-            "uniform3" the middles of three equal thirds, frames floor(n (2 k + 1) / 6) of n for k = 0, 1, 2 from 0,
-            where ACGA only says that its three are sampled uniformly; "all" every frame with a mask.
+        root: Folder that holds the data set.
+        split: "test", the only split.
+        protocol: "mttr" evaluates the three frames per video in MTTR's list, which was drawn at random once and then
+            published. "uniform3" evaluates the centres of three equal thirds, frames floor(n (2 k + 1) / 6) of n for
+            k = 0, 1, 2, counted from 0; ACGA only says that it samples three frames uniformly. "all" evaluates every
+            frame with a mask.
 
     Raises:
         RefvidError: Parts of the data set are missing, or no frame is left.
         UnavailableError: SciPy is not installed.
-        UsageError: The split or the protocol is not one of the data set's.
+        UsageError: The data set has no such split or protocol.
     """
     info = check_choice("jhmdb", split, protocol)
     need_package("scipy.io", "reading J-HMDB Sentences")
     parts = find_parts(root, sampled=protocol == "mttr")
-    spoken, bad = parse_sentences(read_lines(parts.text))
+    sentences, bad = parse_sentences(read_lines(parts.text))
     draw = read_draw(parts.sampled) if protocol == "mttr" and parts.sampled else None
     survey = _Survey(bad_rows=bad)
     if draw is not None:
-        survey.compare(draw, spoken)
-        spoken = {video: said for video, said in spoken.items() if video in draw.numbers}
+        survey.compare(draw, sentences)
+        sentences = {video: queries for video, queries in sentences.items() if video in draw.numbers}
     pictures, masks = video_folders(parts.pictures), video_folders(parts.masks)
-    _check_whole(root, parts, spoken, pictures, masks)
+    _check_whole(root, parts, sentences, pictures, masks)
     videos = []
-    for name, said in spoken.items():
+    for name, queries in sentences.items():
         listed = None if draw is None else draw.numbers[name]
-        video = _open_video(name, said, pictures[name], masks[name] / MASK_FILE, protocol, listed, survey)
+        video = _open_video(name, queries, pictures[name], masks[name] / MASK_FILE, protocol, listed, survey)
         if video.targets:
             videos.append(video)
     if not videos:
         raise RefvidError(
-            f"{root} holds no frame of {info.title} with a mask that the protocol {protocol} asks for; unpack the "
-            "archives again, or give another --protocol"
+            f"{root} contains no frame of {info.title} that has a mask and belongs to the protocol {protocol}; unpack "
+            "the archives again, or give another --protocol"
         )
-    survey.empty = len(spoken) - len(videos)
+    survey.empty = len(sentences) - len(videos)
     return ReferringSet(info.title, split, protocol, RULES[protocol], tuple(videos), notes=survey.notes())
 
 
 @dataclass
 class _Survey:
-    """What is odd about the data set or was left out.
+    """Faults found in the data set, and what was left out because of them.
 
     Attributes:
-        bad_rows: Rows of the text that cannot be read.
-        draw_note: What is odd about the list of frames.
-        unlisted: Videos of the text that the list does not have.
-        unspoken: Videos of the list that the text does not have.
-        lost: Frames of the list without a picture or a mask.
-        uncovered: Pictures behind the last mask, of each video that has some.
-        gaps: Videos where pictures are missing before the last one.
-        empty: Videos without a frame that counts.
+        bad_rows: Number of unreadable rows in the text.
+        draw_note: Remark on the list of frames.
+        unlisted: Number of videos in the text that the list lacks.
+        without_text: Number of videos in the list that the text lacks.
+        lost: Number of frames in the list without a picture or a mask.
+        uncovered: Numbers of pictures after the last mask, one for each video that has any.
+        gaps: Number of videos with pictures missing before the last one.
+        empty: Number of videos without a frame to evaluate.
     """
 
     bad_rows: int = 0
     draw_note: str = ""
     unlisted: int = 0
-    unspoken: int = 0
+    without_text: int = 0
     lost: int = 0
     uncovered: list[int] = field(default_factory=list)
     gaps: int = 0
     empty: int = 0
 
-    def compare(self, draw: Draw, spoken: Mapping[str, object]) -> None:
-        """Compares a list with MTTR's own and with the text."""
-        self.unlisted = len(spoken.keys() - draw.numbers.keys())
-        self.unspoken = len(draw.numbers.keys() - spoken.keys())
+    def compare(self, draw: Draw, sentences: Mapping[str, object]) -> None:
+        """Compare a list of frames with MTTR's own and with the text."""
+        self.unlisted = len(sentences.keys() - draw.numbers.keys())
+        self.without_text = len(draw.numbers.keys() - sentences.keys())
         if (digest := draw.digest) != MTTR_DRAW:
             whose = "SOC's" if digest == SOC_DRAW else "an unknown one"
             self.draw_note = f"{LIST} is not MTTR's draw of frames but {whose}: results are not those of MTTR's frames"
 
     def notes(self) -> tuple[str, ...]:
-        """Returns what a person should know, one sentence for each kind of fault there is."""
+        """Return one sentence for each kind of fault found."""
         behind = f"{count_of(sum(self.uncovered), 'picture')} of {count_of(len(self.uncovered), 'video')}"
         counted = {
             self.draw_note: len(self.draw_note),
             f"{count_of(self.bad_rows, 'row')} of {TEXT} cannot be read: left out": self.bad_rows,
             f"{count_of(self.unlisted, 'video')} of {TEXT} not in {LIST}: left out": self.unlisted,
-            f"{count_of(self.unspoken, 'video')} of {LIST} not in {TEXT}: left out": self.unspoken,
+            f"{count_of(self.without_text, 'video')} of {LIST} not in {TEXT}: left out": self.without_text,
             f"{count_of(self.lost, 'frame')} of {LIST} without a picture or a mask: left out": self.lost,
             f"{behind} behind the last mask: left out": len(self.uncovered),
             f"{count_of(self.gaps, 'video')} with pictures missing: the nearest ones stand in": self.gaps,
@@ -202,23 +203,23 @@ class _Survey:
 
 
 def _check_whole(
-    root: Path, parts: Parts, spoken: Mapping[str, object], pictures: Mapping[str, Path], masks: Mapping[str, Path]
+    root: Path, parts: Parts, sentences: Mapping[str, object], pictures: Mapping[str, Path], masks: Mapping[str, Path]
 ) -> None:
-    """Miss every video's pictures and masks in one sentence."""
+    """Raise an error that names every video without pictures or masks."""
     without = {
-        f"pictures in {parts.pictures}/<action>/": [video for video in spoken if video not in pictures],
+        f"pictures in {parts.pictures}/<action>/": [video for video in sentences if video not in pictures],
         f"{MASK_FILE} in {parts.masks}/<action>/": [
-            video for video in spoken if video not in masks or not (masks[video] / MASK_FILE).is_file()
+            video for video in sentences if video not in masks or not (masks[video] / MASK_FILE).is_file()
         ],
     }
-    faults = [f"no {what} of {count_of(len(v), 'video')} ({name_some(v)})" for what, v in without.items() if v]
+    faults = [f"no {what} for {count_of(len(v), 'video')} ({name_some(v)})" for what, v in without.items() if v]
     if faults:
-        raise RefvidError(f"{root} is not whole: {' and '.join(faults)}; unpack the archives again")
+        raise RefvidError(f"{root} is incomplete: {' and '.join(faults)}; unpack the archives again")
 
 
 def _open_video(
     name: str,
-    said: Sequence[str],
+    queries: Sequence[str],
     pictures: Path,
     masks: Path,
     protocol: str,
@@ -236,7 +237,7 @@ def _open_video(
     if len(found) > len(there):
         survey.uncovered.append(len(found) - len(there))
     survey.gaps += bool(found) and len(found) <= max(found)
-    expressions = tuple(Expression(str(key), text, _PUPPET) for key, text in enumerate(said))
+    expressions = tuple(Expression(str(key), text, _PUPPET) for key, text in enumerate(queries))
     counting = tuple(range(len(expressions)))
     targets = tuple(Target(found[index].stem, index, counting) for index in chosen)
     frames = there[-1] + 1 if there else 0
@@ -244,7 +245,7 @@ def _open_video(
 
 
 def _spread(indices: Sequence[int], number: int) -> list[int]:
-    """Return the middles of equal parts of a sequence; fewer where it is shorter than their number."""
+    """Return the centres of `number` equal parts of a sequence; fewer if the sequence is shorter than that."""
     total = len(indices)
     places = {total * (2 * k + 1) // (2 * number) for k in range(number)} if total else set()
     return [indices[place] for place in sorted(places)]

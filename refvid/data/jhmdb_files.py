@@ -1,4 +1,4 @@
-"""The files of J-HMDB Sentences: where people unpack them, the text, the lists of frames, the masks."""
+"""The files of J-HMDB Sentences: where they are unpacked, the text, the lists of frames, and the masks."""
 
 import hashlib
 import json
@@ -24,24 +24,24 @@ LIST = "jhmdb_sentences_samples_metadata.json"
 LISTS = (LIST, f"mttr_{LIST}")
 PLACES = ("", "jhmdb_sentences")
 
-# What `Draw.digest` gives for the published lists, which share a file name but only a tenth of their frames.
+# `Draw.digest` of the published lists, which share a file name but only a tenth of their frames.
 MTTR_DRAW = "401e5df0612d95cee606b4727eb22054c06ccf5554268b97749d84b94e6c62cd"
 SOC_DRAW = "79c0bf43114d404e465f446df386dac99623859d9343002457d59c6f6cf0c998"
 
 _KEY = "part_mask"
 _PURPOSE = "reading J-HMDB Sentences"
-_KEPT_MASKS = 2  # of a video each, some megabytes; the frames of one are asked for one after another
+_KEPT_MASKS = 2  # videos whose masks, some megabytes each, stay in memory while their frames are read one after another
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Where the parts of the data set are.
+    """The locations of the parts of the data set.
 
     Attributes:
-        text: The sentences.
+        text: File of the sentences.
         pictures: Folder of `<action>/<video>/00001.png`.
         masks: Folder of `<action>/<video>/puppet_mask.mat`.
-        sampled: List of the frames that MTTR evaluates; None where it is not there.
+        sampled: List of the frames that MTTR evaluates; None if it is missing.
     """
 
     text: Path
@@ -52,33 +52,33 @@ class Parts:
 
 @dataclass(frozen=True)
 class Draw:
-    """Which frames of each video a list names.
+    """The frames of each video that a list selects.
 
     Attributes:
-        numbers: Of the frames, from 1, by video.
+        numbers: Frame numbers from 1, by video.
     """
 
     numbers: Mapping[str, frozenset[int]]
 
     @property
     def digest(self) -> str:
-        """SHA-256 over the frames, whatever their order and the folders before their names."""
+        """Return the SHA-256 hash of the frames, independent of their order and of the folders in their paths."""
         rows = sorted(f"{video} {number}\n" for video, frames in self.numbers.items() for number in frames)
         return hashlib.sha256("".join(rows).encode()).hexdigest()
 
 
 def find_parts(root: Path, *, sampled: bool) -> Parts:
-    """Finds the parts of the data set in `root` or `root/jhmdb_sentences`.
+    """Find the parts of the data set in `root` or `root/jhmdb_sentences`.
 
     Args:
-        root: The folder that holds the data set.
-        sampled: Whether MTTR's list must be there.
+        root: Folder that holds the data set.
+        sampled: Whether MTTR's list is required.
 
     Raises:
-        RefvidError: The folder is missing, or parts of it; all of these are named.
+        RefvidError: The folder or parts of it are missing; the message names all of them.
     """
     if not root.is_dir():
-        raise RefvidError(f"{root} is not a folder; give the one that J-HMDB Sentences was unpacked into")
+        raise RefvidError(f"{root} is not a folder; give the folder that J-HMDB Sentences was unpacked into")
 
     text, pictures, masks, drawn = (_first(root, *names) for names in ((TEXT,), (PICTURES,), (MASKS,), LISTS))
     missing = [name for name, path in ((TEXT, text), (PICTURES, pictures), (MASKS, masks)) if path is None]
@@ -95,7 +95,7 @@ def find_parts(root: Path, *, sampled: bool) -> Parts:
 
 
 def has_list(root: Path) -> bool:
-    """Says whether a list of frames such as MTTR's is there."""
+    """Return whether a list of frames in MTTR's format exists."""
     return _first(root, *LISTS) is not None
 
 
@@ -104,33 +104,33 @@ def _first(root: Path, *names: str) -> Path | None:
 
 
 def parse_sentences(lines: Iterable[str]) -> tuple[dict[str, list[str]], int]:
-    """Reads the rows `video_id,query` below a line of headings.
+    """Parse the rows `video_id,query` below a header line.
 
     Returns:
-        The queries of each video in the file's order, without blanks at their ends and double ones; and the number of
-        rows that are none.
+        The queries of each video in file order, with surrounding and repeated blanks removed; and the number of
+        malformed rows.
     """
-    spoken: dict[str, list[str]] = {}
+    queries: dict[str, list[str]] = {}
     bad = 0
     rows = split_rows(lines)
     next(rows, None)
     for row in rows:
         sentence = " ".join(",".join(row[1:]).split())
         if sentence:
-            spoken.setdefault(row[0], []).append(sentence)
+            queries.setdefault(row[0], []).append(sentence)
         else:
             bad += 1
-    return spoken, bad
+    return queries, bad
 
 
 def read_draw(path: Path) -> Draw:
-    """Reads a list of evaluated frames as MTTR publishes it.
+    """Read a list of evaluated frames in the format published by MTTR.
 
-    Its rows are [video, picture, masks, number of frames, query]. The pictures' folders are those of the machine that
-    wrote it, and only the file names count.
+    Its rows are [video, picture, masks, number of frames, query]. The folders in its paths are those of the machine
+    that wrote it, so only the file names are used.
 
     Raises:
-        RefvidError: It is no such list.
+        RefvidError: The file is not such a list.
     """
     numbers: dict[str, set[int]] = {}
     try:
@@ -147,13 +147,13 @@ def read_draw(path: Path) -> Draw:
 
 
 def video_folders(parent: Path) -> dict[str, Path]:
-    """Lists the folders `<action>/<video>` by video; names are compared, never taken for patterns."""
+    """Return the folders `<action>/<video>` by video; names are compared literally, as they may contain wildcards."""
     actions = [action for action in parent.iterdir() if action.is_dir()]
     return {folder.name: folder for action in sorted(actions) for folder in action.iterdir() if folder.is_dir()}
 
 
 def read_mask_shape(path: Path) -> tuple[int, int, int]:
-    """Reads the number of a video's masks, their height and their width, and none of the masks.
+    """Return the number, height and width of a video's masks, without reading the masks.
 
     Raises:
         RefvidError: The file cannot be read.
@@ -169,7 +169,7 @@ def read_mask_shape(path: Path) -> tuple[int, int, int]:
 
 
 def read_masks(path: Path) -> npt.NDArray[np.bool_]:
-    """Reads the masks of a video, bool [T, H, W], not to be written to; keeps those of two videos.
+    """Read the masks of a video, bool [T, H, W], which must not be modified: the masks of two videos are cached.
 
     Raises:
         RefvidError: The file cannot be read.
@@ -184,7 +184,7 @@ def read_masks(path: Path) -> npt.NDArray[np.bool_]:
 
 @lru_cache(maxsize=_KEPT_MASKS)
 def _read_once(path: Path, modified: int, size: int) -> npt.NDArray[np.bool_]:
-    """Read the masks; the file's state is part of the key, so that one that is written anew is read anew."""
+    """Read the masks; time and size of the file are part of the cache key, so that a rewritten file is read again."""
     total, height, width = read_mask_shape(path)
     content = _with_scipy(path, "loadmat", variable_names=[_KEY])[_KEY]
     masks = np.ascontiguousarray(np.asarray(content).reshape(height, width, total).transpose(2, 0, 1) > 0)
@@ -193,7 +193,7 @@ def _read_once(path: Path, modified: int, size: int) -> npt.NDArray[np.bool_]:
 
 
 def _with_scipy(path: Path, function: str, **options: Any) -> Any:
-    """Read a MATLAB file; whatever is wrong with it becomes a sentence."""
+    """Read a MATLAB file, and turn any failure to read it into a RefvidError."""
     scipy_io = need_package("scipy.io", _PURPOSE)
     damaged = need_package("scipy.io.matlab", _PURPOSE).MatReadError
     try:

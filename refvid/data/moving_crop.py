@@ -1,8 +1,8 @@
-"""Clips out of pictures: a window pans and zooms over a picture as a hand-held camera would.
+"""Clips made from pictures: a window pans and zooms over a picture as a hand-held camera would.
 
-Data sets of pictures thus serve attention across frames before there are videos to learn from. A window is that of
-three others weighted, along a quadratic Bézier curve; as all three lie in the picture, have its proportions and hold
-the object, so does every weighted mean of them.
+This lets image data sets train attention across frames before there are videos to learn from. The windows move along a
+quadratic Bézier curve, so each one is a weighted mean of three control windows. As those lie in the picture, have its
+proportions and contain the object, so does every weighted mean of them.
 """
 
 import numpy as np
@@ -11,9 +11,9 @@ from PIL import Image
 
 Floats = npt.NDArray[np.float64]
 
-NARROWEST = 0.6  # share of the picture's sides that a window has at least: "left" and "right" should stay true
-FASTEST = 0.03  # a window's edges move at most by this share of the picture's sides from one frame of video to the next
-_CUT = 0.05  # share of an object that a window may lose at each of its edges, so that at least 0.8 of it is in view
+NARROWEST = 0.6  # minimum window side as a fraction of the picture's, so that "left" and "right" tend to stay true
+FASTEST = 0.03  # maximum shift of a window's edges per video frame, as a fraction of the picture's sides
+_CUT = 0.05  # fraction of an object that may be cut off at each window edge, which leaves at least 0.8 in view
 _ANYTHING = np.array([0.5, 0.5, 0.5, 0.5])
 
 
@@ -24,20 +24,20 @@ def moving_crop(
     frames: int,
     stride: int = 1,
 ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    """Films a picture.
+    """Make a clip by moving a window over a picture.
 
-    In every frame at least four fifths of one of the objects are in view. Nothing is enlarged: frames have the size of
-    the narrowest window, and wider ones are scaled down with an antialiasing filter.
+    Every frame shows at least four fifths of one of the objects. Nothing is enlarged: the frames have the size of the
+    narrowest window, and wider windows are scaled down with an antialiasing filter.
 
     Args:
-        rng: Decides everything.
-        image: uint8 [H, W, 3].
-        masks: bool [E, H, W]; empty ones are of nothing.
+        rng: Generator for all random choices.
+        image: Picture, uint8 [H, W, 3].
+        masks: Masks of the objects, bool [E, H, W]; empty for an absent object.
         frames: Length T of the clip.
-        stride: Frames of video from one frame of the clip to the next: the window moves the farther.
+        stride: Number of video frames from one frame of the clip to the next; the window moves proportionally farther.
 
     Returns:
-        uint8 [T, h, w, 3], and the masks of frame T // 2, bool [E, h, w]: what of each object is in view there.
+        The frames, uint8 [T, h, w, 3], and the visible part of each object in frame T // 2, bool [E, h, w].
     """
     height, width = image.shape[:2]
     present = np.flatnonzero(masks.any((1, 2)))
@@ -45,7 +45,7 @@ def moving_crop(
     windows = _windows(rng, wanted, frames, FASTEST * stride)
     share = float((windows[:, 2] - windows[:, 0]).min())
     size = max(1, round(width * share)), max(1, round(height * share))
-    # Rounding may put an edge a hair outside, which Pillow refuses.
+    # Rounding can place an edge slightly outside the picture, which Pillow rejects.
     boxes = [tuple(box) for box in windows.clip(0, 1) * (width, height, width, height)]
     picture = Image.fromarray(image)
     taken = [np.asarray(picture.resize(size, Image.Resampling.BICUBIC, box)) for box in boxes]
@@ -57,10 +57,11 @@ def moving_crop(
 
 
 def in_view(whole: npt.NDArray[np.bool_], kept: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Tells which objects a moving crop has kept, bool [E].
+    """Return which objects are sufficiently visible in a moving crop, bool [E].
 
-    Those of which at least half as large a part is in view as of the one that is cut least; a sentence about another
-    would be about what cannot be seen. Empty masks of the picture, of what is not there, count as kept.
+    An object counts if the fraction of it in view is at least half that of the most complete object; an expression
+    about any other object would refer to something that can hardly be seen. Masks that are empty in the picture count
+    as visible.
 
     Args:
         whole: Masks in the picture, bool [E, H, W].
@@ -72,7 +73,7 @@ def in_view(whole: npt.NDArray[np.bool_], kept: npt.NDArray[np.bool_]) -> npt.ND
 
 
 def _core(mask: npt.NDArray[np.bool_]) -> Floats:
-    """Returns left, top, right, bottom of what a window must hold of an object, as shares of the picture's sides."""
+    """Return the box (left, top, right, bottom) of an object that windows must contain, as fractions of the picture."""
     edges = []
     for counts in (mask.sum(0), mask.sum(1)):
         reached = np.cumsum(counts) / counts.sum()
@@ -84,9 +85,10 @@ def _core(mask: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _windows(rng: np.random.Generator, wanted: Floats, frames: int, fastest: float) -> Floats:
-    """Returns left, top, right, bottom of the window in each frame, float [T, 4], as shares of the picture's sides."""
+    """Return the window (left, top, right, bottom) of each frame, float [T, 4], as fractions of the picture's sides."""
     first, middle, last = (_window(rng, wanted) for _ in range(3))
-    # The curve's speed is at most twice the distance of neighbouring control windows, over T - 1 steps.
+    # A quadratic Bézier curve moves at most twice the distance between neighbouring control points per unit of its
+    # parameter, and each of the T - 1 steps advances that by 1 / (T - 1). Hence this bound on the distance.
     reach = rng.random() * fastest * (frames - 1) / 2
     first, last = (_approach(middle, end, reach) for end in (first, last))
     along = np.linspace(0, 1, frames)[:, None] if frames > 1 else np.array([[0.5]])
@@ -94,7 +96,7 @@ def _windows(rng: np.random.Generator, wanted: Floats, frames: int, fastest: flo
 
 
 def _window(rng: np.random.Generator, wanted: Floats) -> Floats:
-    """Returns a window that holds what is wanted, anywhere in the picture where it does."""
+    """Draw a window that contains the wanted box, at a random position in the picture."""
     near, far = wanted[:2], wanted[2:]
     side = rng.uniform(max(NARROWEST, float((far - near).max())), 1)
     corner = rng.uniform(np.maximum(0, far - side), np.minimum(near, 1 - side))
@@ -102,6 +104,6 @@ def _window(rng: np.random.Generator, wanted: Floats) -> Floats:
 
 
 def _approach(middle: Floats, end: Floats, reach: float) -> Floats:
-    """Returns the window on the way from the middle one to another, of which no edge is farther off than `reach`."""
+    """Return the window nearest `end`, between it and `middle`, whose edges are within `reach` of those of `middle`."""
     distance = float(np.abs(end - middle).max())
     return end if distance <= reach else middle + (end - middle) * (reach / distance)

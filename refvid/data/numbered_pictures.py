@@ -1,4 +1,4 @@
-"""Folders of numbered pictures, 00001.png and on, as data sets keep the frames of a video."""
+"""Folders of numbered pictures, 00001.png and on, in which data sets keep the frames of a video."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,14 +12,15 @@ from refvid.video.picture import opened_picture
 
 Frames = npt.NDArray[np.uint8]
 
-_PICTURE = re.compile(r"(\d+)\.png", re.IGNORECASE | re.ASCII)  # not ._00001.png, which unpacking leaves behind
+_PICTURE = re.compile(r"(\d+)\.png", re.IGNORECASE | re.ASCII)  # excludes ._00001.png, which macOS archives contain
 _REMEDY = "unpack the frames again"
 
 
 def find_pictures(folder: Path) -> dict[int, Path]:
-    """Lists the pictures of a folder by the index of their frame, from 0, rising.
+    """Return the pictures of a folder by frame index from 0, in rising order.
 
-    They count from 1, unless one has the number 0. Other files do not matter; a folder that is not there is empty.
+    File numbers start at 1, unless a picture has the number 0. Other files are ignored; a missing folder counts as
+    empty.
     """
     if not folder.is_dir():
         return {}
@@ -32,16 +33,16 @@ def find_pictures(folder: Path) -> dict[int, Path]:
 def read_pictures(
     files: Mapping[int, Path], indices: Sequence[int], size: tuple[int, int]
 ) -> tuple[Frames, npt.NDArray[np.bool_]]:
-    """Reads some frames of a folder.
+    """Read frames from a folder.
 
     Args:
-        files: What `find_pictures` has found, at least one.
-        indices: Of frames from 0, in any order.
-        size: Height and width to bring them to, pixels.
+        files: Result of `find_pictures`, not empty.
+        indices: Frame indices from 0, in any order.
+        size: Height and width in pixels to scale the frames to.
 
     Returns:
-        uint8 [len(indices), H, W, 3] RGB, and bool [len(indices)]: False for frames that are not there; the nearest
-        one stands in for them.
+        RGB frames, uint8 [len(indices), H, W, 3], and whether each frame exists, bool [len(indices)]; a missing frame
+        is replaced by the nearest one.
 
     Raises:
         VideoError: A picture cannot be read.
@@ -53,17 +54,17 @@ def read_pictures(
 
 
 def picture_size(path: Path) -> tuple[int, int]:
-    """Reads the width and height of a picture, pixels, without decoding it.
+    """Return the width and height of a picture in pixels, without decoding it.
 
     Raises:
-        VideoError: It cannot be read.
+        VideoError: The picture cannot be read.
     """
     with opened_picture(path, _REMEDY) as image:
         return image.size
 
 
 def fit_frames(frames: Frames, size: tuple[int, int]) -> Frames:
-    """Resizes frames [T, h, w, 3] to a height and width; encoders round the sizes of some clips to even numbers."""
+    """Resize frames [T, h, w, 3] to a height and width: encoders round the sizes of some clips to even numbers."""
     height, width = size
     if frames.shape[1:3] == size:
         return frames

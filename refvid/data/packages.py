@@ -1,4 +1,4 @@
-"""Packages that only some data sets need: imported where they are used, and missed in a sentence."""
+"""Optional packages that only some data sets need, imported on use and reported in a sentence if missing."""
 
 from importlib import import_module
 from types import ModuleType
@@ -12,11 +12,11 @@ def need_package(name: str, purpose: str) -> ModuleType:
     """Import a package of the extra "train".
 
     Args:
-        name: As it is imported, such as "h5py" or "scipy.io".
-        purpose: What it is needed for; the beginning of the sentence that misses it.
+        name: Import name, such as "h5py" or "scipy.io".
+        purpose: Purpose of the package, which begins the error message.
 
     Raises:
-        UnavailableError: It is not installed.
+        UnavailableError: The package is not installed.
     """
     try:
         return import_module(name)

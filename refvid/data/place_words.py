@@ -1,4 +1,4 @@
-"""Words of expressions that speak of places in the picture, and what becomes of them when the picture changes."""
+"""Words of expressions that refer to places in the picture, and how they change when the picture does."""
 
 _TO_THE_RIGHT = {
     "left": "right",
@@ -8,12 +8,12 @@ _TO_THE_RIGHT = {
     "leftwards": "rightwards",
     "leftside": "rightside",
 }
-# The word that is true of a mirrored picture where the other was true before.
+# For each word, the one that replaces it when the picture is mirrored.
 MIRRORED_WORDS = _TO_THE_RIGHT | {right: left for left, right in _TO_THE_RIGHT.items()}
 
 # fmt: off
-# Words that name a place in the picture or count along it. They are no longer true when its border is cut off: that
-# moves the middle and the edges, and hides some of those whom an ordinal counts.
+# Words that name a place in the picture or a position in a row of objects. Cropping can make them false: it moves the
+# middle and the edges, and may cut off some of the objects that an ordinal counts.
 POSITION_WORDS = frozenset({
     "back", "background", "bottom", "bottommost", "center", "central", "centre", "closest", "corner", "edge", "far",
     "farthest", "fifth", "first", "foreground", "fourth", "front", "furthest", "last", "left", "lefthand",
@@ -22,6 +22,6 @@ POSITION_WORDS = frozenset({
 })
 # fmt: on
 
-# Words of a direction of motion that are also said of a place ("on the left", "at the top"): the word alone does not
-# tell which of the two is meant.
+# Words that can name a direction of motion or a place ("on the left", "at the top"): the word alone does not tell
+# which one is meant.
 DIRECTION_OR_POSITION_WORDS = frozenset({"left", "right", "top", "up", "down"})

@@ -1,8 +1,8 @@
-"""RefCOCO, RefCOCO+ and RefCOCOg: sentences about objects of COCO's pictures, each picture a video of one frame.
+"""RefCOCO, RefCOCO+ and RefCOCOg: expressions about objects in COCO's pictures, each picture a video of one frame.
 
 The data sets are those of Yu et al., "Modeling Context in Referring Expressions" (RefCOCO and RefCOCO+, UNC), and of
-Mao et al., "Generation and Comprehension of Unambiguous Object Descriptions" (RefCOCOg); the second's split "umd" is
-by Nagaraja et al. A sample is an object with one of its sentences.
+Mao et al., "Generation and Comprehension of Unambiguous Object Descriptions" (RefCOCOg); the split "umd" of the latter
+is by Nagaraja et al. A sample is an object with one of its expressions.
 """
 
 from collections import defaultdict
@@ -26,15 +26,15 @@ from refvid.errors import RefvidError, UsageError
 
 @dataclass(frozen=True, eq=False)
 class CocoPicture(Still):
-    """A picture with all that a split says of it.
+    """A picture with all its expressions in a split.
 
     Attributes:
-        name: Of the picture's file, without its suffix.
-        path: Of the picture.
-        height: Of the annotations, pixels.
-        width: Of the annotations, pixels.
-        expressions: Their keys are the sentences' numbers, their instances COCO's annotations.
-        objects: What each expression means.
+        name: Name of the picture's file without its suffix.
+        path: File of the picture.
+        height: Height of the annotations in pixels.
+        width: Width of the annotations in pixels.
+        expressions: Expressions, with sentence numbers as keys and COCO's annotation numbers as instances.
+        objects: Segmentation of the object that each expression refers to.
     """
 
     name: str
@@ -45,30 +45,30 @@ class CocoPicture(Still):
     objects: tuple[CocoMask, ...]
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads the picture, see `read_still`.
+        """Read the picture; see `read_still`.
 
         Raises:
-            VideoError: It cannot be read.
+            VideoError: The picture cannot be read.
         """
         return read_still(self.path, indices, self.height, self.width)
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the picture; those of the annotations are known.
+        """Return (width, height) of the picture and of the annotations.
 
         Raises:
-            VideoError: It cannot be read.
+            VideoError: The picture cannot be read.
         """
         return picture_size(self.path), (self.width, self.height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Draws the objects of the expressions that count, bool [len(target.counting), H, W].
+        """Draw the objects of the expressions evaluated, bool [len(target.counting), H, W].
 
         Raises:
-            RefvidError: A segmentation is broken.
+            RefvidError: A segmentation is malformed.
         """
         drawn: dict[CocoMask, npt.NDArray[np.bool_]] = {}
         for index in target.counting:
-            if self.objects[index] not in drawn:  # several sentences mean one object
+            if self.objects[index] not in drawn:  # several sentences may refer to the same object
                 drawn[self.objects[index]] = self._draw(index)
         return np.stack([drawn[self.objects[index]] for index in target.counting])
 
@@ -83,25 +83,25 @@ class CocoPicture(Still):
 
 
 def open_refcoco(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens RefCOCO; protocol "unc". See `refvid.data.referring.SetOpener`."""
+    """Open RefCOCO under its only protocol, "unc"; see `refvid.data.referring.SetOpener`."""
     return _open(root, split, protocol, "refcoco")
 
 
 def open_refcoco_plus(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens RefCOCO+; protocol "unc". See `refvid.data.referring.SetOpener`."""
+    """Open RefCOCO+ under its only protocol, "unc"; see `refvid.data.referring.SetOpener`."""
     return _open(root, split, protocol, "refcoco+")
 
 
 def open_refcocog(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens RefCOCOg; protocol "umd" or "google". See `refvid.data.referring.SetOpener`.
+    """Open RefCOCOg under the protocol "umd" or "google"; see `refvid.data.referring.SetOpener`.
 
     Raises:
-        UsageError: Also where Google's split is asked for its test part, which was never published.
+        UsageError: The split "test" was requested under "google", whose test part was never published.
     """
     if (split, protocol) == ("test", "google"):
         raise UsageError(
-            "RefCOCOg's protocol 'google' has no split 'test', its test part was never published; "
-            "take its split 'val', or the protocol 'umd'"
+            "RefCOCOg's protocol 'google' has no split 'test', because its test part was never published; "
+            "give its split 'val', or the protocol 'umd'"
         )
     return _open(root, split, protocol, "refcocog")
 
@@ -111,17 +111,21 @@ def _open(root: Path, split: str, protocol: str, name: str) -> ReferringSet:
     parts = find_parts(root, info.name, f"refs({protocol}).p", info.title)
     references = read_references(parts.references, split)
     images, annotations = read_instances(
-        parts.instances, {said.image for said in references}, {said.annotation for said in references}
+        parts.instances,
+        {reference.image for reference in references},
+        {reference.annotation for reference in references},
     )
     usable, notes = _select(references, images, annotations)
     if not usable:
         raise RefvidError(
-            f"nothing is left of split {split}: {parts.references} has {len(references)} references of it, and "
-            f"{parts.instances} has the objects of none; download both from one place"
+            f"nothing is left of split {split}: {parts.references} has {len(references)} references for it, but "
+            f"{parts.instances} has none of their objects; download both from the same place"
         )
     files = find_pictures(parts.pictures, {number: images[number] for number in usable})
     try:
-        videos = [_picture(files[number], images[number], said, annotations) for number, said in usable.items()]
+        videos = [
+            _picture(files[number], images[number], references, annotations) for number, references in usable.items()
+        ]
     except (KeyError, TypeError, ValueError) as error:
         raise RefvidError(f"{parts.instances} is broken: {error}; download it again") from error
     return ReferringSet(info.title, split, protocol, Rules(), videos, notes=notes)
@@ -130,18 +134,18 @@ def _open(root: Path, split: str, protocol: str, name: str) -> ReferringSet:
 def _select(
     references: Sequence[Reference], images: Mapping[int, object], annotations: Mapping[int, Mapping[str, Any]]
 ) -> tuple[dict[int, list[Reference]], tuple[str, ...]]:
-    """Groups the references by picture, in their order, without those that cannot be used; these are counted."""
+    """Group the usable references by picture, in their order, and return notes that count the others."""
     by_image: defaultdict[int, list[Reference]] = defaultdict(list)
     lost = empty = 0
     for reference in references:
         known = reference.image in images and annotations.get(reference.annotation, {}).get("segmentation")
-        spoken = tuple(said for said in reference.sentences if said[1])
+        sentences = tuple(sentence for sentence in reference.sentences if sentence[1])
         if not known:
             lost += 1
             continue
-        empty += len(reference.sentences) - len(spoken)
-        if spoken:
-            by_image[reference.image].append(Reference(reference.image, reference.annotation, spoken))
+        empty += len(reference.sentences) - len(sentences)
+        if sentences:
+            by_image[reference.image].append(Reference(reference.image, reference.annotation, sentences))
     notes = []
     if lost:
         notes.append(f"{count_of(lost, 'reference')} skipped: instances.json has no picture or no segmentation.")

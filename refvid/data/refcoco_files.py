@@ -1,4 +1,4 @@
-"""The files of RefCOCO, RefCOCO+ and RefCOCOg: where people unpack them, the references, and COCO's annotations.
+"""The files of RefCOCO, RefCOCO+ and RefCOCOg: where they are unpacked, the references, and COCO's annotations.
 
 The layout is that of the data sets' own interface, https://github.com/lichengunc/refer: a folder for each data set with
 `instances.json` and `refs(WHO).p`, and the pictures of COCO's train2014 somewhere near it.
@@ -28,18 +28,18 @@ PICTURES = (
     "images",
     "images/train2017",
     "coco/train2017",
-    "train2017",  # holds all of train2014 under shorter names
+    "train2017",  # contains all of train2014 under shorter names
 )
 
 
 @dataclass(frozen=True)
 class Reference:
-    """An object of a picture, and what was said to refer to it.
+    """An object in a picture, with the sentences that refer to it.
 
     Attributes:
         image: COCO's number of the picture.
         annotation: COCO's number of the object.
-        sentences: Their numbers and texts, cleaned; a text may be empty.
+        sentences: (number, cleaned text) of each sentence; a text may be empty.
     """
 
     image: int
@@ -49,12 +49,12 @@ class Reference:
 
 @dataclass(frozen=True)
 class Parts:
-    """Where the parts of a data set are.
+    """The locations of the parts of a data set.
 
     Attributes:
-        instances: COCO's annotations.
-        references: The pickle.
-        pictures: Folders that may hold the pictures; at least one.
+        instances: File of COCO's annotations.
+        references: Pickle of the references.
+        pictures: Folders that may contain the pictures; at least one.
     """
 
     instances: Path
@@ -63,26 +63,26 @@ class Parts:
 
 
 def find_parts(root: Path, folder: str, pickle_name: str, title: str) -> Parts:
-    """Finds the annotations in `root/folder`, `root` itself and below `data/`, and the pictures near them.
+    """Find the annotations in `root/folder`, `root` itself and below `data/`, and the pictures near them.
 
     Args:
-        root: What the user gives.
+        root: Folder given by the user.
         folder: Name of the data set's folder, one of `FOLDERS`.
         pickle_name: Name of the file of references.
-        title: Of the data set, for the message.
+        title: Title of the data set, for error messages.
 
     Raises:
-        RefvidError: The folder or parts are missing: all of them are named, with the places where they were looked for.
+        RefvidError: The folder or parts of it are missing; the message names all of them and the places searched.
     """
     if not root.is_dir():
-        raise RefvidError(f"{root} is not a folder; give the one that {title} was unpacked into")
-    absolute = Path(os.path.abspath(root))  # ".." of a link is where the user linked it to
+        raise RefvidError(f"{root} is not a folder; give the folder that {title} was unpacked into")
+    absolute = Path(os.path.abspath(root))  # not resolve(): ".." of a link is beside the link
     homes = [absolute / folder, absolute / "data" / folder]
-    if absolute.name not in set(FOLDERS) - {folder}:  # else it is another data set, with files of the same names
+    if absolute.name not in set(FOLDERS) - {folder}:  # the other data sets use the same file names
         homes.insert(1, absolute)
     places = [place for home in homes for place in (home, home / "annotations")]
     wanted = (INSTANCES, pickle_name)
-    chosen = max(places, key=lambda place: sum((place / name).is_file() for name in wanted))  # the first of the best
+    chosen = max(places, key=lambda place: sum((place / name).is_file() for name in wanted))  # the first of equals
     missing = [
         f"no {name} in {_listed(places)}{_others(places) if name == pickle_name else ''}"
         for name in wanted
@@ -95,7 +95,7 @@ def find_parts(root: Path, folder: str, pickle_name: str, title: str) -> Parts:
     if not pictures:
         missing.append(f"no folder of pictures as {_listed(PICTURES)} below {_listed(bases)}")
     if missing:
-        raise RefvidError(f"{root} does not hold {title}: {'; '.join(missing)}; unpack or link what is missing there")
+        raise RefvidError(f"{root} does not hold {title}: {'; '.join(missing)}; unpack or link the missing parts there")
     return Parts(chosen / INSTANCES, chosen / pickle_name, pictures)
 
 
@@ -104,27 +104,28 @@ def _listed(places: Iterable[object]) -> str:
 
 
 def _others(places: Sequence[Path]) -> str:
-    """Tells of files of references by other people, which belong to other protocols."""
+    """Return the part of a message that lists reference files of other protocols, or ""."""
     others = sorted({path.name for place in places for path in place.glob("refs(*).p")})
     return f" (only {', '.join(others)}, of another protocol)" if others else ""
 
 
 def read_references(path: Path, split: str) -> list[Reference]:
-    """Reads the references of a split, in the file's order.
+    """Read the references of a split, in file order.
 
-    As in the data sets' own interface, "test" takes every split whose name holds "test", and "testA" those with an A.
+    As in the data sets' own interface, "test" selects every split whose name contains "test", and "testA" those with an
+    A.
 
     Raises:
-        RefvidError: The file is no pickle of references.
+        RefvidError: The file is not a pickle of references.
     """
     loaded = load_plain_pickle(path)
     try:
         if not isinstance(loaded, list):
-            raise TypeError(f"it holds a {type(loaded).__name__}")
+            raise TypeError(f"it contains a {type(loaded).__name__}")
         references = [_reference(entry) for entry in loaded if _belongs(str(entry["split"]), split)]
         numbers = [number for reference in references for number, _ in reference.sentences]
         if len(set(numbers)) < len(numbers):
-            raise ValueError("a sent_id is there twice")
+            raise ValueError("a sent_id occurs twice")
         return references
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RefvidError(
@@ -134,7 +135,7 @@ def read_references(path: Path, split: str) -> list[Reference]:
 
 
 def _reference(entry: Mapping[str, Any]) -> Reference:
-    sentences = tuple((int(said["sent_id"]), " ".join(said["sent"].split())) for said in entry["sentences"])
+    sentences = tuple((int(one["sent_id"]), " ".join(one["sent"].split())) for one in entry["sentences"])
     return Reference(int(entry["image_id"]), int(entry["ann_id"]), sentences)
 
 
@@ -147,23 +148,23 @@ def _belongs(named: str, split: str) -> bool:
 def read_instances(
     path: Path, images: Collection[int], annotations: Collection[int]
 ) -> tuple[dict[int, dict[str, Any]], dict[int, dict[str, Any]]]:
-    """Reads COCO's annotations once and keeps what is asked for: the real files hold 100 MB.
+    """Read COCO's annotations, keeping only the requested records, since the real files hold 100 MB.
 
     Args:
-        path: Of instances.json.
+        path: File instances.json.
         images: Numbers of the pictures to keep.
         annotations: Numbers of the objects to keep.
 
     Returns:
-        The records of the pictures and of the objects, each by its number; those that are not there are left out.
+        The records of the pictures and of the objects, each by number; missing ones are left out.
 
     Raises:
-        RefvidError: The file is no such JSON.
+        RefvidError: The file is not COCO's JSON.
     """
     wanted_images, wanted_annotations = set(images), set(annotations)
 
     def keep(record: dict[str, Any]) -> dict[str, Any] | None:
-        """Drops outlines nobody speaks of while the rest is still being read: nine tenths of the file."""
+        """Drop unreferenced outlines, nine tenths of the file, while the rest is still being parsed."""
         return None if "segmentation" in record and record.get("id") not in wanted_annotations else record
 
     try:
@@ -185,20 +186,20 @@ def read_instances(
 
 
 def find_pictures(folders: Sequence[Path], images: Mapping[int, Mapping[str, Any]]) -> dict[int, Path]:
-    """Finds the pictures of a split in the folder that has most of them.
+    """Find the pictures of a split in the folder that has most of them.
 
-    A picture is called as its record says, or as COCO names it; the references' own `file_name` has a suffix of the
-    object and is no file.
+    A picture is named as its record says, or as COCO names it. The `file_name` in the references is unusable: it
+    carries the number of the object and matches no file.
 
     Args:
-        folders: At least one.
+        folders: Folders to search; at least one.
         images: Records of the pictures by number.
 
     Returns:
-        For each number its file.
+        The file of each picture by number.
 
     Raises:
-        RefvidError: Some are in none of the folders.
+        RefvidError: Some pictures are in none of the folders.
     """
     best: dict[int, Path] = {}
     for folder in folders:
@@ -215,13 +216,13 @@ def find_pictures(folders: Sequence[Path], images: Mapping[int, Mapping[str, Any
             return best
     lacking = [number for number in images if number not in best]
     raise RefvidError(
-        f"{len(lacking):,} of {len(images):,} pictures, {_names(lacking[0], images[lacking[0]])[0]} the first, are in "
+        f"{len(lacking):,} of {len(images):,} pictures, first {_names(lacking[0], images[lacking[0]])[0]}, are in "
         f"none of {_listed(folders)}; unpack COCO's train2014.zip there"
     )
 
 
 def _names(number: int, record: Mapping[str, Any]) -> list[str]:
-    """Returns what a picture may be called, the most likely first."""
+    """Return the possible file names of a picture, the most likely first."""
     names = [f"COCO_train2014_{number:012d}.jpg", f"{number:012d}.jpg"]
     if "file_name" in record:
         names.insert(0, Path(str(record["file_name"])).name)

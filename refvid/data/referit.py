@@ -1,9 +1,10 @@
 """ReferIt as CMSA uses it: phrases about regions of IAPR TC-12's pictures, each picture a video of one frame.
 
 The data set is by Kazemzadeh et al., "ReferItGame: Referring to Objects in Photographs of Natural Scenes"; its splits
-and files are those of Hu et al., "Segmentation from Natural Language Expressions", https://github.com/ronghanghu/text_objseg:
-`referit_query_<split>.json` {"<picture>_<region>": [phrase, ...]}, `referit_<split>_imlist.txt`, `images/<picture>.jpg`
-and `mask/<picture>_<region>.mat`, where 0 is the region. A region may be no object: sky, water.
+and files are those of Hu et al., "Segmentation from Natural Language Expressions",
+https://github.com/ronghanghu/text_objseg: `referit_query_<split>.json` {"<picture>_<region>": [phrase, ...]},
+`referit_<split>_imlist.txt`, `images/<picture>.jpg` and `mask/<picture>_<region>.mat`, in which 0 marks the region. A
+region need not be an object; it may be sky or water.
 """
 
 import json
@@ -32,13 +33,14 @@ _PURPOSE = "reading the masks of ReferIt"
 
 @dataclass(frozen=True)
 class IaprPicture(Still):
-    """A picture with all that a split says of it.
+    """A picture with all its expressions in a split.
 
     Attributes:
-        name: Number of the picture, which its files are called by.
-        path: Of the picture.
-        masks: Folder of the regions' masks.
-        expressions: Their instances are regions, their keys REGION_N, N counting the region's phrases from 0.
+        name: Number of the picture, from which its file names are formed.
+        path: File of the picture.
+        masks: Folder of the region masks.
+        expressions: Expressions, with regions as instances and keys REGION_N, where N counts the phrases of the region
+            from 0.
     """
 
     name: str
@@ -47,30 +49,30 @@ class IaprPicture(Still):
     expressions: tuple[Expression, ...]
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads the picture in the size of its masks, see `read_still`.
+        """Read the picture, scaled to the size of its masks; see `read_still`.
 
         Raises:
-            RefvidError: It or its first mask cannot be read.
+            RefvidError: The picture or its first mask cannot be read.
             UnavailableError: scipy is not installed.
         """
         height, width = _read_region(self._mask(0)).shape
         return read_still(self.path, indices, height, width)
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the picture and of its first mask.
+        """Return (width, height) of the picture and of its first mask.
 
         Raises:
-            RefvidError: One of them cannot be read.
+            RefvidError: One of the files cannot be read.
             UnavailableError: scipy is not installed.
         """
         height, width = _read_region(self._mask(0)).shape
         return picture_size(self.path), (width, height)
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_]:
-        """Reads the regions of the expressions that count, bool [len(target.counting), H, W].
+        """Read the regions of the expressions evaluated, bool [len(target.counting), H, W].
 
         Raises:
-            RefvidError: A mask cannot be read, or they differ in size.
+            RefvidError: A mask cannot be read, or the masks differ in size.
             UnavailableError: scipy is not installed.
         """
         paths = [self._mask(index) for index in target.counting]
@@ -84,7 +86,7 @@ class IaprPicture(Still):
 
 
 def open_referit(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens ReferIt; protocol "cmsa". See `refvid.data.referring.SetOpener`."""
+    """Open ReferIt under its only protocol, "cmsa"; see `refvid.data.referring.SetOpener`."""
     info = check_choice("referit", split, protocol)
     need_package("scipy.io", _PURPOSE)
     queries, order, pictures, masks = _find_parts(root, split)
@@ -92,10 +94,10 @@ def open_referit(root: Path, split: str, protocol: str) -> ReferringSet:
     listed = order.read_text(encoding="utf-8").split() if order else []
     names = list(dict.fromkeys(name for name in (*listed, *by_picture) if name in by_picture))
     if not names:
-        raise RefvidError(f"{queries} holds no phrase; download it again")
+        raise RefvidError(f"{queries} contains no phrase; download it again")
     _check_files(pictures, [f"{name}.jpg" for name in names], "pictures")
-    spoken_of = dict.fromkeys((name, said.instance) for name in names for said in by_picture[name])
-    _check_files(masks, [f"{name}_{region}.mat" for name, region in spoken_of], "masks")
+    regions = dict.fromkeys((name, expression.instance) for name in names for expression in by_picture[name])
+    _check_files(masks, [f"{name}_{region}.mat" for name, region in regions], "masks")
     videos = [IaprPicture(name, pictures / f"{name}.jpg", masks, by_picture[name]) for name in names]
     silent = len(set(listed)) - len(set(listed) & set(names))
     notes = (
@@ -106,17 +108,17 @@ def open_referit(root: Path, split: str, protocol: str) -> ReferringSet:
 
 
 def read_queries(path: Path) -> tuple[dict[str, tuple[Expression, ...]], int]:
-    """Reads the phrases of a split.
+    """Read the phrases of a split.
 
     Args:
-        path: Of JSON {"<picture>_<region>": [phrase, ...]}.
+        path: JSON file of {"<picture>_<region>": [phrase, ...]}.
 
     Returns:
-        The phrases about each picture by rising region, the pictures in the file's order; and the number of phrases
-        that were left out since they are empty.
+        The expressions of each picture, sorted by region, with the pictures in file order; and the number of phrases
+        left out because they are empty.
 
     Raises:
-        RefvidError: The file is no such JSON.
+        RefvidError: The file is not JSON of this form.
     """
     regions: defaultdict[str, list[tuple[int, list[str]]]] = defaultdict(list)
     try:
@@ -125,7 +127,7 @@ def read_queries(path: Path) -> tuple[dict[str, tuple[Expression, ...]], int]:
         for key, phrases in content.items():
             name, _, region = key.rpartition("_")
             if not name.isalnum() or not isinstance(phrases, list):
-                raise ValueError(f"'{key}' is not <picture>_<region> with a list of phrases")
+                raise ValueError(f"the entry '{key}' is malformed, expected <picture>_<region> with a list of phrases")
             regions[name].append((int(region), [" ".join(phrase.split()) for phrase in phrases]))
     except (AttributeError, OSError, TypeError, ValueError) as error:
         raise RefvidError(f"{path} is not the JSON of ReferIt's phrases ({error}); download it again") from error
@@ -144,14 +146,14 @@ def _expressions(regions: Iterable[tuple[int, Sequence[str]]]) -> tuple[Expressi
 
 
 def _find_parts(root: Path, split: str) -> tuple[Path, Path | None, Path, Path]:
-    """Finds the phrases, the list of pictures where there is one, the folder of pictures and that of masks."""
+    """Return the file of phrases, the list of pictures if there is one, the folder of pictures and that of masks."""
     if not root.is_dir():
-        raise RefvidError(f"{root} is not a folder; give the one that ReferIt was unpacked into")
+        raise RefvidError(f"{root} is not a folder; give the folder that ReferIt was unpacked into")
     queries, order = (
         next((file for place in _TEXTS if (file := root / place / name).is_file()), None)
         for name in (f"referit_query_{split}.json", f"referit_{split}_imlist.txt")
     )
-    above = root.absolute().parent  # the phrases may be given alone, with the rest beside their folder
+    above = root.absolute().parent  # the given folder may hold only the phrases, with the rest beside it
     bases = [*(root / place for place in _FOLDERS), above, above / "referit-dataset"]
     pictures, masks = (
         next((folder for base in bases if (folder := base / name).is_dir()), None) for name in ("images", "mask")
@@ -167,29 +169,29 @@ def _find_parts(root: Path, split: str) -> tuple[Path, Path | None, Path, Path]:
             missing.append(f"no {name}/ in {', '.join(map(str, bases))}")
     if queries and pictures and masks:
         return queries, order, pictures, masks
-    raise RefvidError(f"{root} does not hold ReferIt: {'; '.join(missing)}; unpack or link what is missing there")
+    raise RefvidError(f"{root} does not hold ReferIt: {'; '.join(missing)}; unpack or link the missing parts there")
 
 
 def _check_files(folder: Path, names: Sequence[str], kind: str) -> None:
-    """Looks for the files of a split, with one listing of a folder of 100,000."""
+    """Check that the files of a split exist, by listing once a folder that holds up to 100,000 files."""
     there = {entry.name for entry in os.scandir(folder)}
     missing = [name for name in names if name not in there]
     if missing:
         raise RefvidError(
-            f"{folder} lacks {len(missing):,} of the split's {len(names):,} {kind}, {missing[0]} the first; unpack "
+            f"{folder} lacks {len(missing):,} of the split's {len(names):,} {kind}, first {missing[0]}; unpack "
             "them again"
         )
 
 
 def _read_region(path: Path) -> npt.NDArray[np.bool_]:
-    """Reads a mask, bool [H, W]: MATLAB's arrays of this version keep their axes."""
+    """Read a mask, bool [H, W]; this version of MATLAB files keeps the order of the axes."""
     loader = need_package("scipy.io", _PURPOSE)
     try:
         content: Mapping[str, object] = loader.loadmat(path, variable_names=[_KEY])
         region = np.asarray(content[_KEY]) == 0
         if region.ndim != 2:
-            raise ValueError(f"{_KEY} has {region.ndim} axes, not two")
-    except Exception as error:  # whatever scipy's parser stumbles over, most of it no child of ValueError
+            raise ValueError(f"{_KEY} has {region.ndim} axes, expected 2")
+    except Exception as error:  # scipy's parser raises many types, few of them ValueErrors
         raise RefvidError(
             f"{path} is not a .mat file with `{_KEY}` ({type(error).__name__}: {error}); unpack the masks again"
         ) from error

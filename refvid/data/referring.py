@@ -1,4 +1,4 @@
-"""What every data set of referring expressions is to evaluation and to training: footage, sentences and masks."""
+"""The common interface of referring-expression data sets: footage, expressions and masks."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ EmptyRule = Literal["one", "zero", "skip"]
 
 @dataclass(frozen=True)
 class Expression:
-    """Something that is said of a video.
+    """A referring expression about an object in a video.
 
     Attributes:
-        key: Names it among those of its video and run, as the data set's submissions do.
-        text: The sentence; empty where a protocol scores an object of which nothing is said.
-        instance: Number of the object that is meant, as the data set numbers it; None where that is not public, or
-            where the truth has no such object.
-        run: Expressions of different runs are evaluated apart, and the results are averaged: DAVIS's two annotators.
+        key: Identifier among the expressions of the same video and run, as used in submissions for the data set.
+        text: The expression; empty if a protocol scores an object that nobody described.
+        instance: Number of the object in the data set; None if it is not public, or if the ground truth lacks the
+            object.
+        run: Name of the run. Runs are evaluated separately and the results are averaged, as for DAVIS's two annotators.
     """
 
     key: str
@@ -33,12 +33,12 @@ class Expression:
 
 @dataclass(frozen=True)
 class Target:
-    """A frame that masks are asked for.
+    """A frame to be segmented.
 
     Attributes:
-        name: As the data set's files name the frame, "00015".
-        index: Of the frame in its video, from 0.
-        counting: Which of the video's expressions count there, indices from 0; at least one.
+        name: Name of the frame in the data set's files, such as "00015".
+        index: Index of the frame in its video, from 0.
+        counting: Indices of the video's expressions that are evaluated in this frame; at least one.
     """
 
     name: str
@@ -47,25 +47,25 @@ class Target:
 
 
 class ReferringVideo(Protocol):
-    """A video, or an image as a video of one frame, with all that is said of it. Nothing of it is kept open."""
+    """A video, or an image as a video of one frame, with its expressions. It keeps no files open."""
 
     @property
     def name(self) -> str:
-        """Name in the data set, relative to which predictions are stored; may hold slashes."""
+        """Name in the data set, under which predictions are stored; may contain slashes."""
         ...
 
     @property
     def expressions(self) -> tuple[Expression, ...]:
-        """All that is said of it; at least one."""
+        """All expressions about the video; at least one."""
         ...
 
     @property
     def targets(self) -> tuple[Target, ...]:
-        """The frames that count, by rising index; at least one."""
+        """The frames to be evaluated, by rising index; at least one."""
         ...
 
     def count_frames(self) -> int:
-        """Returns the number of frames.
+        """Return the number of frames.
 
         Raises:
             RefvidError: The footage cannot be read.
@@ -73,14 +73,14 @@ class ReferringVideo(Protocol):
         ...
 
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads frames.
+        """Read frames.
 
         Args:
-            indices: In any order, at least one of them inside the video.
+            indices: Frame indices in any order, at least one of them inside the video.
 
         Returns:
-            uint8 [len(indices), H, W, 3] RGB in the size of the truth, and bool [len(indices)]: False for frames that
-            the video does not have; the nearest one stands in for them.
+            RGB frames in the size of the ground truth, uint8 [len(indices), H, W, 3], and whether the video contains
+            each frame, bool [len(indices)]; a missing frame is replaced by the nearest one.
 
         Raises:
             RefvidError: The footage cannot be read.
@@ -88,9 +88,9 @@ class ReferringVideo(Protocol):
         ...
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_] | None:
-        """Reads the masks of the expressions that count in a frame, bool [len(target.counting), H, W], in their order.
+        """Read the masks of the expressions evaluated in a frame, bool [len(target.counting), H, W], in their order.
 
-        None where the truth is not public.
+        Return None if the ground truth is not public.
 
         Raises:
             RefvidError: The masks cannot be read.
@@ -98,44 +98,45 @@ class ReferringVideo(Protocol):
         ...
 
     def void(self, target: Target) -> npt.NDArray[np.bool_] | None:
-        """Reads which pixels of a frame do not count, bool [H, W]; None where all do."""
+        """Read the void pixels of a frame, which are ignored, bool [H, W]; return None if there are none."""
         ...
 
 
 @runtime_checkable
 class FileByFile(Protocol):
-    """A video of which every frame and mask is a file of its own: whether all are whole can be told without reading."""
+    """A video with every frame and mask in a file of its own, so that it can be checked without decoding."""
 
     def files(self) -> Iterator[Path]:
-        """Yields the files."""
+        """Yield the files."""
         ...
 
 
 @runtime_checkable
 class Scaled(Protocol):
-    """A video whose footage is brought to the size of its masks."""
+    """A video whose footage is scaled to the size of its masks."""
 
     def sizes(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Reads width and height of the footage and of the masks, pixels.
+        """Return (width, height) of the footage and of the masks in pixels.
 
         Raises:
-            RefvidError: One of them cannot be read.
+            RefvidError: One of the sizes cannot be read.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Rules:
-    """How a protocol counts.
+    """The rules by which a protocol computes scores.
 
     Attributes:
-        measure: IoU and precision over all (sentence, frame) pairs, or J and F, frame by frame, of each object.
+        measure: "region" for IoU and precision over all (expression, frame) pairs, "contour" for J and F of each
+            object, frame by frame.
         inclusive: Whether an IoU of exactly K counts for P@K.
-        empty: IoU of a sample where both masks are empty; "skip" leaves it out.
-        matching: Contour measures: objects are compared with the prediction of their own expression ("own"), or with
-            the best assignment between all of a video ("hungarian", the DAVIS benchmark's unsupervised task).
-        exclusive: Whether a pixel belongs to at most one object of a video and run: the most probable one.
-        inner: Contour measures: whether the first and the last frame are left out (DAVIS's semi-supervised task).
+        empty: IoU of a sample in which both masks are empty; "skip" leaves the sample out.
+        matching: For contour measures: "own" compares an object with the prediction for its own expression, "hungarian"
+            with the one it gets in the best assignment over the video (the DAVIS benchmark's unsupervised task).
+        exclusive: Whether a pixel belongs to at most one object of a video and run, the most probable one.
+        inner: For contour measures: whether the first and last frame are left out (DAVIS's semi-supervised task).
     """
 
     measure: Measure = "region"
@@ -148,19 +149,19 @@ class Rules:
 
 @dataclass(frozen=True)
 class ReferringSet:
-    """A split of a data set.
+    """A split of a data set, opened under a protocol.
 
     Attributes:
-        title: As papers write the data set's name.
-        split: Of the data set.
-        protocol: Name of the protocol: which frames and which sentences count, and how.
-        rules: How it counts.
-        videos: In the data set's order.
-        layout: Of predictions on disk. "expressions": VIDEO/KEY/FRAME.png, values 0 and 255. "palette":
-            [RUN/]VIDEO/FRAME.png, a pixel's value the instance.
-        submission: Folder inside of a submission that the benchmark's server wants around them, "" for none.
-        public: Whether there is truth to score against.
-        notes: Sentences on what was skipped, mended or is odd, with counts, for people.
+        title: Name of the data set, as papers write it.
+        split: Name of the split.
+        protocol: Name of the protocol, which selects the frames and expressions to evaluate and the rules.
+        rules: Rules of the protocol.
+        videos: Videos in the order of the data set.
+        layout: Layout of predictions on disk. "expressions": VIDEO/KEY/FRAME.png with values 0 and 255. "palette":
+            [RUN/]VIDEO/FRAME.png, in which the value of a pixel is the instance.
+        submission: Folder that the benchmark's server expects around the predictions; "" for none.
+        public: Whether the ground truth is public.
+        notes: Sentences for the user on faults of the data set and what was skipped or corrected, with counts.
     """
 
     title: str
@@ -174,10 +175,11 @@ class ReferringSet:
     notes: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, int]:
-        """Returns the numbers of videos, expressions and samples; a sample has a row in an evaluation of the split.
+        """Return the numbers of videos, expressions and samples; each sample is a row in an evaluation of the split.
 
-        These are the (sentence, frame) pairs, of which `Rules.inner` leaves some out. Where objects are matched, a
-        sentence that means none is a proposal alone. Without public truth all masks count that are asked for.
+        Samples are (expression, frame) pairs, some of which `Rules.inner` leaves out. If objects are matched,
+        expressions that refer to no object are mere proposals and do not count. Without a public ground truth, every
+        requested mask counts.
         """
         return {
             "videos": len(self.videos),
@@ -194,31 +196,31 @@ class ReferringSet:
 
 
 class SetOpener(Protocol):
-    """Opens a split of a data set; every reader has one, called `open_<name>`."""
+    """A function that opens a split of a data set; each reader has one, called `open_<name>`."""
 
     def __call__(self, root: Path, split: str, protocol: str) -> ReferringSet:
-        """Reads the annotations; no mask and no footage yet.
+        """Read the annotations, but no masks and no footage.
 
         Raises:
-            RefvidError: Parts of the data set are missing: says which, and where they were looked for.
-            UnavailableError: A package that reads it is not installed.
-            UsageError: The split or the protocol is not one of the data set's.
+            RefvidError: Parts of the data set are missing; the message names them and the places searched.
+            UnavailableError: A package needed to read the data set is not installed.
+            UsageError: The data set has no such split or protocol.
         """
         ...
 
 
 @dataclass(frozen=True)
 class SetInfo:
-    """What is known of a data set before it is opened.
+    """What is known about a data set before it is opened.
 
     Attributes:
-        name: As `--dataset` takes it.
-        title: As papers write it.
-        splits: All there are.
-        evaluated: The split that is evaluated unless another is asked for.
-        training: The split to learn from; None where the set is for testing alone, and all of it is taken.
-        protocols: What each means, in a line; the first is the default.
-        private: Splits whose truth is not public.
+        name: Name, as `--dataset` takes it.
+        title: Name, as papers write it.
+        splits: Names of all splits.
+        evaluated: Split evaluated by default.
+        training: Split to train on; None for a data set without one, all of which is then used.
+        protocols: One-line description of each protocol; the first is the default.
+        private: Splits whose ground truth is not public.
     """
 
     name: str

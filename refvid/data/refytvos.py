@@ -1,6 +1,6 @@
-"""Ref-YouTube-VOS as it is unpacked: the lists of expressions, every fifth frame, and the palette masks of train.
+"""Ref-YouTube-VOS as unpacked: the lists of expressions, every fifth frame, and the palette masks of train.
 
-The list of the split "valid" has the videos of the split "test" as well, and the frames of both lie in valid/.
+The list of the split "valid" also contains the videos of the split "test", and the frames of both are in valid/.
 """
 
 import json
@@ -28,16 +28,16 @@ _MASKS = "train/Annotations"
 
 @dataclass(frozen=True)
 class RefYouTubeVideo(FolderVideo):
-    """A video of which the listed frames are all there is: every fifth of the original's.
+    """A video that consists of the listed frames only, every fifth of the original video.
 
-    An index counts the listed frames; their names count the original's, "00005" being the second.
+    Indices count the listed frames, whereas names count the original frames: the second listed frame is "00005".
 
     Attributes:
-        name: Of the video.
-        expressions: Their keys are the list's.
-        targets: All listed frames; in train those that have a mask.
-        frames: The footage.
-        masks: The folder with a PNG a frame; None where the truth is not public.
+        name: Name of the video.
+        expressions: Expressions with the keys of the list.
+        targets: All listed frames; in train, those that have a mask.
+        frames: Frames of the footage.
+        masks: Folder with one PNG per frame; None if the ground truth is not public.
     """
 
     name: str
@@ -47,9 +47,9 @@ class RefYouTubeVideo(FolderVideo):
     masks: Path | None
 
     def truth(self, target: Target) -> npt.NDArray[np.bool_] | None:
-        """Reads the masks of the counting expressions, bool [len(target.counting), H, W]; None outside of train.
+        """Read the masks of the expressions evaluated, bool [len(target.counting), H, W]; return None outside train.
 
-        A mask is empty where the object is not in the frame.
+        The mask of an object that is not in the frame is empty.
 
         Raises:
             RefvidError: The mask or the header of the frame cannot be read, or they differ in size.
@@ -60,27 +60,27 @@ class RefYouTubeVideo(FolderVideo):
         return np.stack([numbers == self.expressions[index].instance for index in target.counting])
 
     def files(self) -> Iterator[Path]:
-        """Yields the files of all listed frames, and in train of the masks that count."""
+        """Yield the files of all listed frames and, in train, of the masks evaluated."""
         yield from map(self.frames.path, range(len(self.frames.names)))
         if self.masks is not None:
             yield from (self.masks / f"{target.name}.png" for target in self.targets)
 
     def void(self, target: Target) -> None:
-        """Returns None: every pixel counts."""
+        """Return None: no pixel is ignored."""
         return None
 
 
 def open_refytvos(root: Path, split: str, protocol: str) -> ReferringSet:
-    """Opens Ref-YouTube-VOS (Seo, Lee and Han, ECCV 2020), for whose "valid" and "test" only the server has masks.
+    """Open Ref-YouTube-VOS (Seo, Lee and Han, ECCV 2020); the masks of "valid" and "test" are known to its server only.
 
     Args:
-        root: The folder with train/, valid/ and meta_expressions/.
-        split: "train", "valid" or "test"; "valid" is the published list less the videos of "test".
+        root: Folder that holds train/, valid/ and meta_expressions/.
+        split: "train", "valid" or "test"; "valid" is the published list without the videos of "test".
         protocol: "server".
 
     Raises:
-        RefvidError: Parts of the data set are missing, or a list is not in the published form.
-        UsageError: The split or the protocol is not one of the data set's.
+        RefvidError: Parts of the data set are missing, or a list does not have the published form.
+        UsageError: The data set has no such split or protocol.
     """
     info = check_choice("refytvos", split, protocol)
     base, folders = _find_parts(root, split)
@@ -114,13 +114,13 @@ def open_refytvos(root: Path, split: str, protocol: str) -> ReferringSet:
 
 @dataclass(frozen=True)
 class _Listed:
-    """A video of a list: its expressions, and the names of its frames."""
+    """An entry of a list of videos: the expressions and the names of the frames."""
 
     expressions: tuple[Expression, ...]
     frames: tuple[str, ...]
 
     def targets(self, masks: Path | None) -> tuple[Target, ...]:
-        """Returns the frames that count, all expressions in each: those with a mask where there is a folder of them."""
+        """Return the frames to evaluate, each with all expressions; given masks, only frames with a mask."""
         counting = tuple(range(len(self.expressions)))
         there = set(self.frames if masks is None else list_names(masks, ".png"))
         return tuple(Target(name, index, counting) for index, name in enumerate(self.frames) if name in there)
@@ -131,9 +131,9 @@ def _list_path(base: Path, split: str) -> Path:
 
 
 def _find_parts(root: Path, split: str) -> tuple[Path, list[Path]]:
-    """Finds the folder that holds the data set and those of its frames; all that is missing goes into one error."""
+    """Return the folder that holds the data set and the folders of its frames; one error names all missing parts."""
     if not root.is_dir():
-        raise RefvidError(f"{root} is not a folder; give the one that Ref-YouTube-VOS was unpacked into")
+        raise RefvidError(f"{root} is not a folder; give the folder that Ref-YouTube-VOS was unpacked into")
     base = next((root / place for place in _PLACES if (root / place / "meta_expressions").is_dir()), root)
     folders = [base / name for name in _FRAMES[split] if (base / name).is_dir()]
     missing = [] if _list_path(base, split).is_file() else [f"meta_expressions/{split}/meta_expressions.json"]
@@ -149,14 +149,14 @@ def _find_parts(root: Path, split: str) -> tuple[Path, list[Path]]:
 
 
 def _read_list(path: Path, *, public: bool) -> dict[str, _Listed]:
-    """Reads a list of expressions; in train an empty one is dropped, the server wants masks of every one."""
+    """Read a list of expressions. Empty ones are dropped in train only, because the server wants masks for all."""
     try:
         videos = json.loads(path.read_text(encoding="utf-8"))["videos"]
         listed = {}
         for name, video in videos.items():
             expressions = [
-                Expression(key, " ".join(said["exp"].split()), int(said["obj_id"]) if public else None)
-                for key, said in video["expressions"].items()
+                Expression(key, " ".join(entry["exp"].split()), int(entry["obj_id"]) if public else None)
+                for key, entry in video["expressions"].items()
             ]
             kept = tuple(expression for expression in expressions if expression.text or not public)
             listed[name] = _Listed(kept, tuple(sorted(f"{frame}" for frame in video["frames"])))
@@ -170,7 +170,7 @@ def _read_list(path: Path, *, public: bool) -> dict[str, _Listed]:
 
 
 def _without_test(base: Path, listed: Mapping[str, _Listed]) -> tuple[dict[str, _Listed], str]:
-    """Takes the videos of the test split out of the list of valid."""
+    """Return the list of valid without the videos of the test split, and a note about them."""
     path = _list_path(base, "test")
     if not path.is_file():
         note = (
@@ -182,21 +182,21 @@ def _without_test(base: Path, listed: Mapping[str, _Listed]) -> tuple[dict[str, 
         test = set(json.loads(path.read_text(encoding="utf-8"))["videos"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RefvidError(f"{path} is not a list of expressions ({error}); download meta_expressions again") from error
-    left = {name: told for name, told in listed.items() if name not in test}
+    left = {name: entry for name, entry in listed.items() if name not in test}
     return left, f"{count_of(len(listed), 'video')} in the list, {len(listed) - len(left)} of the split test: left out."
 
 
 def _find_videos(folders: Sequence[Path], listed: Mapping[str, _Listed], masks: Path | None) -> list[RefYouTubeVideo]:
-    """Finds the frames and masks of every video; all frames that are missing go into one error."""
+    """Find the frames and masks of every video; one error names all videos with missing frames."""
     videos = []
     lacking = []
-    for name, told in listed.items():
+    for name, entry in listed.items():
         folder = next((folder / name for folder in folders if (folder / name).is_dir()), folders[0] / name)
-        if not told.frames or set(told.frames) - set(list_names(folder, ".jpg")):
+        if not entry.frames or set(entry.frames) - set(list_names(folder, ".jpg")):
             lacking.append(name)
         own = None if masks is None else masks / name
-        frames = FrameFolder(folder, told.frames)
-        videos.append(RefYouTubeVideo(name, told.expressions, told.targets(own), frames, own))
+        frames = FrameFolder(folder, entry.frames)
+        videos.append(RefYouTubeVideo(name, entry.expressions, entry.targets(own), frames, own))
     if lacking:
         raise RefvidError(
             f"{' and '.join(str(folder) for folder in folders)} lack frames of {len(lacking)} of "

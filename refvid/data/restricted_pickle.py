@@ -1,7 +1,7 @@
-"""Pickles of lists, dictionaries, texts and numbers: nothing that a file asks for is imported or called.
+"""A safe reader for pickles of lists, dictionaries, strings and numbers; no code from a file is imported or called.
 
-A pickle is a program, and one from the internet may run anything. The files of RefCOCO need no more than the built-in
-containers, whose instructions call nothing; NumPy's numbers, which some copies hold, are built here by hand.
+A pickle is a program, and one from the internet may run anything. RefCOCO's files need only the built-in containers,
+whose opcodes call nothing; NumPy scalars, which some copies contain, are built here by hand.
 """
 
 import pickle
@@ -17,27 +17,27 @@ _NUMBER = re.compile(r"[<>=|](?:[iu][1248]|f[248]|b1)")
 
 
 def load_plain_pickle(path: Path) -> object:
-    """Reads a pickle, also one that Python 2 wrote, whose texts are taken as Latin-1.
+    """Read a pickle; strings written by Python 2 are decoded as Latin-1.
 
     Returns:
-        Lists, tuples, dictionaries, texts, bytes and numbers; NumPy's numbers become Python's.
+        Lists, tuples, dictionaries, strings, bytes and numbers; NumPy scalars become Python numbers.
 
     Raises:
-        RefvidError: The file cannot be read, is no pickle, or asks for a class or a function: says for which.
+        RefvidError: The file cannot be read, is not a pickle, or requests a class or a function, which is named.
     """
     try:
         with path.open("rb") as file:
             return _PlainUnpickler(file, path).load()
     except RefvidError:
         raise
-    except Exception as error:  # whatever a broken pickle's instructions stumble over; pickle names no base
+    except Exception as error:  # a corrupt pickle can raise anything
         raise RefvidError(
             f"{path} cannot be read as a pickle ({type(error).__name__}: {error}); download it again"
         ) from error
 
 
 class _PlainUnpickler(pickle.Unpickler):
-    """Gives the two names that NumPy's numbers are pickled by a meaning of its own, and no other name any."""
+    """An unpickler that replaces the two globals used by NumPy scalars with its own, and refuses all other globals."""
 
     def __init__(self, file: BinaryIO, path: Path) -> None:
         super().__init__(file, encoding="latin1")
@@ -48,13 +48,13 @@ class _PlainUnpickler(pickle.Unpickler):
             return _MEANINGS[module_name, global_name]
         except KeyError:
             raise RefvidError(
-                f"{self._path} asks for {module_name}.{global_name}, but only lists, dictionaries, texts and numbers "
-                "are taken from a pickle: nothing of it was run; download it from its publisher"
+                f"{self._path} requests {module_name}.{global_name}, but only lists, dictionaries, strings and numbers "
+                "are accepted from a pickle, so nothing of it was run; download it from its publisher"
             ) from None
 
 
 class _Kind:
-    """Stands for a NumPy dtype: a name such as "i8" and, set afterwards, the order of its bytes."""
+    """A stand-in for a NumPy dtype: a name such as "i8" and, set afterwards, its byte order."""
 
     __slots__ = ("name", "order")
 
@@ -67,7 +67,7 @@ class _Kind:
 
 
 class _MakeKind:
-    """Called in the place of `numpy.dtype`. Without slots, since a pickle may set attributes of what it is given."""
+    """A stand-in for `numpy.dtype`. It has no slots, because a pickle may set attributes on it."""
 
     __slots__ = ()
 
@@ -76,15 +76,15 @@ class _MakeKind:
 
 
 class _MakeNumber:
-    """Called in the place of `numpy.core.multiarray.scalar`."""
+    """A stand-in for `numpy.core.multiarray.scalar`."""
 
     __slots__ = ()
 
     def __call__(self, kind: _Kind, data: str | bytes) -> bool | int | float:
         spelled = kind.order + kind.name
         if not _NUMBER.fullmatch(spelled):
-            raise ValueError(f"{spelled} is no kind of number")
-        raw = data.encode("latin1") if isinstance(data, str) else data  # bytes of Python 2 arrive as text
+            raise ValueError(f"{spelled} is not a numeric dtype")
+        raw = data.encode("latin1") if isinstance(data, str) else data  # Python 2 bytes arrive as str
         (number,) = np.frombuffer(raw, np.dtype(spelled)).tolist()
         assert isinstance(number, bool | int | float)
         return number
@@ -93,5 +93,5 @@ class _MakeNumber:
 _MEANINGS: dict[tuple[str, str], object] = {
     ("numpy", "dtype"): _MakeKind(),
     ("numpy.core.multiarray", "scalar"): _MakeNumber(),
-    ("numpy._core.multiarray", "scalar"): _MakeNumber(),  # its name from NumPy 2 on
+    ("numpy._core.multiarray", "scalar"): _MakeNumber(),  # its name since NumPy 2
 }

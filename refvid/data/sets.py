@@ -1,4 +1,4 @@
-"""The data sets by their names."""
+"""The registry of data sets."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -76,19 +76,19 @@ _READERS = {
 
 
 def set_info(name: str) -> SetInfo:
-    """Returns what is known of a data set.
+    """Return what is known about a data set.
 
     Raises:
-        UsageError: None is called so.
+        UsageError: There is no data set of this name.
     """
     try:
         return SETS[name]
     except KeyError:
-        raise UsageError(f"no data set is called {_misspelt(name, SETS)}") from None
+        raise UsageError(f"there is no data set {_misspelt(name, SETS)}") from None
 
 
 def check_choice(name: str, split: str, protocol: str) -> SetInfo:
-    """Returns what is known of a data set that has this split and this protocol.
+    """Return what is known about a data set after checking that it has the given split and protocol.
 
     Raises:
         UsageError: The name, the split or the protocol is unknown.
@@ -102,7 +102,7 @@ def check_choice(name: str, split: str, protocol: str) -> SetInfo:
 
 
 def _misspelt(name: str, known: Iterable[str]) -> str:
-    """Returns a name that is not known, the one or two that may be meant, and all there are."""
+    """Return the part of a message that quotes an unknown name, suggests similar ones and lists all."""
     names = {other.casefold(): other for other in known}
     close = [f"'{names[other]}'" for other in get_close_matches(name.casefold(), names, 2)]
     meant = f" (did you mean {' or '.join(close)}?)" if close else ""
@@ -110,18 +110,18 @@ def _misspelt(name: str, known: Iterable[str]) -> str:
 
 
 def open_set(name: str, root: Path, split: str | None = None, protocol: str | None = None) -> ReferringSet:
-    """Opens a split of a data set, or of a world in its layout, which the title and a note then name.
+    """Open a split of a data set, or of a world in its layout, in which case the title and a note say so.
 
     Args:
-        name: Of the data set.
-        root: Its folder, as downloaded.
-        split: None: the one that is evaluated.
-        protocol: None: the data set's first; of J-HMDB Sentences "uniform3" where MTTR's list of frames, which comes
-            with no archive, is not there, and a note says so.
+        name: Name of the data set.
+        root: Folder of the data set, as downloaded.
+        split: Name of the split; None for the one evaluated by default.
+        protocol: Name of the protocol; None for the default. For J-HMDB Sentences that is "uniform3", with a note, if
+            MTTR's list of frames is absent, which no archive includes.
 
     Raises:
-        RefvidError: Parts of the data set are missing: says which, and where they were looked for.
-        UnavailableError: A package that reads it is not installed.
+        RefvidError: Parts of the data set are missing; the message names them and the places searched.
+        UnavailableError: A package needed to read the data set is not installed.
         UsageError: The name, the split or the protocol is unknown.
     """
     info = set_info(name)

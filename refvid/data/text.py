@@ -1,4 +1,4 @@
-"""Texts of data sets: reading their lines, and telling people what and how many there are."""
+"""Reading the text files of data sets, and phrasing counts and lists of names in messages."""
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from refvid.errors import RefvidError
 
-_NAMED = 5  # names in an error; all thirty would bury the sentence
+_NAMED = 5  # names in a message; a longer list would bury the sentence
 
 
 def read_lines(path: Path) -> list[str]:
-    """Reads the lines of a text in UTF-8, with their ends.
+    """Read the lines of a UTF-8 text file, including line ends.
 
     Raises:
-        RefvidError: It cannot be read, or is no text.
+        RefvidError: The file cannot be read or is not text.
     """
     try:
         return path.read_bytes().decode("utf-8-sig").splitlines(keepends=True)
@@ -22,10 +22,10 @@ def read_lines(path: Path) -> list[str]:
 
 
 def split_rows(lines: Iterable[str]) -> Iterator[list[str]]:
-    """Yields the fields of lines of comma-separated values, each line by itself.
+    """Yield the fields of each line of comma-separated values, treating every line on its own.
 
-    A quote that is never closed ends with its line instead of swallowing those after it; a line that is too long for
-    the parser is one field.
+    An unclosed quote ends with its line instead of swallowing the following ones; a line too long for the parser
+    becomes a single field.
     """
     for line in lines:
         try:
@@ -35,11 +35,11 @@ def split_rows(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def count_of(number: int, noun: str) -> str:
-    """Returns "1 video", "3,782 videos"."""
+    """Return a number with its noun in the singular or plural: "1 video", "3,782 videos"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def name_some(names: Sequence[str], most: int = _NAMED) -> str:
-    """Returns the first of some names for a sentence, and how many more there are."""
+    """Return the first few names, followed by the number of remaining ones."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,4 +1,4 @@
-"""How a world folder says that it is none of the data sets whose layout it has."""
+"""The mark that tells a world folder from the data set whose layout it uses."""
 
 import json
 from dataclasses import replace
@@ -7,11 +7,11 @@ from pathlib import Path
 from refvid.data.referring import ReferringSet
 from refvid.data.text import count_of
 
-RECORD = "refvid-world.json"  # lies at the top of every folder that `refvid world make` writes
+RECORD = "refvid-world.json"  # at the top of every folder that `refvid world make` writes
 
 
 def name_world(root: Path, opened: ReferringSet) -> ReferringSet:
-    """Returns a split under a title and with a note that say so where it is of a world; else as it is."""
+    """Return a split of a world with a title and a note that say so; return any other split unchanged."""
     path = root / RECORD
     if not path.is_file():
         return opened
@@ -23,7 +23,7 @@ def name_world(root: Path, opened: ReferringSet) -> ReferringSet:
 
 
 def _describe(path: Path) -> str:
-    """Says which world it is, as far as the record can be read; whatever it holds, it is a world."""
+    """Return a description of the world, as far as the record can be read; a damaged record still marks a world."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         videos = count_of(record["videos"], "video")

@@ -1,4 +1,4 @@
-"""Whether the footage and the masks of a split are all there, before hours are spent on it."""
+"""Check that the footage and the masks of a split are complete before hours are spent on evaluating it."""
 
 import logging
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ LOGGER = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Checked:
-    """What a check has found.
+    """The findings of a check.
 
     Attributes:
-        frames: How many were read, with their masks.
-        faults: A sentence for each video that cannot be used.
-        notes: Sentences on what is odd about the rest.
+        frames: Number of frames read together with their masks.
+        faults: One sentence for each video that cannot be used.
+        notes: Sentences on peculiarities of the remaining videos.
     """
 
     frames: int
@@ -34,15 +34,15 @@ def check_set(
     thorough: bool = False,
     progress: OnProgress = ignore_progress,
 ) -> Checked:
-    """Reads the first target of every video with its masks, or all of them; of single files it looks at the size.
+    """Read the first target of every video with its masks; of files that are read one by one, check all sizes.
 
     Args:
-        referring_set: The split.
-        thorough: Whether all targets are read.
-        progress: Takes targets read and targets in all.
+        referring_set: The split to check.
+        thorough: Whether to read every target instead of the first one only.
+        progress: Called with the number of targets read and the total.
 
     Raises:
-        UnavailableError: A package that reads the data set is not installed.
+        UnavailableError: A package needed to read the data set is not installed.
     """
     total = sum(_wanted(video, thorough) for video in referring_set.videos)
     frames = 0
@@ -67,7 +67,7 @@ def _wanted(video: ReferringVideo, thorough: bool) -> int:
 
 
 def _is_hollow(path: Path) -> bool:
-    """Says whether a file is missing or holds nothing, as those do that were not unpacked to the end."""
+    """Return whether a file is missing or empty, as files are after an interrupted unpacking."""
     try:
         return not path.stat().st_size
     except OSError:
@@ -75,16 +75,18 @@ def _is_hollow(path: Path) -> bool:
 
 
 def _check_video(referring_set: ReferringSet, video: ReferringVideo, thorough: bool) -> None:
-    """Reads targets of a video.
+    """Read targets of a video together with their masks.
 
     Raises:
-        RefvidError: A frame or a mask is not there, or cannot be read.
+        RefvidError: A frame or a mask is missing or cannot be read.
     """
     count = video.count_frames()
     if not count:
         raise RefvidError(f"{video.name} has no frames; download it again")
     if isinstance(video, FileByFile) and (hollow := [path for path in video.files() if _is_hollow(path)]):
-        raise RefvidError(f"{video.name}: {count_of(len(hollow), 'file')} empty, {hollow[0]} the first; unpack again")
+        raise RefvidError(
+            f"{video.name}: {count_of(len(hollow), 'file')} missing or empty, first {hollow[0]}; unpack them again"
+        )
     for target in video.targets[: None if thorough else 1]:
         index = min(target.index, count - 1)
         pixels, present = video.read([index])
@@ -92,10 +94,10 @@ def _check_video(referring_set: ReferringSet, video: ReferringVideo, thorough: b
             raise RefvidError(f"{video.name}: frame {target.name} cannot be read; download the video again")
         truth = video.truth(target)
         if truth is None and referring_set.public:
-            raise RefvidError(f"{video.name}: there are no masks for frame {target.name}; unpack them again")
+            raise RefvidError(f"{video.name}: frame {target.name} has no masks; unpack the annotations again")
         if truth is not None and truth.shape != (len(target.counting), *pixels.shape[1:3]):
             raise RefvidError(
-                f"{video.name}: {count_of(len(truth), 'mask')} of frame {target.name}, "
-                f"{truth.shape[2]}x{truth.shape[1]}, "
-                f"expected {len(target.counting)} of {pixels.shape[2]}x{pixels.shape[1]}"
+                f"{video.name}: frame {target.name} has {count_of(len(truth), 'mask')} of "
+                f"{truth.shape[2]}x{truth.shape[1]} pixels, "
+                f"expected {len(target.counting)} of {pixels.shape[2]}x{pixels.shape[1]}; unpack the data set again"
             )

@@ -1,4 +1,4 @@
-"""What is odd about the footage of a split, of which masks are made all the same."""
+"""Peculiarities of footage that are worth a note but do not stop an evaluation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from refvid.data.referring import ReferringVideo, Scaled
 from refvid.data.text import count_of
 
-_ROUNDING = 2  # pixels by which encoders and annotators round sides
+_ROUNDING = 2  # pixels by which encoders and annotators round a side
 
 
 @dataclass(frozen=True)
 class FootageIssue:
-    """What is odd about the footage of a video.
+    """The peculiarities of a video's footage.
 
     Attributes:
-        beyond: Targets after its last frame, which is taken for them.
-        sizes: Width and height of footage and of masks, where their proportions differ; else None.
+        beyond: Number of targets after the last frame, for which the last frame is used instead.
+        sizes: (width, height) of the footage and of the masks if their aspect ratios differ, otherwise None.
     """
 
     beyond: int = 0
@@ -26,7 +26,7 @@ NO_ISSUE = FootageIssue()
 
 
 def inspect_footage(video: ReferringVideo) -> FootageIssue:
-    """Counts frames and compares sizes; nothing is decoded.
+    """Count the frames of a video and compare its size with that of the masks, without decoding anything.
 
     Raises:
         RefvidError: The footage or the size of the masks cannot be read.
@@ -38,7 +38,12 @@ def inspect_footage(video: ReferringVideo) -> FootageIssue:
 
 
 def is_stretched(footage: tuple[int, int], masks: tuple[int, int]) -> bool:
-    """Says whether scaling footage to the masks' size changes its proportions by more than sides are rounded."""
+    """Return whether scaling footage to the size of the masks changes its aspect ratio by more than rounding does.
+
+    Args:
+        footage: Width and height of the footage in pixels.
+        masks: Width and height of the masks in pixels.
+    """
     (width, height), (wanted_width, wanted_height) = footage, masks
     by_height = abs(width * wanted_height / height - wanted_width)
     by_width = abs(height * wanted_width / width - wanted_height)
@@ -46,7 +51,11 @@ def is_stretched(footage: tuple[int, int], masks: tuple[int, int]) -> bool:
 
 
 def footage_notes(issues: Mapping[str, FootageIssue]) -> tuple[str, ...]:
-    """Returns sentences on the footage of a split, by the names of its videos."""
+    """Return sentences on the peculiarities of a split's footage.
+
+    Args:
+        issues: Issue of each video, by the name of the video.
+    """
     notes = []
     beyond = {video: issue.beyond for video, issue in issues.items() if issue.beyond}
     if beyond:

@@ -1,4 +1,4 @@
-"""What an evaluation has finished, in the user's cache folder, so that one that was interrupted can go on."""
+"""The record of finished videos, kept in the user's cache folder so that an interrupted evaluation can continue."""
 
 import errno
 import hashlib
@@ -24,14 +24,14 @@ _NO_JOURNAL = "an interrupted evaluation cannot go on later"
 
 @dataclass(frozen=True)
 class Finished:
-    """What is kept of a video.
+    """The stored result of one video.
 
     Attributes:
-        video: Its name.
-        rows: Of its samples; none where the truth is not public.
-        confidences: Of its masks that are not empty, by their names in a submission's `confidences.json`.
-        seconds: That it took.
-        issue: What is odd about its footage.
+        video: Name of the video.
+        rows: Rows of its samples; none if the ground truth is not public.
+        confidences: Confidences of its non-empty masks, under their keys in a submission's `confidences.json`.
+        seconds: Time spent on the video.
+        issue: Peculiarities of its footage.
     """
 
     video: str
@@ -42,22 +42,22 @@ class Finished:
 
 
 class Journal:
-    """The finished videos of one evaluation: one JSON line each, only ever appended.
+    """The finished videos of one evaluation, in an append-only file with one JSON line each.
 
-    A line that a crash has cut off is ignored and written over. Where the file cannot be read or written, a warning
-    says so once, and the evaluation is done without it.
+    A line truncated by a crash is ignored and overwritten. If the file cannot be read or written, a warning is logged
+    once and the evaluation runs without it.
 
     Attributes:
-        finished: By the video's index in the split.
-        usable: Whether the videos are written down.
+        finished: Results by index of the video in the split.
+        usable: Whether results are being written to the file.
     """
 
     def __init__(self, path: Path | None, *, fresh: bool = False) -> None:
-        """Reads what an interrupted evaluation has left.
+        """Read what an interrupted evaluation has finished.
 
         Args:
-            path: Of the file; its folder is made. None: there is no place for it.
-            fresh: Whether that is thrown away instead.
+            path: Path of the file, whose folder is created; None if there is no place for one.
+            fresh: Whether to discard what was finished instead of reading it.
         """
         self._path = path
         self.finished: dict[int, Finished] = {}
@@ -80,7 +80,7 @@ class Journal:
         LOGGER.warning("%s; %s cannot be written (%s), set XDG_CACHE_HOME", _NO_JOURNAL, path, error.strerror)
 
     def _recover(self, path: Path) -> None:
-        """Reads whole lines, and cuts off what follows the last of them."""
+        """Read all complete lines, and cut off whatever follows the last of them."""
         if not path.exists():
             return
         content = path.read_bytes()
@@ -96,7 +96,7 @@ class Journal:
             os.truncate(path, whole)
 
     def add(self, index: int, finished: Finished) -> None:
-        """Writes down a finished video; the line is on the disk when this returns."""
+        """Record a finished video; its line has been flushed to disk when this returns."""
         self.finished[index] = finished
         if self._path is None or not self.usable:
             return
@@ -117,36 +117,36 @@ class Journal:
             self._give_up(self._path, error)
 
     def forget(self, indices: Iterable[int]) -> None:
-        """Takes videos for unfinished; what is written of them holds until they are written down again."""
+        """Treat videos as unfinished; their old lines remain in the file until the videos are recorded again."""
         for index in indices:
             del self.finished[index]
 
     def remove(self) -> None:
-        """Forgets the evaluation: it is done."""
+        """Delete the file, once the evaluation is complete."""
         if self._path is not None:
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
 
 
 def journal_path(key: str) -> Path | None:
-    """Returns where the journal of an evaluation lies: refvid/eval/KEY.jsonl in XDG_CACHE_HOME, or in ~/.cache.
+    """Return the path of an evaluation's journal: refvid/eval/KEY.jsonl in XDG_CACHE_HOME, or in ~/.cache.
 
-    None where there is neither.
+    Return None if neither exists.
     """
     cache = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        base = Path(cache) if os.path.isabs(cache) else Path.home() / ".cache"  # the standard ignores relative ones
+        base = Path(cache) if os.path.isabs(cache) else Path.home() / ".cache"  # XDG: ignore relative paths
     except RuntimeError:
         return None
     return base / "refvid" / "eval" / f"{key}.jsonl"
 
 
 def evaluation_key(referring_set: ReferringSet, settings: Mapping[str, Any]) -> str:
-    """Hashes all that the rows of an evaluation depend on.
+    """Return a hash of everything that the rows of an evaluation depend on.
 
     Args:
-        referring_set: Its videos, sentences and frames; how they are counted does not matter.
-        settings: Everything else, as JSON holds it: where the data set lies, the model's digest, options.
+        referring_set: The split. Its videos, expressions and targets are hashed, the rules for averaging are not.
+        settings: Everything else, as JSON values: folder of the data set, digest of the model, options.
     """
     digest = hashlib.sha256(json.dumps(dict(settings), sort_keys=True, default=str).encode())
     rules = referring_set.rules
@@ -158,7 +158,7 @@ def evaluation_key(referring_set: ReferringSet, settings: Mapping[str, Any]) -> 
 
 
 def model_digest(model: "LoadedModel") -> str:
-    """Hashes a model's config and weights: others under the same name are told apart."""
+    """Return a hash of a model's config and weights, which tells apart different models of the same name."""
     digest = hashlib.sha256(json.dumps(model.config.as_dict(), sort_keys=True).encode())
     for name, value in sorted(model.network.state_dict().items()):
         digest.update(name.encode())

@@ -1,4 +1,4 @@
-"""Masks of a model, to be scored."""
+"""A source of masks that runs a model."""
 
 import logging
 from collections import Counter
@@ -20,24 +20,24 @@ if TYPE_CHECKING:  # masks on disk are scored without PyTorch
     from refvid.masks.finish import Segmented
 
 LOGGER = logging.getLogger(__name__)
-_MAX_WORDS = 10  # unknown ones that are named
+_MAX_WORDS = 10  # unknown words listed in a note
 
 
 class ModelMasks:
-    """Masks of a model, for a `with` block.
+    """The masks of a model, a `MaskSource` to be used in a `with` block.
 
-    A frame's visual features are computed once for all expressions, and only frames that the masks depend on are
-    read. An expression without a word in it has empty masks.
+    The visual features of a frame are computed once for all expressions, and only frames that the masks depend on are
+    read. An expression without any word gets empty masks.
     """
 
     def __init__(self, segmenter: "Segmenter", *, exclusive: bool = False) -> None:
-        """Takes a network with its settings.
+        """Store the segmenter and its settings.
 
         Args:
-            segmenter: Computes the masks.
-            exclusive: Whether a pixel goes to one expression of a run alone: the most probable of those above the
-                threshold, which is a constant background that all must beat. (ReferFormer sets what is below the
-                threshold to 0 and lets a background of 0.1 compete: the same thing.)
+            segmenter: Segmenter that computes the masks.
+            exclusive: Whether each pixel goes to at most one expression of a run: the most probable one above the
+                threshold. ReferFormer's code is equivalent: it sets probabilities below the threshold to 0 and adds a
+                background of 0.1 as a competitor.
         """
         self.segmenter = segmenter
         self._exclusive = exclusive
@@ -56,16 +56,16 @@ class ModelMasks:
         self._stack.close()
 
     def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
-        """Yields every target of a video with its masks; see `MaskSource`."""
+        """Yield every target of a video with its masks; see `MaskSource`."""
         return self._segment(video, video.targets)
 
     def masks_at(self, video: ReferringVideo, target: Target) -> FrameMasks:
-        """Returns the masks of one target; see `MaskSource`."""
+        """Return the masks of one target; see `MaskSource`."""
         ((_, found),) = self._segment(video, (target,))
         return found
 
     def notes(self, referring_set: ReferringSet) -> tuple[str, ...]:
-        """Returns sentences on what the model cannot read of a split."""
+        """Return sentences about expressions of a split that the model cannot read in full."""
         said = [expression for video in referring_set.videos for expression in video.expressions if expression.text]
         wordless = len(said) - len(_readable(said))
         vocabulary = self.segmenter.vocabulary
@@ -88,9 +88,9 @@ class ModelMasks:
         return tuple(notes)
 
     def _segment(self, video: ReferringVideo, targets: Sequence[Target]) -> Iterator[tuple[Target, FrameMasks]]:
-        """Yields some targets of a video, by rising index, with their masks."""
+        """Yield targets of a video, in order of frame index, with their masks."""
         frames = video.count_frames()
-        # Decoders differ by a frame at the end of some clips: an annotated last frame must not be lost for that.
+        # Decoders disagree by a frame about the end of some clips. An annotated last frame must not be lost to that.
         places = [min(target.index, frames - 1) for target in targets]
         rows = {number: row for row, number in enumerate(_readable(video.expressions))}
         wanted: dict[int, list[int]] = {}
@@ -117,7 +117,7 @@ class ModelMasks:
             yield target, _choose(current, wanted[place], target)
 
     def _compared(self, video: ReferringVideo, target: Target) -> set[int]:
-        """Returns the expressions whose probabilities are needed in a frame."""
+        """Return the expressions whose probabilities are needed in a frame."""
         if not self._exclusive:
             return set(target.counting)
         runs = {video.expressions[number].run for number in target.counting}
@@ -125,14 +125,17 @@ class ModelMasks:
 
 
 def _readable(expressions: Sequence[Expression]) -> list[int]:
-    """Returns which expressions have a word in them."""
-    from refvid.model.layers.language import split_words  # it comes with PyTorch
+    """Return the indices of the expressions that contain a word."""
+    from refvid.model.layers.language import split_words  # imports PyTorch
 
     return [number for number, expression in enumerate(expressions) if split_words(expression.text)]
 
 
 def _reader(video: ReferringVideo, targets: set[int]) -> Callable[[range], Pixels]:
-    """Returns what reads frames of a video; damaged ones are replaced by the nearest, and said where they count."""
+    """Return a function that reads frames of a video and replaces damaged ones by the nearest intact frame.
+
+    It logs a warning for a damaged frame only if that frame is among the targets.
+    """
 
     def read(indices: range) -> Pixels:
         pixels, present = video.read(list(indices))
@@ -145,7 +148,7 @@ def _reader(video: ReferringVideo, targets: set[int]) -> Callable[[range], Pixel
 
 
 def _choose(segmented: "Segmented[int]", numbers: Sequence[int], target: Target) -> FrameMasks:
-    """Picks the masks of the expressions that count; those without a word are empty."""
+    """Return the masks of the expressions evaluated in a target; the masks of expressions without words are empty."""
     found = _nothing(len(target.counting), *segmented.masks.shape[1:])
     for position, number in enumerate(target.counting):
         if number in numbers:

@@ -1,4 +1,4 @@
-"""What an evaluation needs before it can begin: a source of masks, its journal, a place for the predictions."""
+"""Preparation of an evaluation: open the source of masks, the journal and the folder for predictions."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,23 +23,23 @@ if TYPE_CHECKING:  # masks on disk are scored without PyTorch
 
 @dataclass(frozen=True)
 class Plan:
-    """What was asked for; None is the model's own.
+    """The user's request for an evaluation; None stands for the default of the model.
 
     Attributes:
         dataset: Name of the data set.
-        root: Its folder.
-        model: Name, folder or Hub id.
-        revision: Of a model on the Hub.
-        device: For the model.
-        precision: Of its arithmetic.
-        threshold: Probability above which a pixel is the object.
-        refine: Whether DenseCRF refines the masks.
-        predictions: Folder for the masks; None keeps none.
-        stored: Folder of masks to score instead of a model's.
-        missing: What becomes of stored masks without a file.
-        limit: How many videos; part of what tells evaluations apart.
-        fresh: Whether what an interrupted evaluation has finished is done again.
-        overwrite: Whether predictions of another evaluation are replaced.
+        root: Folder of the data set.
+        model: Name, folder or Hub id of the model.
+        revision: Revision of a model on the Hub.
+        device: Device to run the model on.
+        precision: Precision of the model's arithmetic.
+        threshold: Probability above which a pixel belongs to the object.
+        refine: Whether to refine the masks with DenseCRF.
+        predictions: Folder to write the masks to; None to keep none.
+        stored: Folder of masks to score instead of running a model.
+        missing: How to treat a stored mask whose file is missing.
+        limit: Maximum number of videos. Evaluations that differ in it do not share a journal.
+        fresh: Whether to redo what an interrupted evaluation has finished.
+        overwrite: Whether to replace the predictions of another evaluation.
     """
 
     dataset: str
@@ -60,15 +60,15 @@ class Plan:
 
 @dataclass(frozen=True)
 class Opened:
-    """What is ready to be evaluated.
+    """Everything needed to start scoring.
 
     Attributes:
-        source: Of the masks.
-        origin: Who makes them.
-        notes: Sentences on what is odd about them.
-        journal: With what an interrupted evaluation has finished; None for masks on disk, which are scored quickly and
-            may have changed.
-        submission: Takes the masks; None keeps none.
+        source: Source of the masks.
+        origin: Description of the source, for the results.
+        notes: Sentences on peculiarities of the masks.
+        journal: Record of what an interrupted evaluation has finished; None for masks on disk, which are quick to score
+            and may have changed in the meantime.
+        submission: Writer of the masks; None to keep none.
     """
 
     source: MaskSource
@@ -80,18 +80,18 @@ class Opened:
 
 @contextmanager
 def open_plan(plan: Plan, referring_set: ReferringSet, say: Callable[[str], None]) -> Iterator[Opened]:
-    """Opens the masks on disk, or loads the model and what an interrupted evaluation has left.
+    """Open stored masks, or load the model together with the state of an interrupted evaluation.
 
     Args:
-        plan: What was asked for.
+        plan: The request.
         referring_set: The split to evaluate.
-        say: Takes a sentence on what is continued.
+        say: Called with a sentence for the user when an earlier evaluation is continued.
 
     Raises:
-        RefvidError: Masks are missing or unfinished.
-        OutputExistsError: There is something in the folder for the predictions.
-        UnavailableError: The model, the device, the precision or pydensecrf is not to be had.
-        UsageError: The threshold is no probability, or the predictions have no folder to be in.
+        RefvidError: Stored masks are missing or incomplete.
+        OutputExistsError: The folder for the predictions is not empty.
+        UnavailableError: The model, the device, the precision or pydensecrf is not available.
+        UsageError: The threshold is not a probability, or the parent folder of the predictions does not exist.
         WeightsError: The checkpoint is damaged.
     """
     if plan.stored is not None:
@@ -115,7 +115,7 @@ def open_plan(plan: Plan, referring_set: ReferringSet, say: Callable[[str], None
 
 
 def _settings(plan: Plan, origin: Origin, loaded: "LoadedModel") -> dict[str, Any]:
-    """Collects what the rows of an evaluation depend on besides its data set."""
+    """Return everything besides the data set that the rows of an evaluation depend on."""
     return {
         "version": version("refvid"),
         "dataset": plan.dataset,
@@ -134,7 +134,7 @@ def _settings(plan: Plan, origin: Origin, loaded: "LoadedModel") -> dict[str, An
 def _resume(
     plan: Plan, referring_set: ReferringSet, key: str, say: Callable[[str], None]
 ) -> tuple[Journal, Submission | None]:
-    """Opens the journal and the folder of predictions; one without the other is begun anew."""
+    """Open the journal and the folder for predictions; if only one of them exists, start afresh."""
     journal, submission = Journal(journal_path(key), fresh=plan.fresh), None
     if plan.predictions is not None:
         submission = Submission(plan.predictions, referring_set)

@@ -1,4 +1,4 @@
-"""What the papers report, row by row: the figures that an evaluation is laid beside."""
+"""Figures published in papers, row by row, shown beside the results of an evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,14 +29,14 @@ class PaperRow:
     """A row of a published table.
 
     Attributes:
-        name: Of the data set, as `--dataset` takes it.
-        split: Of the data set.
-        system: As its authors call it.
-        source: Who published the figures.
-        scores: Fractions, under the keys of `Evaluation.scores`; what is not published is missing.
-        note: A sentence without its full stop on how the figures were counted or what is odd about them; "" for none.
-        protocols: The protocols it can be laid beside; () for all of the data set's.
-        minor: Whether it is another variant of a system that has a row: listed, not drawn.
+        name: Name of the data set, as `--dataset` takes it.
+        split: Name of the split.
+        system: Name of the system, as its authors spell it.
+        source: Publication that reports the figures.
+        scores: Published scores as fractions, under the keys of `Evaluation.scores`; unpublished ones are absent.
+        note: A sentence, without its full stop, on how the figures were obtained or why they are doubtful; "" for none.
+        protocols: Protocols under which the row is comparable; () for all protocols of the data set.
+        minor: Whether this is a further variant of a system that already has a row; listed, but not drawn.
     """
 
     name: str
@@ -50,7 +50,7 @@ class PaperRow:
 
 
 def _percent(figures: str, *further: str) -> dict[str, float]:
-    """Reads P@0.5 to P@0.9 in percent, then as many of `further` as there are; "-" where nothing is published."""
+    """Parse P@0.5 to P@0.9 in percent, followed by the scores named in `further`; "-" means unpublished."""
     keys = (*(f"p@{threshold}" for threshold in THRESHOLDS), *further)
     return {
         key: round(float(figure) / 100, 6) for key, figure in zip(keys, figures.split(), strict=True) if figure != "-"
@@ -64,7 +64,14 @@ def _video(figures: str) -> dict[str, float]:
 def _image_rows(
     name: str, table: str, rows: Sequence[tuple[str, str, str]], protocols: tuple[str, ...] = ()
 ) -> tuple[PaperRow, ...]:
-    """Makes the rows of one of CMSA's tables out of (split, the journal's figures, the conference's figures)."""
+    """Return the rows of one of CMSA's tables.
+
+    Args:
+        name: Name of the data set.
+        table: Number of the table in the journal paper.
+        rows: (split, figures of the journal paper, figures of the conference paper) for each split.
+        protocols: Protocols under which the rows are comparable; () for all.
+    """
     made = []
     for split, journal, conference in rows:
         for system, source, figures in (
@@ -75,7 +82,7 @@ def _image_rows(
     return tuple(made)
 
 
-# Models trained on A2D Sentences alone, for J-HMDB Sentences as well.
+# All models were trained on A2D Sentences alone, including those tested on J-HMDB Sentences.
 _VIDEO_ROWS = (
     PaperRow("a2d", "test", "CMSA", f"{_CMSA}, table 7", _video("46.7 38.5 27.9 13.6 1.7 59.2 40.5 -"), _IMAGES),
     PaperRow("a2d", "test", "CMSA+CFSA", f"{_CMSA}, table 7", _video("48.7 43.1 35.8 23.1 5.2 61.8 43.2 -")),
@@ -139,17 +146,17 @@ PAPER_ROWS: tuple[PaperRow, ...] = (
         "refcocog",
         "5",
         (("val", "44.71 37.26 29.10 19.02 5.59 42.84", "40.38 32.56 24.77 16.10 4.59 39.98"),),
-        ("google",),  # UMD's validation split holds other images
+        ("google",),  # the validation split of UMD holds other images
     ),
     *_image_rows(
         "referit", "6", (("test", "58.25 51.04 42.12 29.96 13.25 63.99", "57.96 50.34 41.04 28.82 13.05 63.80"),)
     ),
 )
-"""All rows; the systems of a data set in the order in which papers list them, fractions rounded as printed."""
+"""All rows. The systems of a data set stand in the order used by papers; fractions are rounded as printed."""
 
 
 def rows_beside(name: str, split: str, protocol: str) -> tuple[PaperRow, ...]:
-    """Returns the published rows that an evaluation of a data set, split and protocol can be laid beside."""
+    """Return the published rows that are comparable with an evaluation of the given data set, split and protocol."""
     return tuple(
         row
         for row in PAPER_ROWS

@@ -1,4 +1,4 @@
-"""An evaluation from the first video to the scores."""
+"""The evaluation of a split, from the first video to the scores."""
 
 import math
 import time
@@ -18,23 +18,23 @@ from refvid.evaluation.submissions import Submission, confidences_of
 from refvid.progress import OnProgress, ignore_progress
 
 SCHEMA = 1
-_NUMBERS = ("samples", "empty")  # scores that count
+_NUMBERS = ("samples", "empty")  # entries of the scores that are integers
 
 
 @dataclass(frozen=True)
 class Origin:
-    """Who made the masks that are scored.
+    """The source of the masks that are scored. The fields about the model are None for masks on disk.
 
     Attributes:
         model: Name of the model, or of the masks on disk.
         revision: Commit of a model from the Hub.
-        device: That computes; None for masks on disk, as in all that follows but `folder`.
-        precision: Of the network's arithmetic.
-        threshold: Probability above which a pixel is the object.
+        device: Device that runs the model.
+        precision: Precision of the network's arithmetic.
+        threshold: Probability above which a pixel belongs to the object.
         refine: Whether DenseCRF refines the masks.
-        folder: Where masks on disk lie; None for a model.
+        folder: Folder of masks on disk; None for a model.
         ranked: Whether the masks have confidences.
-        missing: Masks without a file, which count as empty.
+        missing: Number of mask files that are missing and count as empty.
     """
 
     model: str
@@ -50,31 +50,33 @@ class Origin:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was evaluated, with what, and the result.
+    """A finished evaluation: data set, source of the masks, settings and scores.
+
+    The fields about the model are None if masks on disk were scored.
 
     Attributes:
         dataset: Title of the data set.
-        name: Of the data set, as `--dataset` takes it.
-        split: Of the data set.
+        name: Name of the data set, as `--dataset` takes it.
+        split: Name of the split.
         protocol: Name of the protocol.
         model: Name of the model, or of the masks on disk.
         revision: Commit of a model from the Hub.
-        version: Of refvid.
-        device: That computed; None where masks on disk were scored, as in the next three.
-        precision: Of the network's arithmetic.
-        threshold: Probability above which a pixel is the object.
+        version: Version of refvid.
+        device: Device that ran the model.
+        precision: Precision of the network's arithmetic.
+        threshold: Probability above which a pixel belongs to the object.
         refine: Whether DenseCRF refined the masks.
-        seconds: The evaluation took, with the videos of earlier, interrupted runs of it.
-        scores: Fractions by the keys of `--json`, and the numbers `samples` and `empty`; those of the protocol's
-            measure alone, and none where the truth is not public. nan where nothing can be said.
-        rows: One for each sample.
-        notes: Sentences for people.
-        rules: By which the scores were counted.
+        seconds: Duration in seconds, including the videos finished by earlier, interrupted runs.
+        scores: Fractions under the keys of `--json`, and the counts `samples` and `empty`. Only scores of the
+            protocol's measure are present, and none if the ground truth is not public. Undefined scores are nan.
+        rows: One row for each sample.
+        notes: Sentences for the reader of the results.
+        rules: Rules by which the scores were computed.
         counts: Numbers of videos, frames, expressions and samples.
-        folder: Where masks on disk lie; None for a model.
-        seed: As given; nothing is random.
+        folder: Folder of masks on disk; None for a model.
+        seed: Seed as given by the user; evaluation draws no random numbers.
         ranked: Whether the masks have confidences.
-        missing: Masks without a file, which count as empty.
+        missing: Number of mask files that were missing and counted as empty.
     """
 
     dataset: str
@@ -100,10 +102,10 @@ class Evaluation:
     missing: int = 0
 
     def as_json(self) -> dict[str, Any]:
-        """Returns the object that `refvid eval --json` prints.
+        """Return the object that `refvid eval --json` prints.
 
-        Scores are fractions at its top level. Those that another measure has are not there; None is one of which
-        nothing can be said, such as COCO's AP of masks without confidences.
+        Scores are fractions at the top level. Scores of other measures are absent; an undefined score is None, for
+        example COCO's AP of masks without confidences.
         """
         return {
             "schema": SCHEMA,
@@ -141,21 +143,22 @@ def evaluate(
     seed: int = 0,
     progress: OnProgress = ignore_progress,
 ) -> Evaluation:
-    """Scores the masks of every video of a split.
+    """Score the masks of every video of a split.
 
     Args:
-        name: Of the data set, as `--dataset` takes it.
+        name: Name of the data set, as `--dataset` takes it.
         referring_set: The split.
-        source: Of the masks.
-        origin: Who makes them.
-        journal: Of what an interrupted run has finished; that is not done again. The caller removes it.
-        submission: Takes the masks, too.
-        notes: Sentences about the source; they follow those of the data set.
-        seed: Written down.
-        progress: Takes the frames done and the frames in all, of the videos that were still to do.
+        source: Source of the masks.
+        origin: Description of the source, copied into the result.
+        journal: Record of the videos that an interrupted run has finished; they are not evaluated again. Removing it is
+            up to the caller.
+        submission: Writer that stores the masks as well.
+        notes: Sentences about the source, placed after those about the data set.
+        seed: Seed to record in the result.
+        progress: Called with the number of frames done and the total, both without videos finished earlier.
 
     Raises:
-        RefvidError: Footage, truth or masks cannot be read, or something cannot be written.
+        RefvidError: Footage, ground truth or masks cannot be read, or an output cannot be written.
     """
     started = time.perf_counter()
     done: dict[int, Finished] = {} if journal is None else _trusted(journal, referring_set)
@@ -200,19 +203,19 @@ def evaluate(
 
 
 def count(referring_set: ReferringSet) -> dict[str, int]:
-    """Returns the numbers of videos, of frames that masks are asked for, of expressions and of samples of a split."""
+    """Return the numbers of videos, frames to segment, expressions and samples of a split."""
     counts = referring_set.counts()
     return {"frames": sum(len(video.targets) for video in referring_set.videos), **counts}
 
 
 def first_videos(referring_set: ReferringSet, limit: int) -> ReferringSet:
-    """Returns a part of a split: its first videos, with a note that says so.
+    """Return the first videos of a split, with a note that says so.
 
     Raises:
-        UsageError: The number is not positive.
+        UsageError: The limit is not positive.
     """
     if limit < 1:
-        raise UsageError(f"--limit is {limit}; give the number of videos, at least 1")
+        raise UsageError(f"--limit is {limit}; give a number of videos of at least 1")
     total = len(referring_set.videos)
     if limit >= total:
         return referring_set
@@ -221,17 +224,23 @@ def first_videos(referring_set: ReferringSet, limit: int) -> ReferringSet:
 
 
 def override_rules(referring_set: ReferringSet, inclusive: bool | None, empty: EmptyRule | None) -> ReferringSet:
-    """Returns a split that is counted otherwise than its protocol does, with notes that say so; None: as it does.
+    """Return a split with the given rules in place of its protocol's, and notes that say so.
+
+    Args:
+        referring_set: The split.
+        inclusive: Whether an IoU of exactly K counts for P@K; None keeps the protocol's rule.
+        empty: Treatment of samples in which both masks are empty; None keeps the protocol's rule.
 
     Raises:
-        UsageError: The protocol has no such rule.
+        UsageError: The protocol is not measured by IoU and precision, so these rules do not apply.
     """
     if inclusive is None and empty is None:
         return referring_set
     rules = referring_set.rules
     if rules.measure != "region":
         raise UsageError(
-            f"{referring_set.title} is measured by J and F; --inclusive, --strict and --empty are for IoU and precision"
+            f"{referring_set.title} is measured by J and F; leave out --inclusive, --strict and --empty, "
+            "which apply to IoU and precision"
         )
     notes = list(referring_set.notes)
     if inclusive is not None and inclusive != rules.inclusive:
@@ -250,7 +259,10 @@ def override_rules(referring_set: ReferringSet, inclusive: bool | None, empty: E
 def _evaluate_video(
     referring_set: ReferringSet, index: int, source: MaskSource, submission: Submission | None, *, footage: bool
 ) -> Finished:
-    """Scores one video; its masks are stored as they come. Masks on disk are scored without a look at the footage."""
+    """Score one video, and store its masks as they are produced.
+
+    The footage is inspected only if `footage` is set: scoring masks on disk does not need it.
+    """
     started = time.perf_counter()
     video = referring_set.videos[index]
     confidences: dict[str, float] = {}
@@ -273,16 +285,16 @@ def _evaluate_video(
 
 
 def _trusted(journal: Journal, referring_set: ReferringSet) -> dict[int, Finished]:
-    """Returns what a journal says of the videos of a split.
+    """Return the finished videos of a journal after checking that they belong to the split.
 
     Raises:
-        RefvidError: It is of other videos.
+        RefvidError: The journal names other videos.
     """
     for index, finished in journal.finished.items():
         if index >= len(referring_set.videos) or referring_set.videos[index].name != finished.video:
             raise RefvidError(
-                f"the journal of this evaluation names video {index} '{finished.video}', which is not in the data "
-                "set; start over with --fresh"
+                f"the journal of this evaluation lists '{finished.video}' as video {index}, which the data set does "
+                "not; start over with --fresh"
             )
     return dict(journal.finished)
 

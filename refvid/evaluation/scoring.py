@@ -1,4 +1,4 @@
-"""The measures of every (sentence, frame) sample of a video, and what a split makes of them."""
+"""The measures of every sample, an expression in one frame, and their summary over a split."""
 
 import math
 from collections import defaultdict
@@ -15,29 +15,29 @@ from refvid.evaluation.sources import FrameMasks
 from refvid.metrics.contours import best_matching, contour_accuracy, pairwise_contours, summarise_contours
 from refvid.metrics.regions import Mask, iou_counts, summarise_regions
 
-_COUNTED = ("samples", "empty")  # these add up over runs; all other scores are averaged
+_COUNTED = ("samples", "empty")  # summed over runs; all other scores are averaged
 
 
 @dataclass(frozen=True)
 class SampleRow:
-    """How well one expression was found in one frame.
+    """The result for one expression in one frame.
 
     Attributes:
         video: Name of the video.
-        key: Of the expression, among those of its video and run.
-        run: Of the expression.
+        key: Key of the expression, unique within its video and run.
+        run: Name of the run that the expression belongs to.
         frame: Name of the frame.
-        text: What was said.
-        words: How many words that is.
-        intersection: Pixels that both masks have, without those that do not count.
-        union: Pixels that at least one of them has, likewise.
-        iou: Their ratio; 1 where both masks are empty, whatever the protocol makes of it.
-        confidence: Of the mask; None where it is empty.
-        truth_area: Pixels of the true mask.
-        predicted_area: Pixels of the predicted mask.
-        j: Region similarity; None where the protocol measures regions.
-        f: Contour accuracy; None likewise.
-        instance: Number of what is meant.
+        text: Text of the expression.
+        words: Number of words in the text.
+        intersection: Number of valid pixels in both masks.
+        union: Number of valid pixels in at least one mask.
+        iou: Intersection over union; 1 if both masks are empty, whatever the protocol's rule for that case.
+        confidence: Confidence of the predicted mask; None if the mask is empty.
+        truth_area: Number of valid pixels in the ground-truth mask.
+        predicted_area: Number of valid pixels in the predicted mask.
+        j: Region similarity J; None if the protocol measures regions.
+        f: Contour accuracy F; None if the protocol measures regions.
+        instance: Number of the instance that the expression refers to.
     """
 
     video: str
@@ -58,19 +58,20 @@ class SampleRow:
 
 
 def score_video(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, FrameMasks]]) -> list[SampleRow]:
-    """Compares the masks of a video with the truth.
+    """Compare the predicted masks of a video with the ground truth.
 
     Args:
-        video: Its truth must be public.
-        rules: Of the protocol.
-        found: What a `MaskSource` yields for the video.
+        video: The video, whose ground truth must be public.
+        rules: Rules of the protocol.
+        found: Targets and masks as a `MaskSource` yields them for the video.
 
     Returns:
-        A row for each expression that counts in each frame, frame by frame; with `rules.inner`, not for the first and
-        the last target. Where objects are matched, an expression's row is that of the prediction it was given.
+        A row for each expression evaluated in each frame, frame by frame. With `rules.inner`, the first and the last
+        target have none. If the protocol matches objects, the row of an expression belongs to the prediction assigned
+        to its object.
 
     Raises:
-        RefvidError: There is no truth, it cannot be read, or the masks differ from it in size.
+        RefvidError: The ground truth is missing or unreadable, or the masks differ from it in size.
     """
     matched = rules.measure == "contour" and rules.matching == "hungarian"
     return (_match_rows if matched else _own_rows)(
@@ -79,12 +80,12 @@ def score_video(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Targe
 
 
 def summarise(rows: Sequence[SampleRow], rules: Rules) -> dict[str, float]:
-    """Makes the scores of a split out of its samples.
+    """Compute the scores of a split from its samples.
 
-    Expressions of different runs are summarised apart, and the results are averaged; numbers of samples add up.
+    Each run of expressions is summarised separately and the results are averaged; sample counts are added up.
 
     Returns:
-        Fractions by the names that `refvid eval --json` prints; nan where nothing can be said.
+        Fractions under the names that `refvid eval --json` prints; nan where a score is undefined.
     """
     by_run: defaultdict[str, list[SampleRow]] = defaultdict(list)
     for row in rows:
@@ -103,20 +104,20 @@ def _summarise_run(rows: Sequence[SampleRow], rules: Rules) -> dict[str, float]:
     for row in rows:
         if row.j is not None and row.f is not None:
             objects[row.video, row.key].append((row.j, row.f))
-    # The frames that do not count have no rows.
+    # Frames that the protocol leaves out have no rows, so every row counts.
     return summarise_contours([[j for j, _ in one] for one in objects.values()],
                               [[f for _, f in one] for one in objects.values()])  # fmt: skip
 
 
 def _inner(found: Iterable[tuple[Target, FrameMasks]], count: int) -> Iterator[tuple[Target, FrameMasks]]:
-    """Leaves the first and the last target out."""
+    """Yield all targets except the first and the last."""
     for position, pair in enumerate(found):
         if 0 < position < count - 1:
             yield pair
 
 
 def _own_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, FrameMasks]]) -> list[SampleRow]:
-    """Compares every object with the prediction of its own expression."""
+    """Compare every object with the prediction made for its own expression."""
     rows = []
     for target, one in found:
         truth, void = _read_truth(video, target, one)
@@ -129,17 +130,20 @@ def _own_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target,
 
 
 def _match_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Target, FrameMasks]]) -> list[SampleRow]:
-    """Compares every object with the prediction that suits it best over the video, run by run.
+    """Match predictions to objects over the whole video, run by run, and compare each object with its match.
 
-    An expression that means no object is a prediction like the others.
+    An expression that refers to no object is a candidate prediction like any other.
     """
     runs: defaultdict[str, list[int]] = defaultdict(list)
     for number, expression in enumerate(video.expressions):
         runs[expression.run].append(number)
-    frames: list[dict[tuple[int, int], SampleRow]] = []  # by prediction and object
+    frames: list[dict[tuple[int, int], SampleRow]] = []  # keys are (prediction, object)
     for target, one in found:
         if sorted(target.counting) != list(range(len(video.expressions))):
-            raise ValueError(f"{video.name}: objects are matched where all expressions count in every frame")
+            raise ValueError(
+                f"{video.name}: frame {target.name} evaluates some of the expressions, expected all expressions: "
+                "objects are matched over whole videos"
+            )
         truth, void = _read_truth(video, target, one)
         frames.append({})
         for numbers in runs.values():
@@ -156,14 +160,14 @@ def _match_rows(video: ReferringVideo, rules: Rules, found: Iterable[tuple[Targe
 
 
 def _objects(video: ReferringVideo, numbers: Sequence[int]) -> list[int]:
-    """Returns those of some expressions that mean an object."""
+    """Return the expressions among `numbers` that refer to an object."""
     return [number for number in numbers if video.expressions[number].instance is not None]
 
 
 def _pair(
     frames: Sequence[Mapping[tuple[int, int], SampleRow]], predictions: Sequence[int], objects: Sequence[int]
 ) -> list[tuple[int, int]]:
-    """Assigns a prediction to each object so that the sum of their mean J and F is the highest possible."""
+    """Assign a prediction to each object so that the sum of their mean J and F is as high as possible."""
     if not frames or not objects:
         return []
     merit = np.array([[_merit([frame[p, o] for frame in frames]) for o in objects] for p in predictions])
@@ -171,21 +175,21 @@ def _pair(
 
 
 def _merit(rows: Sequence[SampleRow]) -> float:
-    """Returns the mean of J and F over frames."""
+    """Return the mean of J and F over the frames."""
     return math.fsum((row.j or 0.0) + (row.f or 0.0) for row in rows) / (2 * len(rows))
 
 
 def _read_truth(
     video: ReferringVideo, target: Target, found: FrameMasks
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_] | None]:
-    """Reads the masks of a frame that are true, and which pixels do not count.
+    """Read the ground-truth masks of a frame, and its void pixels if the data set marks any.
 
     Raises:
-        RefvidError: There are none, or they differ in size from what was found.
+        RefvidError: There is no ground truth, or its size differs from that of the predicted masks.
     """
     truth = video.truth(target)
     if truth is None:
-        raise RefvidError(f"{video.name}, frame {target.name}: the true masks are not public, so nothing is scored")
+        raise RefvidError(f"{video.name}, frame {target.name}: the ground truth is not public, so it cannot be scored")
     if truth.shape != found.masks.shape:
         (height, width), (wanted_height, wanted_width) = found.masks.shape[1:], truth.shape[1:]
         raise RefvidError(
@@ -204,10 +208,10 @@ def _compare(
     void: Mask | None,
     confidence: float,
 ) -> SampleRow:
-    """Counts the pixels of a prediction and of the truth of expression `number`."""
+    """Return the row of expression `number`, from the pixel counts of its predicted and ground-truth masks."""
     expression = video.expressions[number]
     intersection, union = iou_counts(predicted, truth, void)
-    # A prediction that lies in the void alone is an empty one.
+    # A prediction that covers nothing but void pixels counts as empty.
     predicted_area = int(np.count_nonzero(predicted if void is None else predicted & ~void))
     return SampleRow(
         video=video.name,

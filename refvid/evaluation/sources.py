@@ -1,4 +1,4 @@
-"""Where the masks come from that are scored: what a model and a submission on disk have in common."""
+"""The interface of a source of masks, shared by a model and a submission on disk."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from refvid.data.referring import ReferringVideo, Target
 
 @dataclass(frozen=True, eq=False)
 class FrameMasks:
-    """The masks that were found in one frame.
+    """The predicted masks of one frame.
 
     Attributes:
-        masks: bool [n, H, W], one for each expression that counts there, in the order of `Target.counting`.
-        confidences: float64 [n]; NaN where the mask is empty.
+        masks: One mask for each expression evaluated in the frame, bool [n, H, W], in the order of `Target.counting`.
+        confidences: Confidence of each mask, float64 [n]; nan if the mask is empty.
     """
 
     masks: npt.NDArray[np.bool_]
@@ -24,20 +24,20 @@ class FrameMasks:
 
 
 class MaskSource(Protocol):
-    """Gives masks of a video's expressions."""
+    """A source of predicted masks for the expressions of a video."""
 
     def masks(self, video: ReferringVideo) -> Iterator[tuple[Target, FrameMasks]]:
-        """Yields every target of a video with its masks, in order.
+        """Yield every target of a video with its masks, in order.
 
         Raises:
-            RefvidError: The footage, or a stored mask, cannot be read.
+            RefvidError: The footage or a stored mask cannot be read.
         """
         ...
 
     def masks_at(self, video: ReferringVideo, target: Target) -> FrameMasks:
-        """Returns the masks of one target; the same as `masks` yields for it.
+        """Return the masks of one target, identical to those that `masks` yields for it.
 
         Raises:
-            RefvidError: The footage, or a stored mask, cannot be read.
+            RefvidError: The footage or a stored mask cannot be read.
         """
         ...

@@ -1,10 +1,10 @@
-"""Masks on disk, in the layouts that data sets and their servers have for predictions.
+"""Folders of predicted masks, in the layouts that data sets and their servers expect.
 
     expressions   [SUBMISSION/][RUN/]VIDEO/KEY/FRAME.png   0 and 255
-    palette       [SUBMISSION/][RUN/]VIDEO/FRAME.png       a pixel's value is the instance, 0 is none
+    palette       [SUBMISSION/][RUN/]VIDEO/FRAME.png       the value of a pixel is its instance; 0 is background
 
-`confidences.json` at the top is our own: the confidence of every mask that is not empty, by "[RUN/]VIDEO/KEY/FRAME".
-COCO's AP ranks the masks by it. A file `unfinished` lies beside it until all masks are there.
+`confidences.json` at the top is refvid's own: it maps "[RUN/]VIDEO/KEY/FRAME" to the confidence of every mask that is
+not empty. COCO's AP ranks the masks by it. A file `unfinished` lies beside it until all masks are written.
 """
 
 import json
@@ -28,31 +28,31 @@ if TYPE_CHECKING:
     from refvid.evaluation.sources import FrameMasks
 
 CONFIDENCES = "confidences.json"
-RECORD = ".refvid-eval.json"  # marks a folder as one that may be replaced
-UNFINISHED = "unfinished"  # lies in a folder of predictions until they are whole
-MAX_INSTANCES = 255  # of a palette image
+RECORD = ".refvid-eval.json"  # marks a folder that may be overwritten
+UNFINISHED = "unfinished"  # marks a folder of predictions that is still incomplete
+MAX_INSTANCES = 255  # the most that a palette image can hold
 
 
 def mask_path(referring_set: ReferringSet, video: ReferringVideo, expression: Expression, target: Target) -> Path:
-    """Returns where the mask of an expression lies, relative to the folder that the benchmark's server wants.
+    """Return the path of an expression's mask, relative to the folder that the benchmark's server expects.
 
     Raises:
-        RefvidError: The data set's names lead out of the submission.
+        RefvidError: A name in the data set points outside the submission.
     """
     inner = (video.name, expression.key) if referring_set.layout == "expressions" else (video.name,)
     path = PurePosixPath(expression.run, *inner, f"{target.name}.png")
     if path.is_absolute() or ".." in path.parts:
-        raise RefvidError(f"'{path}' leads out of the folder of predictions; the data set's files are not as published")
+        raise RefvidError(f"'{path}' points outside the folder of predictions; download the data set again")
     return Path(path)
 
 
 def confidence_key(video: ReferringVideo, expression: Expression, target: Target) -> str:
-    """Returns the name of a mask in `confidences.json`."""
+    """Return the key of a mask in `confidences.json`."""
     return str(PurePosixPath(expression.run, video.name, expression.key, target.name))
 
 
 def confidences_of(video: ReferringVideo, target: Target, found: "FrameMasks") -> dict[str, float]:
-    """Returns the confidences of the masks of a frame that are not empty, by their names in `confidences.json`."""
+    """Return the confidences of a frame's non-empty masks, under their keys in `confidences.json`."""
     pairs = zip(target.counting, found.confidences.tolist(), strict=True)
     return {
         confidence_key(video, video.expressions[number], target): value
@@ -62,23 +62,23 @@ def confidences_of(video: ReferringVideo, target: Target, found: "FrameMasks") -
 
 
 def read_picture(path: Path) -> npt.NDArray[np.int64]:
-    """Reads the values of a mask: int64 [H, W] of indices or grey levels, [H, W, C] of colours.
+    """Read the pixel values of a mask file: palette indices or grey levels as int64 [H, W], colours as int64 [H, W, C].
 
     Raises:
-        RefvidError: It is no PNG.
+        RefvidError: The file is not a PNG.
     """
     with opened_picture(path, "make the predictions again", kind=RefvidError) as image:
         if image.format == "PNG":
             return np.asarray(image).astype(np.int64)
         kind = image.format
-    raise RefvidError(f"{path} is a {kind} in spite of its name, expected a PNG; store the masks without loss")
+    raise RefvidError(f"{path} is a {kind} file despite its name, expected a PNG; store the masks losslessly as PNG")
 
 
 class Submission:
     """A folder of predictions that is being written.
 
     Attributes:
-        folder: Its top.
+        folder: Path of the folder.
     """
 
     def __init__(self, folder: Path, referring_set: ReferringSet) -> None:
@@ -86,23 +86,24 @@ class Submission:
         self._set = referring_set
 
     def begin(self, key: str, *, going_on: bool, overwrite: bool) -> bool:
-        """Makes the folder, or goes on with that of an interrupted evaluation.
+        """Create the folder, or continue the one of an interrupted evaluation.
 
         Args:
-            key: Of the evaluation; what the same one has written may be continued, or replaced where it is unfinished.
-            going_on: Whether there is something to continue.
-            overwrite: Whether a folder that an evaluation has made is replaced.
+            key: Key of the evaluation. Predictions with the same key may be continued, or replaced if they are
+                incomplete.
+            going_on: Whether the evaluation has finished videos to continue from.
+            overwrite: Whether to replace a folder that another evaluation has made.
 
         Returns:
-            Whether what lies there is continued.
+            Whether the existing predictions are continued.
 
         Raises:
-            OutputExistsError: There is something else in the folder.
-            UsageError: It is a file, or has no folder to be in.
+            OutputExistsError: The folder holds something else.
+            UsageError: The path is a file, or its parent folder does not exist.
         """
         record = self.folder / RECORD
         if self.folder.exists() and not self.folder.is_dir():
-            raise UsageError(f"{self.folder} is there already and is not a folder; give another --predictions")
+            raise UsageError(f"{self.folder} already exists and is not a folder; give another --predictions")
         if not self.folder.parent.is_dir():
             raise UsageError(f"there is no folder {self.folder.parent} to write {self.folder.name} into; make it first")
         with writing(self.folder):
@@ -111,7 +112,7 @@ class Submission:
                 if own and going_on:
                     self._mark()
                     return True
-                # What the same evaluation has left before it had finished a video is nothing to ask about.
+                # Leftovers of the same evaluation, from before it finished a video, are replaced without asking.
                 self._clear(record, overwrite or (own and (self.folder / UNFINISHED).exists()))
             self.folder.mkdir(exist_ok=True)
             record.write_text(json.dumps({"schema": 1, "evaluation": key}) + "\n", encoding="utf-8")
@@ -119,11 +120,11 @@ class Submission:
         return False
 
     def _mark(self) -> None:
-        told = "These predictions are not whole: the evaluation that writes them has not come to its end.\n"
-        (self.folder / UNFINISHED).write_text(told, encoding="utf-8")
+        explanation = "These predictions are not whole: the evaluation that writes them has not come to its end.\n"
+        (self.folder / UNFINISHED).write_text(explanation, encoding="utf-8")
 
     def holds(self, video: ReferringVideo) -> bool:
-        """Says whether all masks of a video are there."""
+        """Return whether all masks of a video exist."""
         top = self.folder / self._set.submission
         return all(
             (top / mask_path(self._set, video, video.expressions[number], target)).is_file()
@@ -133,7 +134,7 @@ class Submission:
 
     def _clear(self, record: Path, overwrite: bool) -> None:
         if not overwrite:
-            raise OutputExistsError(f"{self.folder} is there already; give --overwrite to replace it")
+            raise OutputExistsError(f"{self.folder} already exists; give --overwrite to replace it")
         if not record.is_file():
             raise OutputExistsError(
                 f"{self.folder} was not made by `refvid eval` (it holds no {RECORD}), so it is not replaced; give "
@@ -152,10 +153,10 @@ class Submission:
                 entry.unlink()
 
     def add(self, video: ReferringVideo, target: Target, found: "FrameMasks") -> None:
-        """Writes the masks of one frame.
+        """Write the masks of one frame.
 
         Raises:
-            RefvidError: They cannot be written, or the layout cannot hold them.
+            RefvidError: The masks cannot be written, or the layout cannot represent them.
         """
         if self._set.layout == "expressions":
             for number, mask in zip(target.counting, found.masks, strict=True):
@@ -163,7 +164,7 @@ class Submission:
                 self._save(picture, mask_path(self._set, video, video.expressions[number], target))
             return
         pictures: dict[Path, npt.NDArray[np.uint8]] = {}
-        # Where masks overlap, the first keeps the pixel.
+        # Written in reverse order so that the first expression keeps the pixels where masks overlap.
         for number, mask in reversed(list(zip(target.counting, found.masks, strict=True))):
             expression = video.expressions[number]
             path = mask_path(self._set, video, expression, target)
@@ -178,10 +179,10 @@ class Submission:
             save_picture(picture, place)
 
     def finish(self, confidences: Mapping[str, float]) -> None:
-        """Writes the confidences and takes the mark of what is unfinished away; all masks are there.
+        """Write the confidences and remove the mark of an incomplete folder; call this after the last mask.
 
         Raises:
-            RefvidError: They cannot be written.
+            RefvidError: The files cannot be written.
         """
         place = self.folder / CONFIDENCES
         with writing(place):
@@ -190,10 +191,10 @@ class Submission:
 
 
 def index_of(video: ReferringVideo, expression: Expression) -> int:
-    """Returns the value of an expression's pixels in a palette image: what it means, or its own number if nothing.
+    """Return the value of an expression's pixels in a palette image: its instance, or its key if it refers to none.
 
     Raises:
-        RefvidError: It has none that such an image can hold.
+        RefvidError: The expression has no number that a palette image can hold.
     """
     value = expression.instance
     if value is None and expression.key.isascii() and expression.key.isdigit():
@@ -201,7 +202,7 @@ def index_of(video: ReferringVideo, expression: Expression) -> int:
     if value is None or not 0 < value <= MAX_INSTANCES:
         raise RefvidError(
             f"{video.name}: '{expression.text}' has the number {value}, but a palette image holds 1 to "
-            f"{MAX_INSTANCES}; the data set's files are not as published"
+            f"{MAX_INSTANCES}; download the data set again"
         )
     return value
 
@@ -211,7 +212,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _read_record(path: Path) -> str | None:
-    """Returns the key of the evaluation that wrote a folder; None of any other folder."""
+    """Return the key of the evaluation that wrote a folder; None if no evaluation did."""
     try:
         return str(json.loads(path.read_text(encoding="utf-8"))["evaluation"])
     except (OSError, ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""The field's table: an evaluation's row above the rows that papers report for the same data set."""
+"""The results table: the row of an evaluation above the rows that papers report for the same data set."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ _EMPTY = {
     "zero": "counts as an IoU of 0",
     "skip": "is left out",
 }
-_COMFORTABLE = 79  # characters; narrower terminals get shorter headings
+_COMFORTABLE = 79  # width in characters; narrower terminals get abbreviated headings
 _NARROW = {
     **{f"P@{threshold}": f"P@ {threshold}" for threshold in THRESHOLDS},
     "Overall IoU": "Over- all IoU",
@@ -53,13 +53,13 @@ _MARKS = "¹²³⁴⁵⁶⁷⁸⁹"
 
 @dataclass(frozen=True)
 class TableLine:
-    """A line of the table.
+    """A row of the table.
 
     Attributes:
-        system: What was measured.
-        mark: Sign of the note that belongs to it; "" for none.
-        cells: As printed, one for each column.
-        source: Who published the figures; "" for the evaluation's own.
+        system: Name of the system that was measured.
+        mark: Reference mark of the row's note; "" for none.
+        cells: Formatted scores, one for each column.
+        source: Publication that reports the scores; "" for the evaluation's own.
     """
 
     system: str
@@ -70,14 +70,14 @@ class TableLine:
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """The table, for a terminal as well as for a page.
+    """The content of the table, independent of whether it is printed or written to a page.
 
     Attributes:
         title: Data set and split.
-        columns: Headings of the figures.
-        lines: The evaluation's own first.
-        caption: Sentences that say what the figures belong to.
-        marked: (mark, note) of the lines that have one.
+        columns: Column headings.
+        lines: Rows, the evaluation's own first.
+        caption: Sentences that explain the scores.
+        marked: (mark, note) of the rows that have a note.
     """
 
     title: str
@@ -88,17 +88,17 @@ class ScoreTable:
 
 
 def is_contour(evaluation: Evaluation) -> bool:
-    """Says whether an evaluation counts J and F of objects rather than IoU and precision of samples."""
+    """Return whether an evaluation reports J and F of objects rather than IoU and precision of samples."""
     return evaluation.rules.measure == "contour"
 
 
 def percent(score: float | None) -> str:
-    """Returns a fraction in percent with one decimal, as papers print it; "-" where it is unknown or nan."""
+    """Return a fraction as a percentage with one decimal, as papers print it; "-" if it is unknown or nan."""
     return "-" if score is None or math.isnan(score) else f"{100 * score:.1f}"
 
 
 def score_table(evaluation: Evaluation) -> ScoreTable:
-    """Lays an evaluation above the published rows of its data set, split and protocol."""
+    """Return the evaluation's own row above the published rows for its data set, split and protocol."""
     columns = CONTOUR_COLUMNS if is_contour(evaluation) else REGION_COLUMNS
     beside = rows_beside(evaluation.name, evaluation.split, evaluation.protocol)
     marks = _marks(row.note for row in beside)
@@ -119,16 +119,16 @@ def score_table(evaluation: Evaluation) -> ScoreTable:
 
 
 def table_of(evaluation: Evaluation, width: int = 80) -> Group:
-    """Returns the table for a terminal: percent, the evaluation's own row in bold, what the figures mean beneath.
+    """Return the table for a terminal: percentages, the evaluation's own row in bold, and an explanation underneath.
 
     Args:
-        evaluation: What was measured.
-        width: Of the terminal, in characters; the figures are whole from 60 on.
+        evaluation: The evaluation to show.
+        width: Width of the terminal in characters; no figure is cut off from 60 on.
     """
     content = score_table(evaluation)
     notes = [f"{mark} {note}." for mark, note in content.marked]
     narrow = width < _COMFORTABLE
-    # Ten columns fit 79 characters just so, and 60 with short headings side by side.
+    # Ten columns just fit into 79 characters, and into 60 with abbreviated headings and no padding.
     table = Table(
         title=Text(content.title),
         box=box.SIMPLE_HEAD,
@@ -152,7 +152,7 @@ def _cells(scores: Mapping[str, float], columns: Iterable[str]) -> tuple[str, ..
 
 
 def _marks(notes: Iterable[str]) -> dict[str, str]:
-    """Gives each distinct note a sign, in the order of the rows."""
+    """Assign a reference mark to each distinct note, in the order of the rows."""
     return dict(zip(dict.fromkeys(note for note in notes if note), _MARKS, strict=False))
 
 

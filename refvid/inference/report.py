@@ -1,4 +1,4 @@
-"""What `refvid segment` says of its work."""
+"""The report of one segmented video, as `refvid segment --json` prints it."""
 
 import sys
 from dataclasses import dataclass
@@ -13,11 +13,13 @@ from refvid.video.frame import VideoInfo
 
 @dataclass(frozen=True)
 class ExpressionReport:
-    """What became of one expression.
+    """The result for one expression.
 
     Attributes:
-        mean_probability: Over the pixels of its masks, each frame with the object counting once; 0 when there is none.
-        unknown_words: Words that the model has never seen.
+        expression: The expression.
+        frames_with_object: Number of frames in which its mask is not empty.
+        mean_probability: Mean probability inside the masks, averaged over these frames; 0 if there are none.
+        unknown_words: Words of the expression that the model has never seen.
     """
 
     expression: str
@@ -28,15 +30,25 @@ class ExpressionReport:
 
 @dataclass(frozen=True)
 class SegmentReport:
-    """What was done, with what, and how long it took.
+    """The result of one call of `segment_video`.
 
     Attributes:
-        frames: Frames written.
-        timings: Seconds that each stage was busy: load, read (decoding), resize, network, masks (to the frames' size),
-            refine (waiting for the workers), write (drawing, encoding, sound, and completing the file). All but load
-            overlap, so that their sum is more than `seconds`.
-        peak_memory_bytes: Of the process, and of the GPU on top where one is used.
-        notes: Sentences for the user, for example that the sound had to be transcoded.
+        input: Description of the input.
+        frames: Number of frames written.
+        output: File or folder written.
+        reader: Name of the reader, "decord", "pyav" or "images".
+        model: Name of the model.
+        revision: Commit of a model from the Hub.
+        device: Device that the network ran on.
+        precision: dtype of the network's arithmetic.
+        expressions: Result for each expression, in the order given.
+        timings: Seconds that each stage was busy: load, read (decoding), resize, network, masks (up to the frames'
+            size), refine (waiting for the workers), write (drawing, encoding, sound, and completing the file). All
+            stages but load overlap, so their sum exceeds `seconds`.
+        seconds: Duration of the whole call.
+        frames_per_second: Frames written per second, not counting the time to load the model.
+        peak_memory_bytes: Peak memory of the process, plus that of the GPU where one is used.
+        notes: Messages for the user, for example that the sound had to be transcoded.
     """
 
     input: VideoInfo
@@ -96,15 +108,15 @@ class SegmentReport:
 
 
 def peak_memory(device: torch.device) -> int:
-    """Return the most memory this process has held, in bytes, and the GPU's on top; 0 where nobody counts it."""
+    """Return the peak memory of this process plus that of its GPU, in bytes; 0 where it is not measured."""
     on_device = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else 0
     return peak_resident() + on_device
 
 
 def peak_resident() -> int:
-    """Return the most main memory this process has held, in bytes; 0 where nobody counts it.
+    """Return the peak resident memory of this process, in bytes; 0 where it is not measured.
 
-    Linux begins `ru_maxrss` with what the process had before it became this program, that is, with its parent's.
+    On Linux this reads VmHWM, because `ru_maxrss` starts at the resident memory of the process that launched this one.
     """
     if sys.platform == "win32":
         return 0
@@ -112,6 +124,6 @@ def peak_resident() -> int:
     for line in status.read_text().splitlines() if status.is_file() else ():
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * 1024
-    import resource  # not on Windows
+    import resource  # missing on Windows
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

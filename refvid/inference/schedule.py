@@ -1,4 +1,4 @@
-"""Frames carried from the reader to the writer: one stage after another, or several at the same time in threads."""
+"""Frames on their way from the reader to the writer: the stages run in turn, or at the same time in threads."""
 
 import os
 import threading
@@ -23,17 +23,19 @@ from refvid.video.writer import MaskWriter
 
 Item = TypeVar("Item")
 Overlap = Literal["none", "io", "network"]
-AHEAD = Limit(items=3)  # between the parts of the network, which have an even pace
+AHEAD = Limit(items=3)  # between the parts of the network, whose steady pace needs little buffering
 
 
 @dataclass
 class Tally:
-    """Counts that grow with the frames.
+    """Running totals over the frames written so far.
 
     Attributes:
-        timings: Seconds by stage.
-        present: Frames that hold each expression's object [E].
-        confidence: The sum over these frames [E].
+        expressions: Number of expressions E.
+        frames: Number of frames.
+        timings: Seconds spent, by stage.
+        present: Number of frames in which each expression's mask is not empty, int64 [E].
+        confidence: Sum of the confidence in each expression's masks over these frames, float64 [E].
     """
 
     expressions: int
@@ -45,7 +47,7 @@ class Tally:
         self.confidence = np.zeros(self.expressions)
 
     def add(self, confidence: NDArray[np.float64]) -> None:
-        """Count one frame with the confidence in its masks [E], NaN where a mask is empty."""
+        """Add one frame with the confidence in its masks, float64 [E], NaN where a mask is empty."""
         self.frames += 1
         self.present += ~np.isnan(confidence)
         self.confidence += np.nan_to_num(confidence)
@@ -53,11 +55,15 @@ class Tally:
 
 @dataclass(frozen=True)
 class FramePipeline:
-    """The stages that a video's frames go through; reader and writer are opened before and closed after them.
+    """The stages that the frames of a video go through; the caller opens and closes the reader and the writer.
 
     Attributes:
-        refiner: For a segmenter that refines.
-        tally: Gets the seconds that reading and writing take.
+        reader: Source of the frames.
+        segmenter: Source of their masks.
+        writer: Destination of the masks.
+        expressions: What to segment.
+        refiner: Pool that refines the masks; None if the segmenter does not refine.
+        tally: Totals to which the seconds spent reading and writing are added.
     """
 
     reader: VideoReader
@@ -68,7 +74,7 @@ class FramePipeline:
     tally: Tally
 
     def carry(self) -> Generator[NDArray[np.float64], None, None]:
-        """Take every frame from the reader to the writer; yield the confidence in its masks [E] when it is written."""
+        """Take every frame from the reader to the writer; once it is written, yield the confidence in its masks [E]."""
         device = self.segmenter.model.device
         match where_stages_overlap(device):
             case "none":
@@ -79,15 +85,16 @@ class FramePipeline:
                 yield from self._in_the_network()
 
     def _in_turn(self) -> Generator[NDArray[np.float64], None, None]:
-        """Take each frame through all stages, one after another."""
+        """Take each frame through all stages in the calling thread."""
         with closing(self._encode()) as encoded:
             answers = self.segmenter.decode(self.segmenter.enhance(encoded), self.expressions)
             yield from self._write(self.segmenter.finish(answers, self.refiner))
 
     def _beside_the_network(self) -> Generator[NDArray[np.float64], None, None]:
-        """Read, make masks and write in a thread each beside the caller's, where the network is.
+        """Read, make masks and write in one thread each, and run the network in the calling thread.
 
-        No two threads ever use a container at the same time.
+        No two threads use the same container at the same time, because FFmpeg's containers are not thread-safe: one
+        thread alone reads the input and one alone writes the output, sound included.
         """
         segmenter = self.segmenter
         with pipeline() as stages:
@@ -98,9 +105,9 @@ class FramePipeline:
             yield from stages.carry(segmenter.predict(frames, self.expressions), answers, written)
 
     def _in_the_network(self) -> Generator[NDArray[np.float64], None, None]:
-        """Read and encode in one thread, enhance and decode in one each, make masks and write in a fourth.
+        """Read and encode in one thread, enhance and decode in one each, and make masks and write in a fourth.
 
-        The caller's thread waits for them, and PyTorch's setting for it stays as it is.
+        The calling thread only waits, and its number of PyTorch threads stays as it is.
         """
         segmenter, own = self.segmenter, torch.get_num_threads()
         encode, enhance, decode = share_cores(usable_cores())
@@ -115,12 +122,12 @@ class FramePipeline:
             yield from stages.start("write", writing, _bytes_of_confidence, limit=None)
 
     def _encode(self) -> Generator[Encoded[Frame], None, None]:
-        """Yield each frame with the trunk's levels."""
+        """Yield each frame with the backbone's feature levels."""
         with closing(self._read()) as frames:
             yield from self.segmenter.encode(self.segmenter.prepare(frames))
 
     def _read(self) -> Generator[tuple[Frame, Pixels], None, None]:
-        """Yield each frame with its pixels; count the seconds that reading takes, and close the reader afterwards."""
+        """Yield each frame with its pixels; time the reading, and close the reader at the end."""
         timings = self.tally.timings
         try:
             frames = iter(self.reader)
@@ -135,7 +142,7 @@ class FramePipeline:
             self.reader.close()
 
     def _write(self, segmented: Iterable[Segmented[Frame]]) -> Generator[NDArray[np.float64], None, None]:
-        """Write each frame, and count the seconds that takes; yield the confidence in its masks [E]."""
+        """Write each frame and time the writing; yield the confidence in its masks [E]."""
         for each in segmented:
             began = time.perf_counter()
             self.writer.write(each.item, each.masks)
@@ -144,11 +151,12 @@ class FramePipeline:
 
 
 def where_stages_overlap(device: torch.device) -> Overlap:
-    """Return which stages get threads of their own.
+    """Return which stages run in threads of their own.
 
-    Beside a network on a GPU all have. On a CPU the network's own threads would have every core, and all wait for the
-    one that another stage keeps busy: on two cores the whole took 1.7 times as long as one stage after another. There
-    the network itself is cut into three parts, which share the cores out (benchmarks/README.md).
+    Beside a network on a GPU, reading, masks and writing do ("io"). On a CPU that would be slow: PyTorch computes on
+    every core and all its threads wait for the one whose core another stage keeps busy, so that on two cores the whole
+    took 1.7 times as long as running the stages in turn. There the network itself is cut into three parts that share
+    the cores ("network"; benchmarks/README.md).
     """
     if device.type != "cpu":
         return "io"
@@ -156,27 +164,34 @@ def where_stages_overlap(device: torch.device) -> Overlap:
 
 
 def usable_cores() -> int:
-    """Return how many cores this process may use: no more than the caller's thread gives to PyTorch."""
+    """Return how many cores this process may use, at most the PyTorch threads of the calling thread."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(cores, torch.get_num_threads())
 
 
 def share_cores(cores: int) -> tuple[int, int, int]:
-    """Return the threads of PyTorch for `encode`, `enhance` and `decode`, which has the least to do.
+    """Return the numbers of PyTorch threads for `encode`, `enhance` and `decode`, which has the least to do.
 
-    Each has one at least. Where there are enough, a core is left to reading and writing: threads that compute together
-    all wait for the last.
+    Each gets at least one. With enough cores, one is left for reading and writing: a layer is done only when its last
+    thread is, so that a single thread that has to share its core delays all the others.
     """
     return max(1, (cores + 1) // 3), max(1, cores // 3), max(1, (cores - 1) // 3)
 
 
 def _computing(stage: Generator[Item, None, None], threads: int, callers: int) -> Generator[Item, None, None]:
-    """Run a stage in the thread that asks for its first item, with so many of PyTorch's threads.
+    """Run a stage with a given number of PyTorch threads, in the thread that asks for its first item.
 
-    PyTorch keeps this number for each thread, and one more that threads take over in which it has not computed yet.
-    `set_num_threads` changes both; the second is given back by a thread that ends, so that nobody else notices.
+    PyTorch keeps this number per thread, plus one process-wide default that a thread adopts when it first computes.
+    `set_num_threads` changes both. The default must not stay changed, because every thread started later would adopt
+    it. It can be set back only by another thread, as this one would lose its own number again; a thread that ends at
+    once does so.
+
+    Args:
+        stage: Generator to run.
+        threads: PyTorch threads for the stage.
+        callers: PyTorch threads of the calling thread, which become the default again.
     """
-    torch.get_num_threads()  # has this thread take over what it is to lose
+    torch.get_num_threads()  # makes this thread adopt the default now, so that it does not override the next line later
     torch.set_num_threads(threads)
     setter: Callable[[int], None] = torch.set_num_threads
     restoring = threading.Thread(target=setter, args=(callers,), name="refvid threads")

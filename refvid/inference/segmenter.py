@@ -1,4 +1,4 @@
-"""Frames in, masks out: the network as a stream."""
+"""The segmenter: a stream of frames in, a stream of masks out."""
 
 import time
 from collections import deque
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from refvid.errors import UnavailableError, UsageError
+from refvid.inference.memory import keep_freed_memory
 from refvid.inference.stages import Encoded, FrameLogits, Prepared
 from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import Finisher, Item, PlainFinisher, RefinedFinisher, Segmented
@@ -19,25 +20,28 @@ from refvid.model.registry import build_vocabulary
 from refvid.video.frame import Masks, Pixels
 from refvid.weights import LoadedModel
 
-EXPRESSIONS_AT_ONCE = 32  # through the network; more would only take more memory
-FRAMES_AT_ONCE = 32  # that are read together
+EXPRESSIONS_AT_ONCE = 32  # expressions per pass of the network; more would only take more memory
+FRAMES_AT_ONCE = 32  # frames per call of `read`
 
 
 class Segmenter:
-    """Segments what expressions name in a stream of frames.
+    """A model that segments the objects of expressions in a stream of frames.
 
-    Masks follow `model.config.frame_radius` frames behind the frames, because cross-frame attention looks that far
-    ahead; memory does not grow with the length of the stream.
+    Masks lag `model.config.frame_radius` frames behind the frames, because cross-frame attention looks that far ahead.
+    Memory does not grow with the length of the stream.
+
+    One for a model on the CPU changes how the whole process keeps memory: with glibc, large blocks that are freed stay
+    with the process for reuse (see `keep_freed_memory`). Nothing else outside the segmenter changes.
 
     Args:
-        model: From `refvid.load_model`.
-        threshold: Probability above which a pixel is the object, or its share of the frame's largest where the model's
-            `threshold_of` says so; None: the model's own.
-        refine: Whether masks are refined by DenseCRF; None: the model's own default.
-        precision: `auto` takes bfloat16 on CUDA devices that have it, else float32.
+        model: Model from `refvid.load_model`.
+        threshold: Probability above which a pixel belongs to the object, or its share of the frame's largest
+            probability if the model's `threshold_of` is "maximum"; None for the model's own threshold.
+        refine: Whether to refine the masks with DenseCRF; None for the model's own default.
+        precision: Precision of the arithmetic; `auto` is bfloat16 on CUDA devices that support it, else float32.
 
     Raises:
-        UnavailableError: The precision, or pydensecrf for refinement, is not to be had.
+        UnavailableError: The device does not support the precision.
         UsageError: The threshold is not between 0 and 1.
     """
 
@@ -57,17 +61,19 @@ class Segmenter:
         self.precision = pick_precision(precision, model.device)
         self.vocabulary = build_vocabulary(model.config)
         self.timings = {"resize": 0.0, "network": 0.0, "masks": 0.0, "refine": 0.0}  # seconds
+        if model.device.type == "cpu":
+            keep_freed_memory()
 
     def __call__(self, frames: Iterable[Pixels], expression: str) -> Masks:
-        """Segment one expression in a whole clip: frames uint8 RGB [T, H, W, 3] in, masks bool [T, H, W] out."""
+        """Return the masks of one expression in a whole clip: frames uint8 RGB [T, H, W, 3], masks bool [T, H, W]."""
         return np.stack([masks[0] for masks in self.stream(frames, [expression])])
 
     def stream(self, frames: Iterable[Pixels], expressions: Sequence[str]) -> Iterator[Masks]:
-        """Yield each frame's masks bool [E, H, W], in order, one for each expression.
+        """Yield the masks of each frame, in order: bool [E, H, W], one for each expression.
 
         Args:
-            frames: uint8 RGB [H, W, 3] each, all of one size.
-            expressions: What to segment; all share the visual features.
+            frames: Frames of one size, uint8 RGB [H, W, 3] each.
+            expressions: What to segment; all expressions share the visual features.
 
         Raises:
             UsageError: An expression has no words, or the frames differ in size.
@@ -76,13 +82,13 @@ class Segmenter:
             yield segmented.masks
 
     def run(self, items: Iterable[tuple[Item, Pixels]], expressions: Sequence[str]) -> Iterator[Segmented[Item]]:
-        """Yield the masks of each frame together with the item that came with it, in order.
+        """Yield the masks of each frame with the item that belongs to it, in order.
 
-        These are `prepare`, `encode`, `enhance`, `decode` and `finish`, in turn for each frame. They share nothing
-        that changes, so that each may have a thread of its own.
+        Each frame passes through `prepare`, `encode`, `enhance`, `decode` and `finish`. These stages share no mutable
+        state, so each of them may run in a thread of its own.
 
         Args:
-            items: Anything, with a frame uint8 RGB [H, W, 3].
+            items: Pairs of any item and its frame, uint8 RGB [H, W, 3].
             expressions: What to segment.
         """
         yield from self.finish(self.predict(self.prepare(items), expressions))
@@ -104,7 +110,7 @@ class Segmenter:
     def predict(
         self, prepared: Iterable[Prepared[Item]], expressions: Sequence[str]
     ) -> Generator[FrameLogits[Item], None, None]:
-        """Yield the network's answer to each frame: `encode`, `enhance` and `decode` in turn.
+        """Yield the logits of each frame, by `encode`, `enhance` and `decode` in turn.
 
         Raises:
             UsageError: An expression has no words.
@@ -125,7 +131,7 @@ class Segmenter:
         """Yield each frame with its features after cross-frame attention, `frame_radius` frames behind."""
         stream = self.model.folded.stream()
         waiting: deque[Encoded[Item]] = deque()
-        spent = 0.0  # on frames that are still held back too
+        spent = 0.0  # since the last frame came out; includes work on frames that the stream still holds back
         for frame in encoded:
             waiting.append(frame)
             started = time.perf_counter()
@@ -147,7 +153,7 @@ class Segmenter:
     def decode(
         self, enhanced: Iterable[Encoded[Item]], expressions: Sequence[str]
     ) -> Generator[FrameLogits[Item], None, None]:
-        """Yield the network's answer to each enhanced frame; another thread may use it, whatever the device.
+        """Yield the logits of each enhanced frame; another thread may use them, whatever the device.
 
         Raises:
             UsageError: An expression has no words.
@@ -157,9 +163,10 @@ class Segmenter:
             logits = self._segment(frame, word_ids)
             started = time.perf_counter()
             if logits.device.type == "cuda":
-                torch.cuda.synchronize(logits.device)  # else the time would be counted where the logits are used
+                # CUDA works asynchronously: without waiting, the time would be counted where the logits are used.
+                torch.cuda.synchronize(logits.device)
             elif logits.device.type == "mps":
-                logits = logits.cpu()  # PyTorch does not say that two threads may send work to this device
+                logits = logits.cpu()  # PyTorch does not promise that two threads may submit work to this device
             self.timings["network"] += frame.seconds + time.perf_counter() - started
             yield FrameLogits(frame.item, frame.pixels, logits)
 
@@ -167,7 +174,7 @@ class Segmenter:
     def finish(
         self, answers: Iterable[FrameLogits[Item]], refiner: Refiner | None = None
     ) -> Generator[Segmented[Item], None, None]:
-        """Yield the masks of each frame, refined if that is wanted; `refiner` as for `segment_frames`."""
+        """Yield the masks of each frame, refined if the segmenter refines; `refiner` as for `segment_frames`."""
         seconds = {"network": 0.0, "refine": 0.0}
         with ExitStack() as stack:
             finisher: Finisher[Item] = self._finisher(stack, refiner, seconds)
@@ -176,7 +183,7 @@ class Segmenter:
             yield from self._timed(finisher.flush(), seconds)
 
     def _timed(self, finished: Iterator[Segmented[Item]], seconds: Mapping[str, float]) -> Iterator[Segmented[Item]]:
-        """Count the time it takes: as "refine" what the finisher counts as that in `seconds`, as "masks" the rest."""
+        """Yield what a finisher yields, and time it: its own "refine" `seconds` as "refine", the rest as "masks"."""
         segmented: Segmented[Item] | None
         while True:
             started, before = time.perf_counter(), seconds["refine"]
@@ -199,22 +206,22 @@ class Segmenter:
         rivals: Sequence[Hashable] | None = None,
         refiner: Refiner | None = None,
     ) -> Iterator[Segmented[int]]:
-        """Yield the masks of some frames of a video, in order, as a `run` over the whole of it would give them.
+        """Yield the masks of some frames of a video, in order; they equal those of a `run` over the whole video.
 
-        Only frames within the reach of the wanted ones' cross-frame attention are read, each once, and the visual
-        features are shared by all expressions.
+        Only frames within reach of the wanted frames' cross-frame attention are read, each once, and all expressions
+        share the visual features.
 
         Args:
-            read: Gives consecutive frames, uint8 RGB [len(range), H, W, 3].
-            frames: How many the video has.
-            wanted: For each frame by its index, the expressions to segment there, as indices; at least one.
-            expressions: What may be segmented.
-            rivals: For each expression, whom it competes with: of those with equal ones that are wanted in a frame, a
-                pixel goes to the most probable alone. None: masks may overlap.
-            refiner: From `refiner`, to keep its processes from video to video; None: they live as long as the call.
+            read: Function that returns consecutive frames, uint8 RGB [len(range), H, W, 3].
+            frames: Number of frames in the video.
+            wanted: Indices of the expressions to segment in each frame, by the frame's index; at least one per frame.
+            expressions: All expressions.
+            rivals: A label for each expression: among expressions with equal labels in a frame, a pixel goes to the
+                most probable one only. None lets masks overlap.
+            refiner: Pool from `refiner`, to keep its processes from video to video; None starts one for this call.
 
-        Returns:
-            The index of each frame, and masks bool [len(wanted[index]), H, W].
+        Yields:
+            Each frame's index as the item, with masks bool [len(wanted[index]), H, W].
 
         Raises:
             UsageError: An expression has no words.
@@ -233,7 +240,7 @@ class Segmenter:
             yield from finish.flush()
 
     def refiner(self) -> Refiner:
-        """Return what refines masks, for a `with` block around several calls of `segment_frames`, or one of `finish`.
+        """Return a pool that refines masks, for a `with` block around calls of `segment_frames` or of `finish`.
 
         Raises:
             UnavailableError: pydensecrf is not installed.
@@ -241,7 +248,7 @@ class Segmenter:
         return Refiner(self.model.config.crf)
 
     def _encode(self, expressions: Sequence[str]) -> Tensor:
-        """Return word ids int64 [1, E, L] on the device."""
+        """Return the word ids of the expressions on the device, int64 [1, E, L]."""
         try:
             return self.vocabulary.encode(expressions).to(self.model.device)[None]
         except ValueError as error:
@@ -258,7 +265,7 @@ class Segmenter:
         return RefinedFinisher(self.threshold, longest_side, timings, pool, config.threshold_of)
 
     def _segment(self, frame: Encoded[Item], word_ids: Tensor) -> Tensor:
-        """Segment expressions int64 [1, E, L]; return logits [E, h', w'] on the resized picture."""
+        """Return the logits [E, h', w'] of expressions int64 [1, E, L] over the resized frame, without its padding."""
         started = time.perf_counter()
         with self._autocast():
             logits = [
@@ -270,7 +277,7 @@ class Segmenter:
         return resized
 
     def letterbox(self, pixels: Pixels) -> Letterbox:
-        """Return where frames of this size [H, W, 3] lie in the network's input."""
+        """Return the place that a frame [H, W, 3] takes in the network's input."""
         height, width = pixels.shape[:2]
         return Letterbox(height, width, self.model.config.canvas(height, width))
 
@@ -278,8 +285,8 @@ class Segmenter:
         height, width = pixels.shape[:2]
         if box is not None and (height, width) != (box.height, box.width):
             raise UsageError(
-                f"all frames of a stream have one size: the first was {box.width}x{box.height}, "
-                f"then came {width}x{height}"
+                f"all frames of a stream must have one size, but the first is {box.width}x{box.height} and another "
+                f"is {width}x{height}"
             )
         return box or self.letterbox(pixels)
 
@@ -290,9 +297,14 @@ class Segmenter:
 
 
 def windows(targets: Iterable[int], radius: int, frames: int) -> list[range]:
-    """Return the frames that lie within a radius of targets, as ranges in order; those that overlap are one.
+    """Return the frames within a radius of the targets, as ascending ranges; overlapping ranges are merged.
 
-    Each target's own window lies wholly in one range, as far as a video of so many frames goes.
+    The window of each target lies within one range, except for the part beyond the ends of the video.
+
+    Args:
+        targets: Indices of frames.
+        radius: Frames on either side of a target.
+        frames: Number of frames in the video.
     """
     found: list[range] = []
     for target in sorted(targets):
@@ -304,23 +316,23 @@ def windows(targets: Iterable[int], radius: int, frames: int) -> list[range]:
 
 
 def _read(read: Callable[[range], Pixels], window: range) -> Iterator[tuple[int, Pixels]]:
-    """Yield the frames of a window with their indices, a bounded number of them read at a time."""
+    """Yield the frames of a window with their indices; at most `FRAMES_AT_ONCE` are read at a time."""
     for start in window[::FRAMES_AT_ONCE]:
         part = range(start, min(start + FRAMES_AT_ONCE, window.stop))
         yield from zip(part, read(part), strict=True)
 
 
 def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
-    """Return the dtype of the network's arithmetic; `auto` is bfloat16 on CUDA devices that have it, else float32.
+    """Return the dtype of the network's arithmetic; `auto` is bfloat16 on CUDA devices that support it, else float32.
 
     Raises:
-        UnavailableError: The device does not compute in this precision.
+        UnavailableError: The device does not support this precision.
     """
     if name == "auto":
         half = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if half else torch.float32
     if name == "float16" and device.type == "cpu":
-        raise UnavailableError("float16 needs a GPU; on the CPU use --precision float32 or bfloat16")
+        raise UnavailableError("float16 needs a GPU; on a CPU use --precision float32 or bfloat16")
     if name == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise UnavailableError("this CUDA device does not compute in bfloat16; use --precision float16 or float32")
+        raise UnavailableError("this CUDA device does not support bfloat16; use --precision float16 or float32")
     return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]

@@ -1,4 +1,4 @@
-"""What one stage of a stream hands to the next, from the frame to the network's answer."""
+"""The values that one stage of a stream hands to the next, from the frame to its logits."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +14,13 @@ from refvid.video.frame import Pixels
 
 @dataclass(frozen=True, eq=False)
 class Prepared(Generic[Item]):
-    """A frame on its way to the network.
+    """A frame resized for the network.
 
     Attributes:
-        item: What was fed in with the frame.
+        item: The caller's item for this frame.
         pixels: The frame, uint8 RGB [H, W, 3].
         picture: The network's input, float32 [1, 3, H', W'], on the CPU.
-        box: Where the frame lies in it.
+        box: Place of the frame in the network's input.
     """
 
     item: Item
@@ -31,10 +31,14 @@ class Prepared(Generic[Item]):
 
 @dataclass(frozen=True, eq=False)
 class Encoded(Generic[Item]):
-    """A frame with its features, on the device, before or after cross-frame attention.
+    """A frame with its visual features, before or after cross-frame attention.
 
     Attributes:
-        seconds: How long the network has worked on it so far.
+        item: The caller's item for this frame.
+        pixels: The frame, uint8 RGB [H, W, 3].
+        features: Features of the frame, B = 1, on the device.
+        box: Place of the frame in the network's input.
+        seconds: Time that the network has spent on the frame so far.
     """
 
     item: Item
@@ -44,13 +48,19 @@ class Encoded(Generic[Item]):
     seconds: float
 
     def enhanced(self, features: FrameFeatures, seconds: float) -> "Encoded[Item]":
-        """Return the frame with its features after cross-frame attention, which has taken so long."""
+        """Return the frame with its features after cross-frame attention, and the seconds that this took added."""
         return replace(self, features=features, seconds=self.seconds + seconds)
 
 
 @dataclass(frozen=True, eq=False)
 class FrameLogits(Generic[Item]):
-    """A frame with the network's answer: logits float32 [E, h', w'] on the resized picture."""
+    """A frame with its logits.
+
+    Attributes:
+        item: The caller's item for this frame.
+        pixels: The frame, uint8 RGB [H, W, 3].
+        logits: Logits of each expression over the resized frame, float32 [E, h', w'].
+    """
 
     item: Item
     pixels: Pixels
@@ -58,7 +68,7 @@ class FrameLogits(Generic[Item]):
 
 
 def bytes_held(item: Prepared[Item] | Encoded[Item] | FrameLogits[Item]) -> int:
-    """Return the bytes of a frame and of what has been made of it."""
+    """Return the number of bytes that a frame and its tensors take."""
     made: Sequence[Tensor]
     match item:
         case Prepared():

@@ -1,4 +1,4 @@
-"""The stages of a stream at work at the same time, each in a thread of its own, a bounded way ahead of the next.
+"""Run the stages of a stream at the same time, each in a thread of its own, a bounded number of items ahead.
 
     with pipeline() as stages:
         frames = stages.start("read", decode(), size)  # to iterate over: a thread fills it
@@ -7,8 +7,11 @@
         for each in stages.carry(network(frames), answers, written):  # the network works in the calling thread
             ...
 
-A stage is a generator. It is run and closed in its thread, and what it raises reaches the caller as it is. When the
-block is left, however that comes about, the other stages stop before their next item, and no thread is left.
+A stage is a generator. It runs and is closed in its own thread, and an exception that it raises reaches the caller
+unchanged. However the block is left, all stages stop before their next item and no thread remains.
+
+There is no lock in this module. Between two threads stand only `SimpleQueue`s and a flag that goes from False to True
+once, so that a Ctrl-C at any point cannot leave a lock taken that another thread then waits for.
 """
 
 import signal
@@ -26,17 +29,19 @@ from typing import Any, Generic, Literal, TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-_LOOK_UP = 0.05  # seconds after which whoever waits looks whether all is to stop: no wake-up can be lost
-_PATIENCE = 10.0  # seconds of waiting for the threads to end that Ctrl-C cannot cut short
+# Seconds between two looks of a waiting thread at the stop flag. Polling needs no signal that could get lost.
+_POLL_SECONDS = 0.05
+_JOIN_SECONDS = 10.0  # time for the threads to end, during which Ctrl-C is held back
 
 
 @dataclass(frozen=True)
 class Limit:
-    """How much may wait between two stages; one item may always, however large.
+    """The most that may wait between two stages; a single item may always wait, however large it is.
 
     Attributes:
-        items: Enough to bridge a stage's uneven pace, such as that of an encoder that works on groups of frames.
-        bytes: As `size` counts them; of 4K frames (25 MB) two or three.
+        items: Number of items; the default evens out an uneven pace, such as that of an encoder that works on groups of
+            frames.
+        bytes: Total size of the items; the default holds two or three 4K frames (25 MB each).
     """
 
     items: int = 8
@@ -47,7 +52,10 @@ LIMIT = Limit()
 
 
 class Stopped(BaseException):
-    """Tells a stage, or the caller, that another one has failed; no `except Exception` on the way shall stop it."""
+    """The exception that ends a stage, or the caller's block, after another stage has failed.
+
+    It is a BaseException so that no `except Exception` in a stage can catch it.
+    """
 
 
 class _Mark(Enum):
@@ -55,26 +63,35 @@ class _Mark(Enum):
 
 
 class Channel(Generic[Item]):
-    """A queue from one thread to one other, with a limit.
+    """A bounded queue from one thread to one other thread.
 
-    The waiting is done in `queue.SimpleQueue`, which is written in C: the exception of a Ctrl-C leaves no lock of it
-    taken, as it may with `queue.Queue` and `threading.Condition`, where everybody else would then wait for ever.
+    All waiting happens in `queue.SimpleQueue`, which is written in C: the KeyboardInterrupt of a Ctrl-C cannot leave
+    one of its locks taken. In `queue.Queue` and `threading.Condition`, which are written in Python, it can, and every
+    other thread would then wait for ever. `SimpleQueue` has no limit, so a second queue carries an acknowledgement
+    back for each item taken, from which the putting side knows what still waits.
 
     Attributes:
-        most_items: That ever waited at once.
-        most_bytes: Of them.
+        most_items: Largest number of items that ever waited.
+        most_bytes: Largest total size of the items that ever waited.
     """
 
     def __init__(self, stopped: Callable[[], bool], limit: Limit | None, size: Callable[[Item], int]) -> None:
-        """Takes what `Stages.channel` gives; a `limit` of None is none."""
+        """Make an empty channel.
+
+        Args:
+            stopped: Function that returns whether all stages are to stop.
+            limit: The most that may wait; None for no limit.
+            size: Function that returns the bytes of an item.
+        """
         self.most_items = self.most_bytes = 0
         self._stopped, self._limit, self._size = stopped, limit, size
         self._items: SimpleQueue[Item | Literal[_Mark.END]] = SimpleQueue()
-        self._taken: SimpleQueue[None] = SimpleQueue()  # one for each item that the other side has taken
-        self._sizes: deque[int] = deque()  # of the items that wait, as far as the putting side knows
+        self._taken: SimpleQueue[None] = SimpleQueue()  # an acknowledgement for each item that was taken
+        # Sizes of the waiting items as far as the putting side knows; only that thread touches the deque.
+        self._sizes: deque[int] = deque()
 
     def put(self, item: Item) -> None:
-        """Hands one item on; waits while that would be more than the limit.
+        """Hand on one item; wait while it would exceed the limit.
 
         Raises:
             Stopped: A stage has failed.
@@ -91,27 +108,27 @@ class Channel(Generic[Item]):
         self._items.put(item)
 
     def end(self) -> None:
-        """Says that no more items come."""
+        """Mark the end of the items."""
         self._items.put(_Mark.END)
 
     def __iter__(self) -> Iterator[Item]:
         return self
 
     def __next__(self) -> Item:
-        """Takes one item; waits for it.
+        """Return the next item; wait for it if there is none yet.
 
         Raises:
             Stopped: A stage has failed.
         """
         item = self._wait(self._items)
         if item is _Mark.END:
-            self.end()  # for whoever asks again
+            self.end()  # put the mark back, so that asking again does not wait for ever
             raise StopIteration
         self._taken.put(None)
         return item
 
     def ready(self) -> Iterator[Item]:
-        """Takes the items that are there already."""
+        """Return the items that can be taken without waiting."""
         return islice(self, self._items.qsize())
 
     def _has_room(self, size: int) -> bool:
@@ -125,13 +142,13 @@ class Channel(Generic[Item]):
             if self._stopped():
                 raise Stopped
             try:
-                return queue.get(timeout=_LOOK_UP)
+                return queue.get(timeout=_POLL_SECONDS)
             except Empty:
                 continue
 
 
 class Stages:
-    """The running stages; `pipeline` makes and ends them."""
+    """A group of running stages, which `pipeline` creates and ends."""
 
     def __init__(self) -> None:
         self._stopped = False
@@ -139,7 +156,7 @@ class Stages:
         self._threads: list[threading.Thread] = []
 
     def channel(self, size: Callable[[Item], int], limit: Limit | None = LIMIT) -> Channel[Item]:
-        """Returns an empty channel; `size` tells an item's bytes."""
+        """Return an empty channel; `size` returns the bytes of an item."""
         return Channel(lambda: self._stopped, limit, size)
 
     def start(
@@ -149,20 +166,20 @@ class Stages:
         size: Callable[[Item], int],
         limit: Limit | None = LIMIT,
     ) -> Channel[Item]:
-        """Runs a stage in a thread.
+        """Run a stage in a thread of its own.
 
         Args:
-            name: Of the thread.
-            stage: What it yields goes into the channel.
-            size: Tells an item's bytes.
-            limit: Of what may wait in the channel; None for items of next to no size that the caller collects now and
-                then, so that nobody waits for that.
+            name: Name of the thread.
+            stage: Generator whose items go into the channel.
+            size: Function that returns the bytes of an item.
+            limit: The most that may wait in the channel. None, for no limit, suits tiny items that the caller collects
+                only now and then: the stage never waits for the caller.
 
         Returns:
-            The stage's channel, for one thread to iterate over.
+            The channel of the stage, for one thread to iterate over.
         """
         channel = self.channel(size, limit)
-        # A daemon, so that one that hangs, on a disk that is gone, does not keep the process alive.
+        # A daemon thread, so that a stage that hangs, as on a lost network disk, cannot keep the process alive.
         thread = threading.Thread(target=self._run, args=(stage, channel), name=f"refvid {name}", daemon=True)
         with interrupts_put_off():
             thread.start()
@@ -172,12 +189,13 @@ class Stages:
     def carry(
         self, items: Generator[Item, None, None], first: Channel[Item], last: Channel[Result]
     ) -> Iterator[Result]:
-        """Puts items into the channel that the first of some stages reads, and yields what the last one gives.
+        """Run a stage in the calling thread: put its items into one channel and yield the results from another.
 
         Args:
-            items: The stage of the calling thread; it is closed there.
-            first: Ends with them.
-            last: Without a limit, or its stage would wait for the caller while the caller waits for the stages.
+            items: The stage of the calling thread, which also closes it.
+            first: Channel of the next stage; it ends when the items do.
+            last: Channel of the last stage. It must have no limit: otherwise that stage could wait for the caller to
+                take a result while the caller waits for room in `first`.
         """
         with closing(items):
             for item in items:
@@ -188,7 +206,7 @@ class Stages:
 
     def _run(self, stage: Generator[Item, None, None], channel: Channel[Item]) -> None:
         if hasattr(signal, "pthread_sigmask"):  # not on Windows
-            # Ctrl-C is the caller's; the processes that a stage starts inherit this.
+            # Ctrl-C belongs to the calling thread. Processes that a stage starts inherit the mask and ignore it too.
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             with closing(stage):
@@ -197,34 +215,34 @@ class Stages:
             channel.end()
         except Stopped:
             pass
-        except BaseException as error:  # the caller raises it
-            self._failures.put(error)
+        except BaseException as error:  # `pipeline` raises it in the calling thread
+            self._failures.put(error)  # before the flag, so that whoever sees the flag finds the error
             self._stopped = True
 
     def stop(self) -> None:
-        """Stops all stages and waits for their threads.
+        """Stop all stages and wait for their threads to end.
 
-        Ctrl-C is put off meanwhile, for some seconds: files are not to be closed under the hands of a thread.
+        Ctrl-C is held back for some seconds meanwhile, so that no file is closed while a thread still uses it.
         """
         self._stopped = True
         alive = True
         while alive:
             with interrupts_put_off():
                 for thread in self._threads:
-                    thread.join(_PATIENCE)
+                    thread.join(_JOIN_SECONDS)
                 alive = any(thread.is_alive() for thread in self._threads)
 
     def failure(self) -> BaseException | None:
-        """Returns what the first stage that failed has raised."""
+        """Return the exception of the first stage that failed; None if none did."""
         return None if self._failures.empty() else self._failures.get()
 
 
 @contextmanager
 def pipeline() -> Iterator[Stages]:
-    """Gives stages, and ends them after the block.
+    """Yield a group of stages, and end them after the block.
 
     Raises:
-        BaseException: What a stage has raised, if one has; the block is left by `Stopped` then.
+        BaseException: The exception of the first stage that failed; `Stopped` has left the block then.
     """
     stages = Stages()
     failed = False
@@ -236,15 +254,17 @@ def pipeline() -> Iterator[Stages]:
         stages.stop()
     if failed:
         error = stages.failure()
-        assert error is not None, "nobody stops before the block is left but a stage that failed"
+        assert error is not None, "before the block is left, only a failed stage stops the others"
         raise error
 
 
 @contextmanager
 def interrupts_put_off() -> Iterator[None]:
-    """Lets what Ctrl-C and a kill raise wait for the end of the block; other threads than the main one never see it.
+    """Hold back the exceptions of Ctrl-C and SIGTERM until the end of the block.
 
-    Python's threads do not bear it in `start` and `join`: https://github.com/python/cpython/issues/90882.
+    Python's threads cannot handle an exception from a signal inside `start` and `join`
+    (https://github.com/python/cpython/issues/90882). Only the main thread runs signal handlers; in other threads this
+    does nothing.
     """
     came: list[int] = []
 
@@ -255,7 +275,7 @@ def interrupts_put_off() -> Iterator[None]:
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             handler = signal.getsignal(number)
-            if callable(handler):  # else it is the system's, or ignored
+            if callable(handler):  # otherwise the signal has its default action or is ignored
                 handlers[number] = handler
                 signal.signal(number, note)
     try:

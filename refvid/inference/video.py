@@ -1,4 +1,4 @@
-"""One video in, one output out: what is opened, carried through the stages and told afterwards."""
+"""Segment one video into one output: open both, carry the frames through the stages, and report the result."""
 
 import time
 from collections.abc import Sequence
@@ -24,8 +24,23 @@ from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
 
 @dataclass(frozen=True)
 class SegmentOptions:
-    """What `refvid segment` may be told besides input, expressions, output and model; None: the default of the model,
-    the format or the encoder.
+    """The options of `refvid segment` besides input, expressions, output and model.
+
+    None stands for the default of the model, the format or the encoder.
+
+    Attributes:
+        format: Output format; None chooses by the suffix of the output.
+        start: First position of the range.
+        end: Position at which the range ends, exclusive.
+        precision: Precision of the network's arithmetic.
+        refine: Whether to refine the masks with DenseCRF.
+        threshold: Probability above which a pixel belongs to the object, between 0 and 1.
+        quality: Quality number of the encoder.
+        codec: FFmpeg's name of the encoder.
+        audio: Whether to keep the sound.
+        background: Colour behind a cutout: a name or #rrggbb.
+        overwrite: Whether to replace an existing output.
+        reader: Decoder that reads the video.
     """
 
     format: OutputFormat | None = None
@@ -54,31 +69,33 @@ def segment_video(
     progress: OnProgress | None = None,
     warn: Tell | None = None,
 ) -> SegmentReport:
-    """Segment what each expression names in a video, an image or a folder of frames, and write the result.
+    """Segment the object of each expression in a video, an image or a folder of frames, and write the result.
+
+    On the CPU this changes how the whole process keeps freed memory, as every `Segmenter` does.
 
     Args:
-        input: What to read.
-        expressions: One or more; they share one pass over the video.
-        output: File or folder; None: `<stem>.refvid.<ext>` in the working folder.
-        model: A loaded model, or what `load_model` takes.
-        revision: Of a Hub repository.
-        device: As `load_model` takes it; ignored for a loaded model.
-        options: The rest.
-        progress: Called with the frames done and the frames in all, in the calling thread.
-        warn: Called with each sentence the user should read.
+        input: Video, image or folder of frames to read.
+        expressions: One or more expressions, which share one pass over the video.
+        output: File or folder to write; None for `<stem>.refvid.<ext>` in the working folder.
+        model: A loaded model, or a name, folder, file or Hub id for `load_model`.
+        revision: Branch, tag or commit of a Hub repository.
+        device: Device as for `load_model`; ignored for a loaded model.
+        options: All other options.
+        progress: Function called with the frames done and the total number of frames, in the calling thread.
+        warn: Function called with each message for the user.
 
     Raises:
-        RefvidError: Its children say what went wrong; nothing is left of the output.
+        RefvidError: Something failed, as the subclass says; no partial output is left.
     """
     started = time.perf_counter()
     options = options or SegmentOptions()
     expressions = [expressions] if isinstance(expressions, str) else list(expressions)
     if not expressions:
-        raise UsageError("no expression given; name at least one object, as in 'man in yellow shirt'")
+        raise UsageError("no expression given; describe at least one object, such as 'man in yellow shirt'")
     with open_reader(Path(input), reader=options.reader, start=options.start, end=options.end) as reader:
         path, format = resolve_output(reader.info, None if output is None else Path(output), options.format)
         if path.exists() and not options.overwrite:
-            raise OutputExistsError(f"the output '{path}' exists already; pass --overwrite to replace it")
+            raise OutputExistsError(f"the output '{path}' already exists; give --overwrite to replace it")
         tally = Tally(len(expressions))
         loading = time.perf_counter()
         loaded = model if isinstance(model, LoadedModel) else load_model(model, device=device, revision=revision)
@@ -108,7 +125,7 @@ def _stream(
     tally: Tally,
     progress: OnProgress | None,
 ) -> tuple[str, ...]:
-    """Carry every frame from the reader to the writer; return what the user should be told afterwards."""
+    """Carry every frame from the reader to the writer; return the notes for the user."""
     with open_output(reader, expressions, path, format, options) as writer:
         with (
             segmenter.refiner() if segmenter.refine else nullcontext() as refiner,
@@ -126,7 +143,7 @@ def _stream(
 def open_output(
     reader: VideoReader, expressions: Sequence[str], path: Path, format: OutputFormat, options: SegmentOptions
 ) -> MaskWriter:
-    """Open the writer that the options ask for; the sound is cut to the range when one was given."""
+    """Open the writer for the options; the sound is cut to the range if one is given."""
     ranged = options.start is not None or options.end is not None
     first_time, last_time = reader.span if ranged else (None, None)
     settings = WriterOptions(
@@ -144,11 +161,12 @@ def _warn_of_words(segmenter: Segmenter, expressions: Sequence[str], warn: Tell)
         if unknown := segmenter.vocabulary.unknown_words(expression):
             words = ", ".join(f"'{word}'" for word in unknown)
             warn(
-                f'the model {segmenter.model.name} has never seen {words} of "{expression}"; it ignores what they mean'
+                f'the model {segmenter.model.name} has never seen {words} in "{expression}"; '
+                "it ignores the meaning of unknown words"
             )
         if dropped := segmenter.vocabulary.dropped_words(expression):
             warn(
-                f'"{expression}" is longer than the {segmenter.vocabulary.max_words} words the model reads; '
+                f'"{expression}" is longer than the {segmenter.vocabulary.max_words} words that the model reads; '
                 f"'{' '.join(dropped)}' is left out"
             )
 

@@ -1,4 +1,4 @@
-"""Masks of a network's logits: in the frame's own size, refined where that is wanted."""
+"""The last stage of a stream: masks in the frame's own size from the network's logits, refined or not."""
 
 import math
 import time
@@ -21,8 +21,8 @@ from refvid.video.frame import Masks, Pixels
 
 Item = TypeVar("Item")
 QUEUED_FRAMES_PER_WORKER = 3
-NEUTRAL = 0.5  # probability at which the CRF takes neither side
-MARGIN = 1 / 16  # of the longest side: the paper's bilateral width
+NEUTRAL = 0.5  # probability that the CRF favours neither label at
+MARGIN = 1 / 16  # share of the longest side around a refined part: the width of the paper's bilateral kernel
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,9 +30,9 @@ class Segmented(Generic[Item]):
     """The masks of one frame.
 
     Attributes:
-        item: What was fed in with the frame.
-        masks: bool [E, H, W], in the frame's own size.
-        confidence: Mean probability over each mask's pixels [E]; NaN where the mask is empty.
+        item: The caller's item for this frame.
+        masks: Masks in the frame's own size, bool [E, H, W].
+        confidence: Mean probability over the pixels of each mask, float64 [E]; NaN where a mask is empty.
     """
 
     item: Item
@@ -41,26 +41,26 @@ class Segmented(Generic[Item]):
 
     @classmethod
     def of(cls, item: Item, masks: Masks, confidence: NDArray[np.float64]) -> "Segmented[Item]":
-        """Return the masks with the confidence in those that are not empty in the frame's own size."""
+        """Return the masks with their confidence, which becomes NaN where a mask is empty in the frame's own size."""
         return cls(item, masks, np.where(masks.any((1, 2)), confidence, np.nan))
 
 
 class Finisher(Protocol[Item]):
-    """Makes masks of logits."""
+    """A stage that turns the logits of frames into masks, possibly some frames later."""
 
     def push(
         self, item: Item, pixels: Pixels, logits: Tensor, rivals: Sequence[Hashable] | None = None
     ) -> Iterator[Segmented[Item]]:
-        """Take a frame's logits [E, h', w'] on the resized picture; yield what is ready."""
+        """Take the logits [E, h', w'] of a frame over its resized picture; yield the frames that are ready."""
         ...
 
     def flush(self) -> Iterator[Segmented[Item]]:
-        """Yield the rest."""
+        """Yield the remaining frames."""
         ...
 
 
 class PlainFinisher(Generic[Item]):
-    """The threshold, in the frame's own size (see `plain_masks`)."""
+    """A finisher without refinement: it upsamples to the frame's own size and applies the threshold."""
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ class PlainFinisher(Generic[Item]):
         threshold_of: ThresholdOf = "one",
         upsampling: UpsamplingName = "bilinear",
     ) -> None:
-        """Takes what decides.
+        """Store the settings, which are explained in `plain_masks`.
 
         Args:
-            threshold: Probability above which a pixel is the object.
-            letterbox: Tells where a frame lies in the network's input.
-            timings: Seconds are added to its "network".
-            threshold_of: What the threshold is a share of.
-            upsampling: How what the network says reaches the frame's own size.
+            threshold: Threshold, as a share of `threshold_of`.
+            letterbox: Function that returns the place of a frame in the network's input.
+            timings: Seconds by stage; the time spent is added to "network".
+            threshold_of: "one" or "maximum".
+            upsampling: "bilinear" or "guided".
         """
         self._threshold, self._threshold_of, self._upsampling = threshold, threshold_of, upsampling
         self._letterbox, self._timings = letterbox, timings
@@ -111,10 +111,14 @@ class _Waiting(Generic[Item]):
     """A frame that is being refined.
 
     Attributes:
-        rows: The expressions that are refined.
-        probabilities: Theirs [R, h, w], with the log-odds shifted as `_shift` says.
-        part: Where in the picture they are refined.
-        refined: Waits for the refined probabilities there; None where there is nothing to refine.
+        item: The caller's item for this frame.
+        pixels: The frame, uint8 RGB [H, W, 3].
+        rivals: Labels of competing expressions, as for `threshold_maps`.
+        expressions: Number of expressions E.
+        rows: Indices of the R expressions that are refined.
+        probabilities: Their probabilities, float32 [R, h, w], with log-odds shifted by `_shift`.
+        part: Rows and columns of the small picture that are refined.
+        refined: Function that waits for the refined probabilities of that part; None if nothing is refined.
     """
 
     item: Item
@@ -128,13 +132,14 @@ class _Waiting(Generic[Item]):
 
 
 class RefinedFinisher(Generic[Item]):
-    """DenseCRF of small pictures in worker processes, a bounded number of frames ahead of the consumer, and guided
-    upsampling to the frame.
+    """A finisher that refines small pictures with DenseCRF and upsamples the result along the edges of the frame.
 
-    A threshold that is a probability is made the odds at which the CRF takes neither side, rather than 1 to 1: else it
-    would empty what a model with a lower threshold means to be the object. As its kernels pull to the side that holds
-    more, no pixel of a map without any above the threshold could then come above it: such maps are not refined, and of
-    the others only the part around what is probable.
+    Worker processes refine a bounded number of frames ahead of the consumer.
+
+    The CRF is neutral at a probability of 1/2. A model whose threshold is lower would lose its objects to it, so the
+    log-odds are shifted until the threshold itself lies at 1/2 (`threshold_of` "one" only). The CRF's kernels pull each
+    pixel towards the label of the majority around it. A map without a pixel above the threshold therefore stays
+    empty and is not refined; in the other maps, only the part around the probable pixels is.
     """
 
     def __init__(
@@ -145,14 +150,14 @@ class RefinedFinisher(Generic[Item]):
         refiner: Refiner,
         threshold_of: ThresholdOf = "one",
     ) -> None:
-        """Takes what decides.
+        """Store the settings.
 
         Args:
-            threshold: Probability above which a pixel is the object.
-            longest_side: Of the pictures that are refined, pixels.
-            timings: Seconds are added to its "refine".
-            refiner: Works meanwhile.
-            threshold_of: What the threshold is a share of; the maximum is that of the refined probabilities.
+            threshold: Threshold, as a share of `threshold_of`.
+            longest_side: Longer side of the pictures that are refined, in pixels.
+            timings: Seconds by stage; the time spent waiting for the workers is added to "refine".
+            refiner: Pool of processes that refine.
+            threshold_of: "one", or the "maximum" of the refined probabilities.
         """
         self._threshold, self._threshold_of = threshold, threshold_of
         self._longest_side, self._timings = longest_side, timings
@@ -196,7 +201,7 @@ class RefinedFinisher(Generic[Item]):
         return Segmented.of(waiting.item, masks, confidence)
 
     def _decide(self, waiting: _Waiting[Item], probabilities: Tensor) -> tuple[Masks, NDArray[np.float64]]:
-        """Return the masks in the frame's size, and the confidence in each, of refined probabilities [R, h, w]."""
+        """Return the masks of refined probabilities [R, h, w] in the frame's size, and the confidence in each [R]."""
         box = Letterbox.square(waiting.pixels, self._longest_side)
         if box.height * box.width > probabilities[0].numel():
             restored, _ = upsample(probabilities, torch.from_numpy(np.ascontiguousarray(waiting.pixels)))
@@ -205,6 +210,7 @@ class RefinedFinisher(Generic[Item]):
         threshold = NEUTRAL if self._threshold_of == "one" else self._threshold
         rivals = None if waiting.rivals is None else [waiting.rivals[row] for row in waiting.rows]
         masks = threshold_maps(restored, probability_cut(restored, threshold, self._threshold_of), rivals).numpy()
-        meant = (probabilities.logit(1e-6) + self._shift).sigmoid() if self._shift else probabilities
-        least = probability_cut(meant, self._threshold, self._threshold_of)
-        return masks, mean_confidence(meant.numpy(), least.numpy())
+        # The confidence is reported on the model's own scale, so the shift is undone.
+        unshifted = (probabilities.logit(1e-6) + self._shift).sigmoid() if self._shift else probabilities
+        least = probability_cut(unshifted, self._threshold, self._threshold_of)
+        return masks, mean_confidence(unshifted.numpy(), least.numpy())

@@ -1,4 +1,4 @@
-"""Maps of a small picture in a frame's own size, with the frame's edges: the fast guided filter (He and Sun, 2015)."""
+"""Upsample maps of a small picture along the edges of the frame: the fast guided filter (He and Sun, 2015)."""
 
 import math
 from dataclasses import dataclass
@@ -8,32 +8,38 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-RADIUS = 1  # of the windows, pixels of the small picture
-SMOOTHNESS = 1e-4  # variance of the grey values, 0 to 1, below which a window counts as flat
-AXES = 16  # sides of parts that are remembered: from frame to frame most stay
+RADIUS = 1  # radius of the windows, in pixels of the small picture
+SMOOTHNESS = 1e-4  # variance of the grey values (0 to 1) below which a window counts as flat
+AXES = 16  # cache size: from frame to frame most sides of a part stay the same
 PixelWindow = tuple[slice, slice]  # rows and columns
 
 
 def upsample(
     values: Tensor, frame: Tensor, part: PixelWindow | None = None, *, radius: int = RADIUS
 ) -> tuple[Tensor, PixelWindow]:
-    """Return maps in the frame's size whose edges lie where the frame's do.
+    """Return maps upsampled to the frame's size, with their edges moved to the edges of the frame.
 
-    Around each pixel of the small picture the map is fitted by a straight line of the picture's grey value. The lines
-    are bilinearly upsampled, and the frame's grey values put in. Where the picture is flat a line is but a mean, which
-    would wipe out what is small or told by its colour alone: what the lines leave over counts there, and the map is
-    only upsampled. The small picture is the frame's, made smaller by the weights of that upsampling, which is what
-    antialiased bilinear resizing does but at the outermost pixels.
+    In a window around each pixel of the small picture, the map is fitted as a linear function of the grey value,
+    `slope * grey + offset`. Slope and offset are upsampled bilinearly and applied to the grey values of the full-size
+    frame, so that the result changes where the frame does.
+
+    The plain filter has a flaw for masks: where the picture is flat, the fit is no more than the window's mean, which
+    would wipe out small objects and those that differ from their surroundings in colour but not in grey. So the
+    residual of the fit is added back in flat windows (see `_fit`), where the map is then simply upsampled bilinearly.
+
+    The guide of the small picture is not the network's input but the frame reduced with the transposed weights of the
+    bilinear upsampling. That equals antialiased bilinear resizing except at the outermost pixels, and can be computed
+    for the wanted part alone.
 
     Args:
         values: Maps of the small picture, float32 [N, h, w].
-        frame: RGB uint8 [H, W, 3], at least as large, on any device.
-        part: What is wanted, in pixels of the small picture; None: all of it.
-        radius: Of the windows, pixels of the small picture.
+        frame: Frame of at least that size, uint8 RGB [H, W, 3], on any device.
+        part: Rows and columns of the small picture to upsample; None for all of it.
+        radius: Radius of the windows, in pixels of the small picture.
 
     Returns:
-        The pixels of the frame whose centres lie in the part, float32 [N, H', W'], within the range of the maps, and
-        which they are.
+        Maps of the frame's pixels whose centres lie in the part, float32 [N, H', W'], within the range of the given
+        maps; and the rows and columns of these pixels.
     """
     rows, columns = (
         _axis(length, full, *_ends(length, wanted), 2 * radius, values.device)
@@ -49,29 +55,34 @@ def upsample(
 
 
 def _fit(maps: Tensor, guide: Tensor, radius: int) -> Tensor:
-    """Return slope and offset [N, 2, h, w] of the lines that give maps [N, 1, h, w] from grey values [1, 1, h, w]."""
+    """Return the slope and offset, [N, 2, h, w], that fit maps [N, 1, h, w] to grey values [1, 1, h, w].
+
+    This is ordinary least squares in each window, with `SMOOTHNESS` as the ridge term. As every pixel lies in several
+    windows, the fits of all of them are averaged (He and Sun, 2015).
+    """
     mean, of_guide = _window_mean(maps, radius), _window_mean(guide, radius)
     variance = (_window_mean(guide * guide, radius) - of_guide * of_guide).clamp(min=0)
     slope = (_window_mean(maps * guide, radius) - mean * of_guide) / (variance + SMOOTHNESS)
     lines = _window_mean(torch.cat([slope, mean - slope * of_guide], 1), radius)
     slope, offset = lines[:, :1], lines[:, 1:]
+    # 1 in a flat window, towards 0 in one with an edge: the share of the fit's residual that is added back.
     flat = SMOOTHNESS / (_window_mean(variance, radius) + SMOOTHNESS)
     return torch.cat([slope, offset + flat * (maps - slope * guide - offset)], 1)
 
 
 @dataclass(frozen=True, eq=False)
 class _Axis:
-    """What one side of a part needs.
+    """Indices and weights for one side, the rows or the columns, of a part; resizing works on each side separately.
 
     Attributes:
         wanted: Pixels of the frame in the part.
-        small: Pixels of the small picture that these depend on.
-        seen: Pixels of the frame that those depend on.
-        wanted_of_seen: The wanted ones among these.
-        shrink: What each seen pixel weighs in each small one, [h', H''].
-        before: Among the small pixels, the one before the centre of each wanted one, int64 [H'].
-        after: The one after it.
-        share: How far the centre lies towards that, [H'].
+        small: Pixels of the small picture that the wanted pixels depend on.
+        seen: Pixels of the frame that the small pixels depend on.
+        wanted_of_seen: The wanted pixels as a slice of the seen ones.
+        shrink: Weight of each seen pixel in each small pixel, float32 [h', H''].
+        before: Index in `small` of the pixel before the centre of each wanted pixel, int64 [H'].
+        after: Index in `small` of the pixel after it, int64 [H'].
+        share: Position of the centre between these two, from 0 to 1, float32 [H'].
     """
 
     wanted: slice
@@ -84,7 +95,7 @@ class _Axis:
     share: Tensor
 
     def stretch(self, maps: Tensor, side: int) -> Tensor:
-        """Return maps whose side -2 or -1 is of the small pixels with that of the wanted ones, bilinearly."""
+        """Return maps whose side -2 or -1 is interpolated from the small pixels to the wanted pixels."""
         share = self.share[:, None] if side == -2 else self.share
         return torch.lerp(maps.index_select(side, self.before), maps.index_select(side, self.after), share)
 
@@ -95,22 +106,22 @@ def _ends(length: int, wanted: slice | None) -> tuple[int, int]:
 
 @lru_cache(maxsize=AXES)
 def _axis(length: int, full: int, start: int, stop: int, margin: int, device: torch.device) -> _Axis:
-    """Return what a side needs of which pixels from `start` to `stop` of the small picture are wanted.
+    """Return the indices and weights of one side.
 
     Args:
-        length: Of the side of the small picture.
-        full: Of the frame's.
-        start: First pixel of the small picture.
-        stop: The one after the last.
-        margin: Small pixels around these that count too.
-        device: Where the maps are.
+        length: Length of the side of the small picture, in pixels.
+        full: Length of the side of the frame, in pixels.
+        start: First wanted pixel of the small picture.
+        stop: Pixel of the small picture after the last wanted one.
+        margin: Small pixels beyond these that the filter's windows reach.
+        device: Device of the maps.
     """
     scale = full / length
     wanted = slice(math.ceil(start * scale - 0.5), math.ceil(stop * scale - 0.5))  # centres: (i + 0.5) / scale
     small = slice(max(0, start - 1 - margin), min(length, stop + 1 + margin))
     seen = slice(max(0, math.floor((small.start - 0.5) * scale)), min(full, math.ceil((small.stop + 0.5) * scale)))
     inside = slice(wanted.start - seen.start, wanted.stop - seen.start)
-    # Where the centres of the seen pixels lie in the small picture, which has its own at 0, 1, 2 and so on.
+    # The centres of the seen pixels in coordinates of the small picture, whose own centres lie at 0, 1, 2 and so on.
     places = torch.arange(seen.start, seen.stop, dtype=torch.float32, device=device)
     centres = ((places + 0.5) / scale - 0.5).clamp(0, length - 1)
     pixels = torch.arange(small.start, small.stop, dtype=torch.float32, device=device)
@@ -123,11 +134,11 @@ def _axis(length: int, full: int, start: int, stop: int, margin: int, device: to
 
 
 def _grey(picture: Tensor) -> Tensor:
-    """Return the mean of the channels of a picture uint8 [H, W, 3], float32 [H, W], 0 to 1."""
+    """Return the mean of the channels of a picture uint8 [H, W, 3] as float32 [H, W] from 0 to 1."""
     weights = torch.full((3, 1), 1 / (3 * 255), device=picture.device)
     return (picture.reshape(-1, 3).to(torch.float32) @ weights).view(picture.shape[:2])
 
 
 def _window_mean(maps: Tensor, radius: int) -> Tensor:
-    """Return the mean over the window around each pixel, as far as it lies in the maps [N, C, h, w]."""
+    """Return the mean over the window around each pixel of maps [N, C, h, w], without what lies beyond the edges."""
     return F.avg_pool2d(maps, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)

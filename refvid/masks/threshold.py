@@ -1,4 +1,4 @@
-"""Masks of maps, where they are above a threshold, in the frame's own size."""
+"""Masks from probability maps, by a threshold, in the frame's own size."""
 
 import math
 from collections.abc import Hashable, Sequence
@@ -15,10 +15,10 @@ from refvid.model.config import ThresholdOf, UpsamplingName
 from refvid.model.letterbox import Letterbox
 from refvid.video.frame import Pixels
 
-PROBABLE = 0.1  # what is less probable, and far from what is more, is left as it is
-GUIDED_RADIUS = 2  # pixels of the network's input, of the windows that fit its answer to the frame
-STEP = 8  # pixels of the network's input
-NEAR = 0.5  # share of the threshold below which what is not next to more is left out
+PROBABLE = 0.1  # probability; only the surroundings of more probable pixels are refined
+GUIDED_RADIUS = 2  # radius of the guided filter's windows, in pixels of the network's input
+STEP = 8  # pixels of the network's input to which upsampled parts are rounded
+NEAR = 0.5  # share of the threshold; only the surroundings of pixels above it are upsampled
 
 
 def plain_masks(
@@ -34,14 +34,14 @@ def plain_masks(
     """Return the masks of a frame, bool [E, H, W], on the device of its logits.
 
     Args:
-        logits: On the resized picture [E, h', w'].
-        pixels: The frame, RGB [H, W, 3].
-        box: Where it lies in the network's input.
-        threshold: Share of what `threshold_of` says.
-        threshold_of: See `logit_cut`.
-        upsampling: "bilinear", of logits, or "guided" by the frame, of probabilities, around where they come near the
-            threshold, if the frame is larger than the resized picture.
-        rivals: As for `threshold_maps`.
+        logits: Logits over the resized frame, [E, h', w'].
+        pixels: The frame, uint8 RGB [H, W, 3].
+        box: Place of the frame in the network's input.
+        threshold: Threshold, as a share of `threshold_of`.
+        threshold_of: "one" or "maximum", as for `probability_cut`.
+        upsampling: "bilinear" upsamples the logits; "guided" upsamples the probabilities along the edges of the frame,
+            around those that come near the threshold. A frame that is no larger than its resized picture is bilinear.
+        rivals: Labels of competing expressions, as for `threshold_maps`.
     """
     height, width = logits.shape[1:]
     larger = box.height >= height and box.width >= width and (box.height, box.width) != (height, width)
@@ -60,7 +60,13 @@ def plain_masks(
 
 
 def probable_part(probabilities: Probabilities, margin: int, least: float = PROBABLE) -> PixelWindow:
-    """Return the rows and columns where something is probable in one of the maps [R, h, w], and a margin around it."""
+    """Return the rows and columns around all probable pixels of maps [R, h, w], with a margin; empty if there are none.
+
+    Args:
+        probabilities: Maps, float32 [R, h, w].
+        margin: Pixels to add on each side.
+        least: Probability above which a pixel counts.
+    """
     found = probabilities > least
     return _span(np.flatnonzero(found.any((0, 2))), margin), _span(np.flatnonzero(found.any((0, 1))), margin)
 
@@ -70,20 +76,17 @@ def _span(places: NDArray[np.intp], margin: int) -> slice:
 
 
 def _whole_steps(part: slice) -> slice:
-    """Return the slice around one that begins and ends at multiples of `STEP`: few differ, and are remembered."""
+    """Return the slice widened to multiples of `STEP`: few different slices remain, which the guided filter caches."""
     return slice(part.start // STEP * STEP, -(-part.stop // STEP) * STEP)
 
 
 def probability_cut(probabilities: Tensor, threshold: float, threshold_of: ThresholdOf = "one") -> Tensor:
-    """Return the probability above which a pixel of each map is the object.
+    """Return the probability above which a pixel of each map belongs to the object, [E, 1, 1].
 
     Args:
-        probabilities: [E, H, W].
+        probabilities: Maps, [E, H, W].
         threshold: Share between 0 and 1.
-        threshold_of: Of what: "one", or the "maximum" of each map.
-
-    Returns:
-        [E, 1, 1].
+        threshold_of: The whole of which the threshold is a share: "one", or the "maximum" of each map.
     """
     most = torch.ones_like(probabilities[:, :1, :1]) if threshold_of == "one" else probabilities.amax((1, 2), True)
     return threshold * most
@@ -92,7 +95,8 @@ def probability_cut(probabilities: Tensor, threshold: float, threshold_of: Thres
 def logit_cut(logits: Tensor, threshold: float, threshold_of: ThresholdOf = "one") -> Tensor:
     """Return the logits [E, 1, 1] of the probabilities that `probability_cut` returns for the sigmoid of logits.
 
-    By logarithms: a share of the maximum stays less than it where the sigmoid would vanish.
+    It computes with logarithms, so that a share of the maximum stays below the maximum even where the sigmoid rounds
+    to zero.
     """
     if threshold_of == "one":
         return torch.full_like(logits[:, :1, :1], math.log(threshold / (1 - threshold)))
@@ -101,10 +105,16 @@ def logit_cut(logits: Tensor, threshold: float, threshold_of: ThresholdOf = "one
 
 
 def threshold_maps(values: Tensor, threshold: float | Tensor, rivals: Sequence[Hashable] | None = None) -> Tensor:
-    """Return where values [E, H, W] are above a threshold, bool [E, H, W], and largest among those of equal rivals.
+    """Return the masks of maps: pixels above a threshold that are also the largest among competing maps.
 
-    The threshold, one or one of each map [E, 1, 1], is a background that every object must beat; where values tie, one
-    of them gets the pixel.
+    Args:
+        values: Maps, [E, H, W].
+        threshold: One threshold for all maps, or one for each, [E, 1, 1].
+        rivals: A label for each map; maps with equal labels compete, and one of several equal values gets the pixel.
+            None lets masks overlap.
+
+    Returns:
+        bool [E, H, W].
     """
     masks = values > threshold
     for label in set() if rivals is None else set(rivals):
@@ -115,11 +125,11 @@ def threshold_maps(values: Tensor, threshold: float | Tensor, rivals: Sequence[H
 
 
 def mean_confidence(probabilities: NDArray[np.float32], threshold: float | NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return each map's mean probability over its pixels above the threshold [E]; NaN where there are none.
+    """Return each map's mean probability over its pixels above the threshold, float64 [E]; NaN if there are none.
 
     Args:
-        probabilities: [E, H, W].
-        threshold: One, or one of each map [E, 1, 1].
+        probabilities: Maps, float32 [E, H, W].
+        threshold: One threshold for all maps, or one for each, [E, 1, 1].
     """
     inside = probabilities > threshold
     counts = inside.sum((1, 2))

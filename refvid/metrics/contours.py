@@ -1,7 +1,7 @@
-"""The DAVIS benchmark's measures: J of regions and F of contours, their statistics, and the matching of objects.
+"""The DAVIS measures: region similarity J and contour accuracy F, their statistics, and the matching of objects.
 
 Source: Perazzi et al., "A Benchmark Dataset and Evaluation Methodology for Video Object Segmentation" (CVPR 2016),
-and, where the paper leaves a choice, the benchmark's own scorer, davis2017-evaluation.
+and, where the paper leaves a choice open, the benchmark's own scorer, davis2017-evaluation.
 """
 
 import math
@@ -12,17 +12,17 @@ import numpy.typing as npt
 
 from refvid.metrics.regions import Floats, Mask, check_masks, iou_counts
 
-# Contours match within this share of the picture's diagonal.
+# Contour pixels match if they are at most this fraction of the picture's diagonal apart.
 TOLERANCE = 0.008
 
 
 def region_similarity(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
-    """Returns J of a frame, the IoU of the pixels that count; 1 where both masks are empty.
+    """Return the region similarity J of a frame, the IoU over its valid pixels; 1 if both masks are empty.
 
     Args:
-        predicted: bool [H, W].
-        truth: bool [H, W].
-        void: bool [H, W], pixels that do not count.
+        predicted: Predicted mask, bool [H, W].
+        truth: Ground-truth mask, bool [H, W].
+        void: Pixels to ignore, bool [H, W].
 
     Raises:
         ValueError: The shapes differ or a mask is not boolean.
@@ -32,34 +32,35 @@ def region_similarity(predicted: Mask, truth: Mask, void: Mask | None = None) ->
 
 
 def contour_accuracy(predicted: Mask, truth: Mask, void: Mask | None = None) -> float:
-    """Returns F of a frame, the harmonic mean of its contours' precision and recall.
+    """Return the contour accuracy F of a frame, the harmonic mean of precision and recall over contour pixels.
 
-    A contour pixel is right where the other contour comes within ceil(0.008 * the picture's diagonal) pixels. F is 0
-    where one mask has a contour and the other has none, 1 where neither has. The picture's edge is no contour: a mask
-    of the whole picture has none, like an empty one, and only J tells them apart.
+    A contour pixel counts as correct if the other contour comes within ceil(0.008 * diagonal of the picture) pixels of
+    it. F is 0 if only one mask has a contour, and 1 if neither has. The border of the picture is not a contour: a mask
+    that fills the picture has no contour, like an empty mask, and only J tells the two apart.
 
     Args:
-        predicted: bool [H, W].
-        truth: bool [H, W].
-        void: bool [H, W], pixels that are removed from both masks first.
+        predicted: Predicted mask, bool [H, W].
+        truth: Ground-truth mask, bool [H, W].
+        void: Pixels to ignore, bool [H, W]; they are removed from both masks first.
 
     Raises:
-        ValueError: The shapes differ, are not of one picture, or a mask is not boolean.
+        ValueError: The shapes differ, the arrays are not two-dimensional, or a mask is not boolean.
     """
     check_masks(predicted, truth, void)
     return _match(_Contour(predicted, void), _Contour(truth, void))
 
 
 def contour(mask: Mask) -> Mask:
-    """Returns the pixels that differ from a neighbour to the east, south or south-east, bool [H, W].
+    """Return the pixels that differ from their neighbour to the east, south or south-east, bool [H, W].
 
-    The pixels of the last row have only the eastern neighbour, those of the last column only the southern one.
+    Pixels of the last row are compared with their eastern neighbour only, pixels of the last column with their southern
+    one only.
 
     Raises:
-        ValueError: The mask is not of one picture.
+        ValueError: The mask is not two-dimensional.
     """
     if mask.ndim != 2:
-        raise ValueError(f"a contour is of a mask [H, W], not of one of shape {mask.shape}")
+        raise ValueError(f"the mask has shape {mask.shape}, expected [H, W]")
     edge = np.zeros(mask.shape, dtype=np.bool_)
     edge[:, :-1] = mask[:, :-1] ^ mask[:, 1:]
     edge[:-1, :] |= mask[:-1, :] ^ mask[1:, :]
@@ -68,25 +69,26 @@ def contour(mask: Mask) -> Mask:
 
 
 def dilate(mask: Mask, radius: int) -> Mask:
-    """Returns the pixels of a picture within a distance of a mask's pixels, bool [H, W].
+    """Return the pixels within a given distance of a mask, bool [H, W].
 
-    The disk is the union of rows, longest in the middle: the mask spread sideways by a row's half-length, moved up
-    and down to the row. Only the rectangle around the mask is worked on.
+    The disk is built as a union of rows, the longest in the middle: the mask is spread sideways by half the length of a
+    row and then shifted up and down to that row. Work is confined to the bounding box of the mask.
 
     Args:
         mask: bool [H, W].
-        radius: In pixels, at least 0; a distance of exactly the radius is inside.
+        radius: Distance in pixels, at least 0; pixels at exactly this distance are included.
     """
     grown = np.zeros(mask.shape, dtype=np.bool_)
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not rows.size:
         return grown
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-    # With a blank margin, whole rows that are laid end to end can be moved at once: no pixel reaches another row.
+    # The blank margin lets the flattened rows be shifted as one array: no pixel spills over into another row.
     source = np.pad(mask[top:bottom, left:right], radius)
     stride = source.shape[1]
     flat, spread, disk = source.ravel(), source.flatten(), np.zeros(source.size, dtype=np.bool_)
     reach = 0
+    # From the outermost row inwards the half-length only grows, so `spread` is extended and never computed anew.
     for step in range(radius, -1, -1):
         while reach < math.isqrt(radius * radius - step * step):
             reach += 1
@@ -104,10 +106,15 @@ def dilate(mask: Mask, radius: int) -> Mask:
 
 
 class _Contour:
-    """A mask's contour, ready to be compared with others: each is found and dilated once."""
+    """The contour of a mask, extracted and dilated once for comparison with any number of others.
+
+    Attributes:
+        points: Flat indices of the contour pixels.
+        near: Pixels that count as matched by this contour, bool [H * W].
+    """
 
     def __init__(self, mask: Mask, void: Mask | None) -> None:
-        """Finds the contour of what of a mask [H, W] is not void."""
+        """Extract the contour of a mask [H, W] after removing its void pixels."""
         edge = contour(mask if void is None else mask & ~void)
         height, width = mask.shape
         radius = math.ceil(TOLERANCE * math.sqrt(height * height + width * width))
@@ -116,9 +123,9 @@ class _Contour:
 
 
 def _match(predicted: _Contour, truth: _Contour) -> float:
-    """Returns F of two contours."""
+    """Return F of two contours."""
     if not predicted.points.size or not truth.points.size:
-        # The scorer gives the missing contour a precision, or recall, of 1, and the other one of 0: F is 0.
+        # If one contour is missing, the scorer sets precision to 1 and recall to 0, or the reverse: F is 0.
         return 1.0 if predicted.points.size == truth.points.size else 0.0
     precision = np.count_nonzero(truth.near[predicted.points]) / predicted.points.size
     recall = np.count_nonzero(predicted.near[truth.points]) / truth.points.size
@@ -126,21 +133,21 @@ def _match(predicted: _Contour, truth: _Contour) -> float:
 
 
 def pairwise_contours(predicted: Mask, truth: Mask, void: Mask | None = None) -> tuple[Floats, Floats]:
-    """Compares every prediction of a frame with every object's truth.
+    """Compare every prediction in a frame with the ground truth of every object.
 
     Args:
-        predicted: bool [N, H, W]. Where there are fewer than objects, empty ones are added, as in DAVIS's scorer.
-        truth: bool [M, H, W].
-        void: bool [H, W], pixels that do not count.
+        predicted: Predicted masks, bool [N, H, W]. If N < M, empty masks are added, as in DAVIS's scorer.
+        truth: Ground-truth masks, bool [M, H, W].
+        void: Pixels to ignore, bool [H, W].
 
     Returns:
-        J and F, float64 [max(N, M), M] each.
+        J and F, each float64 [max(N, M), M].
 
     Raises:
         ValueError: The shapes differ or a mask is not boolean.
     """
     if predicted.ndim != 3 or truth.ndim != 3:
-        raise ValueError(f"objects are masks [N, H, W], not of shapes {predicted.shape} and {truth.shape}")
+        raise ValueError(f"the masks have shapes {predicted.shape} and {truth.shape}, expected [N, H, W]")
     missing = max(0, len(truth) - len(predicted))
     found = [*predicted, *np.zeros((missing, *truth.shape[1:]), dtype=np.bool_)]
     for mask in found:
@@ -154,22 +161,22 @@ def pairwise_contours(predicted: Mask, truth: Mask, void: Mask | None = None) ->
 
 
 def best_matching(scores: Floats) -> npt.NDArray[np.intp]:
-    """Assigns predictions to objects one to one so that the sum of their scores is the highest possible.
+    """Assign predictions to objects one to one so that the sum of their scores is as high as possible.
 
-    The Hungarian method with potentials (Kuhn 1955, Munkres 1957), exact, in O(min(N, M)^2 * max(N, M)).
+    This is the Hungarian method with potentials (Kuhn 1955, Munkres 1957): exact, in O(min(N, M)^2 * max(N, M)).
 
     Args:
-        scores: float [N, M] of N predictions and M objects, finite.
+        scores: Finite scores of N predictions and M objects, float [N, M].
 
     Returns:
-        Index of each object's prediction, intp [M]; -1 where N < M leaves it without one.
+        Index of the prediction assigned to each object, intp [M]; -1 for an object left without one because N < M.
 
     Raises:
         ValueError: The scores are not a matrix, or not finite.
     """
     values = np.asarray(scores, dtype=np.float64)
     if values.ndim != 2 or not np.isfinite(values).all():
-        raise ValueError(f"scores must be a finite matrix [N, M], not one of shape {values.shape}")
+        raise ValueError(f"the scores have shape {values.shape}, expected a matrix [N, M] of finite numbers")
     if values.shape[0] < values.shape[1]:
         chosen = np.full(values.shape[1], -1, dtype=np.intp)
         objects = _assign(-values)
@@ -179,11 +186,13 @@ def best_matching(scores: Floats) -> npt.NDArray[np.intp]:
 
 
 def _assign(costs: Floats) -> npt.NDArray[np.intp]:
-    """Returns a column for each row of costs [R, C], R <= C, all different, at the lowest sum."""
+    """Return a distinct column for each row of costs [R, C], R <= C, such that the sum of the costs is lowest."""
     rows, columns = costs.shape
     row_price, column_price = np.zeros(rows), np.zeros(columns + 1)
-    owner = np.full(columns + 1, -1, dtype=np.intp)  # the last column is where a row that looks for one starts
+    owner = np.full(columns + 1, -1, dtype=np.intp)  # the extra last column holds the row being assigned
     for row in range(rows):
+        # Dijkstra's search over reduced costs for the cheapest alternating path from this row to a free column. The
+        # prices keep all reduced costs non-negative, and those of assigned pairs at zero.
         column, owner[columns] = columns, row
         slack, came_from = np.full(columns, np.inf), np.full(columns, columns, dtype=np.intp)
         visited = np.zeros(columns + 1, dtype=np.bool_)
@@ -199,7 +208,7 @@ def _assign(costs: Floats) -> npt.NDArray[np.intp]:
             row_price[owner[visited]] += step
             column_price[visited] -= step
             slack[~visited[:columns]] -= step
-        while column != columns:  # each row on the way moves up to the column that it was cheapest to reach
+        while column != columns:  # flip the path: every row on it takes over the next column
             owner[column] = owner[came_from[column]]
             column = int(came_from[column])
     assigned = np.flatnonzero(owner[:columns] >= 0)
@@ -209,21 +218,21 @@ def _assign(costs: Floats) -> npt.NDArray[np.intp]:
 
 
 def statistics(per_frame: Sequence[float] | Floats) -> tuple[float, float, float]:
-    """Returns mean, recall and decay of an object's J or F over its frames; nan of no frames.
+    """Return the mean, recall and decay of J or F over the frames of an object; nan if there are no frames.
 
-    Recall is the share of frames above 0.5. Decay is the mean of the first quarter minus the mean of the last one;
-    neighbouring quarters share a frame. nan frames are left out of means and count as misses of recall.
+    Recall is the fraction of frames above 0.5. Decay is the mean of the first quarter minus the mean of the last one;
+    neighbouring quarters share a frame. Frames with nan are left out of the means and count as misses in the recall.
 
-    DAVIS's scorer keeps the quarters' bounds as uint8, which wrap beyond 255 frames and give another, meaningless
-    decay there; here they do not. Up to 255 frames, and so for all of DAVIS, the numbers are the same.
+    DAVIS's scorer stores the bounds of the quarters as uint8, which overflow beyond 255 frames and give a meaningless
+    decay; here they do not. Up to 255 frames, hence on all of DAVIS, the numbers are identical.
 
     Args:
-        per_frame: [T], in the frames' order.
+        per_frame: Scores in frame order, [T].
     """
     values = np.asarray(per_frame, dtype=np.float64)
     if not values.size:
         return float("nan"), float("nan"), float("nan")
-    # The scorer's 1e-10 turns numpy's rounding of halves to even into rounding up.
+    # The scorer adds 1e-10 so that halves are rounded up; numpy alone rounds them to the nearest even number.
     bounds = (np.round(np.linspace(1, len(values), 5) + 1e-10) - 1).astype(np.intp)
     first, last = values[bounds[0] : bounds[1] + 1], values[bounds[3] : bounds[4] + 1]
     return _mean(values), float(np.mean(values > 0.5)), _mean(first) - _mean(last)
@@ -232,24 +241,26 @@ def statistics(per_frame: Sequence[float] | Floats) -> tuple[float, float, float
 def summarise_contours(
     j: Sequence[Sequence[float] | Floats], f: Sequence[Sequence[float] | Floats]
 ) -> dict[str, float]:
-    """Summarises objects as DAVIS does: statistics of each object's frames, averaged over the objects.
+    """Summarise objects as DAVIS does: compute the statistics of each object, then average them over the objects.
 
     Args:
-        j: J of each object's frames, [T] each; the objects of all videos.
+        j: J of the frames of each object, [T] each, over the objects of all videos.
         f: F of the same frames.
 
     Returns:
-        As fractions, j, j_recall, j_decay, f, f_recall, f_decay and j&f, the mean of j and f; and samples, the
-        number of (object, frame) pairs. Objects without a frame do not count; nan where there is no other.
+        The fractions j, j_recall, j_decay, f, f_recall, f_decay and j&f (the mean of j and f); and samples, the number
+        of (object, frame) pairs. Objects without frames are ignored; the fractions are nan if no others exist.
 
     Raises:
-        ValueError: The numbers of objects, or of an object's frames, differ.
+        ValueError: J and F differ in the number of objects, or in the number of frames of an object.
     """
     columns: list[tuple[float, ...]] = []
     samples = 0
     for regions, contours in zip(j, f, strict=True):
         if len(regions) != len(contours):
-            raise ValueError(f"an object has J of {len(regions)} frames and F of {len(contours)}")
+            raise ValueError(
+                f"an object has J of {len(regions)} frames but F of {len(contours)}, expected equally many"
+            )
         if len(regions):
             columns.append((*statistics(regions), *statistics(contours)))
             samples += len(regions)
@@ -260,6 +271,6 @@ def summarise_contours(
 
 
 def _mean(values: Floats) -> float:
-    """Returns the mean of the values that are numbers; nan where none is."""
+    """Return the mean of the values that are not nan; nan if all are."""
     numbers = values[~np.isnan(values)]
     return float(np.mean(numbers)) if numbers.size else float("nan")

@@ -1,6 +1,6 @@
-"""Measures of regions: pure functions of boolean arrays, of counted pixels and of IoUs.
+"""Region measures: pure functions of boolean masks, pixel counts and IoUs.
 
-A sample is one mask that is compared with one truth: of a sentence and a frame, or of a sentence and an image.
+A sample is one predicted mask compared with one ground-truth mask: an expression in one frame or one image.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +14,7 @@ Mask = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
-# Written out, as linspace(0.5, 0.95, 10) holds a 0.9 that is below 0.9: an IoU of 9/10 would be higher than it.
+# Written out because linspace(0.5, 0.95, 10) contains a value just below 0.9, which an IoU of 9/10 would exceed.
 AP_THRESHOLDS = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 
 _EMPTY_IOU: Final = {"one": 1.0, "zero": 0.0, "skip": float("nan")}
@@ -30,37 +30,37 @@ _COUNTED: Final = np.dtype(
 
 
 class CountedSample(Protocol):
-    """What a summary needs to know of a sample: pixels that count, void ones left out."""
+    """The pixel counts of a sample from which a summary is computed; void pixels are excluded."""
 
     @property
     def intersection(self) -> int:
-        """Pixels of both masks."""
+        """Number of pixels in both masks."""
         ...
 
     @property
     def union(self) -> int:
-        """Pixels of either mask; 0 where both are empty."""
+        """Number of pixels in either mask; 0 if both are empty."""
         ...
 
     @property
     def confidence(self) -> float | None:
-        """How sure the model is of the mask, in any unit; None or nan is below every number."""
+        """Confidence of the model in the mask, on any scale; None and nan rank below every number."""
         ...
 
     @property
     def truth_area(self) -> int:
-        """Pixels of the truth."""
+        """Number of pixels in the ground-truth mask."""
         ...
 
     @property
     def predicted_area(self) -> int:
-        """Pixels of the prediction."""
+        """Number of pixels in the predicted mask."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class RegionRow:
-    """The counts of a sample, a `CountedSample`."""
+    """The pixel counts of one sample, a `CountedSample`."""
 
     intersection: int
     union: int
@@ -70,12 +70,12 @@ class RegionRow:
 
 
 def iou_counts(predicted: Mask, truth: Mask, void: Mask | None = None) -> tuple[int, int]:
-    """Returns the numbers of pixels in the intersection and in the union of two masks.
+    """Return the number of pixels in the intersection and in the union of two masks.
 
     Args:
-        predicted: bool, any shape.
-        truth: bool, the same shape.
-        void: bool, the same shape: pixels that do not count.
+        predicted: Predicted mask, bool, any shape.
+        truth: Ground-truth mask, bool, same shape.
+        void: Pixels to ignore, bool, same shape.
 
     Raises:
         ValueError: The shapes differ or a mask is not boolean.
@@ -89,22 +89,22 @@ def iou_counts(predicted: Mask, truth: Mask, void: Mask | None = None) -> tuple[
 
 
 def check_masks(predicted: Mask, truth: Mask, void: Mask | None = None) -> None:
-    """Checks that masks can be compared.
+    """Check that masks can be compared.
 
     Raises:
         ValueError: The shapes differ or a mask is not boolean.
     """
     for other in (truth,) if void is None else (truth, void):
         if predicted.shape != other.shape:
-            raise ValueError(f"masks of shapes {predicted.shape} and {other.shape} cannot be compared")
+            raise ValueError(f"masks of shapes {predicted.shape} and {other.shape} were given, expected equal shapes")
     for mask in (predicted, truth) if void is None else (predicted, truth, void):
         if mask.dtype != np.bool_:
-            # ~ and & of 0 and 255 would count silently wrong.
-            raise ValueError(f"masks must be boolean, and one is {mask.dtype}")
+            # On integers 0 and 255, ~ and & would give wrong counts without an error.
+            raise ValueError(f"a mask has dtype {mask.dtype}, expected a boolean mask")
 
 
 def iou(predicted: Mask, truth: Mask) -> float:
-    """Returns intersection over union of two masks of one shape; 1 where both are empty.
+    """Return the intersection over union of two masks of equal shape; 1 if both are empty.
 
     Raises:
         ValueError: The shapes differ or a mask is not boolean.
@@ -114,18 +114,18 @@ def iou(predicted: Mask, truth: Mask) -> float:
 
 
 def mean_iou(ious: Sequence[float] | Floats) -> float:
-    """Returns the mean of the samples' IoUs; nan of none."""
+    """Return the mean IoU of the samples; nan if there are none."""
     return float(np.mean(ious)) if len(ious) else float("nan")
 
 
 def precision_at(ious: Sequence[float] | Floats, threshold: float, inclusive: bool = False) -> float:
-    """Returns P@K, the share of samples whose IoU is higher than a threshold; nan of none.
+    """Return P@K, the fraction of samples whose IoU exceeds a threshold; nan if there are no samples.
 
     Args:
-        ious: Of the samples.
-        threshold: K.
-        inclusive: Whether an IoU of exactly K counts, too. Papers say "higher than", and MTTR and ReferFormer count
-            so; the code of CMSA-Net, CMPC, RefVOS, ACGA, LAVT and Locater counts equal ones as well.
+        ious: IoU of each sample.
+        threshold: Threshold K.
+        inclusive: Whether an IoU of exactly K counts too. Papers say "higher than", and MTTR and ReferFormer count that
+            way; the code of CMSA-Net, CMPC, RefVOS, ACGA, LAVT and Locater counts equal IoUs as well.
     """
     if not len(ious):
         return float("nan")
@@ -134,10 +134,10 @@ def precision_at(ious: Sequence[float] | Floats, threshold: float, inclusive: bo
 
 
 def overall_iou(predicted: Sequence[Mask], truth: Sequence[Mask]) -> float:
-    """Returns the intersection of all samples over the union of all samples; 1 where all are empty.
+    """Return the total intersection over the total union of all samples; 1 if all masks are empty.
 
     Raises:
-        ValueError: The numbers of masks, or the shapes of a pair, differ, or a mask is not boolean.
+        ValueError: The numbers of masks differ, the shapes of a pair differ, or a mask is not boolean.
     """
     intersection = union = 0
     for found, true in zip(predicted, truth, strict=True):
@@ -148,9 +148,9 @@ def overall_iou(predicted: Sequence[Mask], truth: Sequence[Mask]) -> float:
 
 
 def average_precision_mean(ious: Sequence[float] | Floats, inclusive: bool = False) -> float:
-    """Returns the "AP" of Gavrilyuk et al. (CVPR 2018) and ACGA: the mean of P@K over K = 0.50, 0.55 ... 0.95.
+    """Return the "AP" of Gavrilyuk et al. (CVPR 2018) and ACGA: the mean of P@K over K = 0.50, 0.55 ... 0.95.
 
-    It knows no confidence, and is not to be compared with `average_precision_coco`.
+    It ignores confidence and must not be compared with `average_precision_coco`.
     """
     return float(np.mean([precision_at(ious, threshold, inclusive) for threshold in AP_THRESHOLDS]))
 
@@ -158,25 +158,28 @@ def average_precision_mean(ious: Sequence[float] | Floats, inclusive: bool = Fal
 def average_precision_coco(
     ious: Sequence[float] | Floats, confidences: Sequence[float | None] | Floats, has_truth: Sequence[bool] | Mask
 ) -> float:
-    """Returns the AP of MTTR and ReferFormer: COCO's (segm, all areas, categories not used), all samples pooled.
+    """Return the AP of MTTR and ReferFormer: COCO's AP (segm, all areas, one category) over all samples pooled.
 
-    Every sample is an image of its own with one detection and at most one truth. Detections are ranked by
-    confidence, equal ones in the order of the samples; precision is made to fall with recall, read at 101 recalls,
-    and averaged over them and over IoU >= 0.50, 0.55 ... 0.95 (pycocotools, COCOeval.accumulate).
+    Every sample is treated as an image of its own with one detection and at most one ground truth. Detections are
+    ranked by confidence, ties in sample order; precision is made monotonically decreasing in recall, read at 101
+    recalls, and averaged over those and over IoU >= 0.50, 0.55 ... 0.95 (pycocotools, COCOeval.accumulate).
 
     Args:
-        ious: Of the samples; of no importance where there is no truth.
-        confidences: Of the predicted masks; None and nan, of a sample where nothing is found, are the lowest.
-        has_truth: Whether there is anything to find.
+        ious: IoU of each sample; ignored for samples without a ground truth.
+        confidences: Confidence of each predicted mask; None and nan, for a sample with no prediction, rank lowest.
+        has_truth: Whether each sample has a ground-truth object.
 
     Returns:
-        0 to 1; nan where there is nothing to find in any sample.
+        AP from 0 to 1; nan if no sample has a ground truth.
 
     Raises:
-        ValueError: The numbers of IoUs, confidences and truths differ.
+        ValueError: The numbers of IoUs, confidences and ground truths differ.
     """
     if not len(ious) == len(confidences) == len(has_truth):
-        raise ValueError(f"{len(ious)} IoUs, {len(confidences)} confidences and {len(has_truth)} truths do not match")
+        raise ValueError(
+            f"{len(ious)} IoUs, {len(confidences)} confidences and {len(has_truth)} ground truths were given, expected "
+            "as many of each"
+        )
     there = np.asarray(has_truth, dtype=np.bool_)
     wanted = int(np.count_nonzero(there))
     if not wanted:
@@ -184,15 +187,22 @@ def average_precision_coco(
     scores = np.asarray(confidences, dtype=np.float64)  # None becomes nan
     order = np.argsort(-np.where(np.isnan(scores), -np.inf, scores), kind="stable")
     ranked = np.where(there, np.asarray(ious, dtype=np.float64), 0.0)[order]
-    # COCO's own recalls and not k / 100: some of linspace's are a last bit off, and a recall may equal one of them.
+    # COCO uses linspace rather than k / 100. The two differ in the last bit for some k, which decides the comparison
+    # below when a recall equals one of them.
     recalls = np.linspace(0, 1, 101)
     return float(np.mean([_interpolated_precision(ranked >= k, wanted, recalls) for k in AP_THRESHOLDS]))
 
 
 def _interpolated_precision(right: Mask, wanted: int, recalls: Floats) -> float:
-    """Returns the mean precision at recalls, of ranked detections that are right or not; 0 beyond the last recall."""
+    """Return the mean interpolated precision over the given recalls; 0 beyond the highest recall reached.
+
+    Args:
+        right: Whether each detection is a true positive, bool [n], by falling confidence.
+        wanted: Number of ground truths.
+        recalls: Recalls to read the precision at, in rising order.
+    """
     found = np.cumsum(right)
-    precision = found / (np.arange(1, len(right) + 1) + np.spacing(1))
+    precision = found / (np.arange(1, len(right) + 1) + np.spacing(1))  # pycocotools adds the same epsilon
     falling = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
     return float(np.mean(falling[np.searchsorted(found / wanted, recalls, side="left")]))
 
@@ -200,19 +210,19 @@ def _interpolated_precision(right: Mask, wanted: int, recalls: Floats) -> float:
 def summarise_regions(
     rows: Iterable[CountedSample], *, inclusive: bool = False, empty: Literal["one", "zero", "skip"] = "one"
 ) -> dict[str, float]:
-    """Summarises samples as the field's tables do.
+    """Summarise samples the way published tables do.
 
     Args:
-        rows: The samples; read once, in their order, which breaks ties of confidence. 40 bytes of each are kept.
+        rows: The samples, read once and in order, which breaks ties of confidence. 40 bytes are kept per sample.
         inclusive: Whether an IoU of exactly K counts for P@K and for the mean precision.
-        empty: IoU of a sample where both masks are empty. It decides on mean IoU, P@K and the mean precision; with
-            "skip", those leave the sample out.
+        empty: IoU of a sample in which both masks are empty. It affects mean IoU, P@K and the mean precision; "skip"
+            leaves such samples out of them.
 
     Returns:
-        As fractions, p@0.5 ... p@0.9, overall_iou, mean_iou, ap_mean_precision and ap_coco; and two numbers of
-        samples: samples, all of them, and empty, those where both masks are empty. nan is what has no value:
-        everything of no samples, and ap_coco where nothing is to be found or a mask that is not empty has no
-        confidence, as a ranking by chance says nothing about a model.
+        The fractions p@0.5 ... p@0.9, overall_iou, mean_iou, ap_mean_precision and ap_coco; and two counts: samples,
+        the number of all samples, and empty, the number in which both masks are empty. A value is nan if it is
+        undefined: every fraction without samples, and ap_coco if no sample has a ground truth or if a non-empty mask
+        has no confidence, since a random ranking says nothing about the model.
     """
     counted = np.fromiter(map(_counts, rows), dtype=_COUNTED)
     union = counted["union"]
@@ -235,6 +245,6 @@ def summarise_regions(
 
 
 def _counts(row: CountedSample) -> tuple[int, int, float, int, int]:
-    """Returns a sample's numbers in the order of `_COUNTED`."""
+    """Return the counts of a sample in the order of `_COUNTED`."""
     confidence = float("nan") if row.confidence is None else row.confidence
     return row.intersection, row.union, confidence, row.truth_area, row.predicted_area

@@ -126,9 +126,9 @@ class ModelConfig:
         arguments: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
         }
-        if "crf" in arguments:
-            arguments["crf"] = CrfSettings(**arguments["crf"])
         try:
+            if "crf" in arguments:
+                arguments["crf"] = CrfSettings(**arguments["crf"])
             return cls(**arguments)
         except TypeError as error:
             raise ValueError(str(error)) from error

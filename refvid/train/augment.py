@@ -1,4 +1,4 @@
-"""Changes of a sample that leave its expressions true: mirroring with the words for it, light, and narrower views."""
+"""Augment samples in ways that keep their expressions true: mirroring (words too), brightness, and cropping."""
 
 import re
 from dataclasses import dataclass, replace
@@ -14,12 +14,18 @@ from refvid.train.settings import TrainSettings
 Value = TypeVar("Value", bound=np.generic)
 
 _LETTERS = re.compile(r"[^\W\d_]+")
-_NARROWEST = 0.7
+_MIN_CROP = 0.7  # least share of each side that is kept
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Probabilities of mirroring, of changing the light, and of cutting the border off."""
+    """Probabilities of the augmentations.
+
+    Attributes:
+        flip: Probability of mirroring.
+        colour: Probability of changing brightness and contrast.
+        crop: Probability of cropping the border off.
+    """
 
     flip: float = 0.0
     colour: float = 0.0
@@ -27,16 +33,16 @@ class Augmentation:
 
     @classmethod
     def of(cls, settings: TrainSettings) -> "Augmentation":
-        """Returns that of the settings."""
+        """Return the probabilities in the settings of a run."""
         return cls(settings.flip, settings.colour, settings.crop)
 
 
 def augment(sample: Sample, rng: np.random.Generator, chances: Augmentation) -> Sample:
-    """Returns a sample changed at random; the generator is advanced equally whatever the sample holds."""
+    """Return a randomly augmented sample; the generator advances equally, whatever the sample contains."""
     wanted = rng.random(3) < (chances.crop, chances.flip, chances.colour)
     numbers = rng.random(5)
     if wanted[0]:
-        sample = narrow(sample, _NARROWEST + (1 - _NARROWEST) * numbers[0], numbers[1], numbers[2])
+        sample = narrow(sample, _MIN_CROP + (1 - _MIN_CROP) * numbers[0], numbers[1], numbers[2])
     if wanted[1]:
         sample = mirror(sample)
     if wanted[2]:
@@ -45,8 +51,8 @@ def augment(sample: Sample, rng: np.random.Generator, chances: Augmentation) -> 
 
 
 def mirror(sample: Sample) -> Sample:
-    """Swaps left and right in pictures, masks, regions and, as words, in what is said of them."""
-    words = sample.region_words
+    """Return the mirror image of a sample, with the words left and right swapped in its expressions."""
+    words, unsure = sample.region_words, sample.region_unsure
     return replace(
         sample,
         frames=_mirrored(sample.frames, 2),
@@ -54,11 +60,13 @@ def mirror(sample: Sample) -> Sample:
         masks=_mirrored(sample.masks, 2),
         regions=None if sample.regions is None else _mirrored(sample.regions, 2),
         region_words=None if words is None else tuple(frozenset(map(mirror_words, said)) for said in words),
+        region_unsure=None if unsure is None else tuple(frozenset(map(mirror_words, said)) for said in unsure),
+        ignore=None if sample.ignore is None else _mirrored(sample.ignore, 1),
     )
 
 
 def mirror_words(expression: str) -> str:
-    """Swaps left and right as words: "Left of the bright car" becomes "Right of the bright car"."""
+    """Return an expression with left and right swapped: "Left of the bright car" becomes "Right of the bright car"."""
     return _LETTERS.sub(_mirror_word, expression)
 
 
@@ -71,12 +79,14 @@ def _mirror_word(found: re.Match[str]) -> str:
 
 
 def relight(sample: Sample, brightness: float, contrast: float) -> Sample:
-    """Multiplies light and contrast of all frames alike; colours keep their names for factors within 0.7 and 1.3.
+    """Return a sample whose brightness and contrast are changed equally in all frames.
+
+    With factors between 0.7 and 1.3, colours keep their names.
 
     Args:
-        sample: To change.
-        brightness: Factor of every value.
-        contrast: Factor of every value's distance from the clip's mean.
+        sample: Sample to change.
+        brightness: Factor of all values.
+        contrast: Factor of the distance of all values from the mean of the middle frame.
     """
     mean = float(sample.frames[len(sample.frames) // 2].mean())
     levels = (np.arange(256) - mean) * contrast + mean
@@ -85,13 +95,13 @@ def relight(sample: Sample, brightness: float, contrast: float) -> Sample:
 
 
 def narrow(sample: Sample, share: float, across: float, down: float) -> Sample:
-    """Cuts the border off, unless that would cut into an object or make an expression of place untrue.
+    """Return a sample with its border cropped off; unchanged if that would cut an object or falsify a position word.
 
     Args:
-        sample: To change.
-        share: Of each side that is kept.
-        across: Where the view lies among the places it may have, 0 leftmost, 1 rightmost.
-        down: Likewise, 0 uppermost.
+        sample: Sample to change.
+        share: Share of each side to keep.
+        across: Horizontal place of the view among those possible, 0 for leftmost, 1 for rightmost.
+        down: Vertical place of the view among those possible, 0 for uppermost, 1 for lowest.
     """
     if any(POSITION_WORDS & set(_LETTERS.findall(expression.lower())) for expression in sample.expressions):
         return sample
@@ -111,11 +121,18 @@ def narrow(sample: Sample, share: float, across: float, down: float) -> Sample:
         frames=np.ascontiguousarray(sample.frames[view]),
         masks=np.ascontiguousarray(sample.masks[view]),
         regions=None if sample.regions is None else np.ascontiguousarray(sample.regions[view]),
+        ignore=None if sample.ignore is None else np.ascontiguousarray(sample.ignore[view[1:]]),
     )
 
 
 def _window(needed: npt.NDArray[np.bool_], length: int, where: float) -> slice | None:
-    """Returns a window of this length that holds all that is needed, or None where there is none."""
+    """Return a window of this length that contains everything needed, or None if there is none.
+
+    Args:
+        needed: Rows or columns that the window must contain, bool [N].
+        length: Length of the window.
+        where: Place of the window among those possible, from 0 (first) to 1 (last).
+    """
     places = np.flatnonzero(needed)
     first, last = 0, len(needed) - length
     if len(places):

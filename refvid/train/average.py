@@ -1,14 +1,15 @@
-"""A moving average of a network's parameters, which segments better than the last ones do."""
+"""A moving average of a network's parameters, which segments better than the last parameters do."""
 
 import torch
 from torch import Tensor, nn
 
 
 class MovingAverage:
-    """Exponential moving average of the parameters; buffers are taken as they are.
+    """An exponential moving average of a network's parameters; buffers are copied from the network.
 
     Attributes:
-        values: The state dictionary of the averaged network.
+        decay: Share of the old average that is kept at each step.
+        values: State dictionary of the averaged network.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -18,7 +19,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, network: nn.Module, step: int) -> None:
-        """Moves the average towards the network after a step; faster in the first steps, when little is known."""
+        """Move the average towards the network after a step; faster in the first steps, to forget the initial one."""
         weight = 1 - min(self.decay, (step + 1) / (step + 10))
         for name, value in network.state_dict().items():
             if name in self._parameters:
@@ -28,6 +29,6 @@ class MovingAverage:
 
     @torch.no_grad()
     def restore(self, values: dict[str, Tensor]) -> None:
-        """Puts saved values back."""
+        """Restore saved values."""
         for name, value in self.values.items():
             value.copy_(values[name])

@@ -1,4 +1,4 @@
-"""First weights of a trunk: torchvision's ResNet-101 or S3D, or the light trunk of another model."""
+"""First weights of a trunk: torchvision's ResNet-101 or S3D, EfficientNet-Lite, or the light trunk of another model."""
 
 from pathlib import Path
 
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 from refvid.errors import UnavailableError, UsageError, WeightsError
 from refvid.model.acga.video_backbone import S3DTrunk
 from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
+from refvid.model.layers.efficientnet import SCALES, EfficientNetLite
 from refvid.model.layers.pyramid import PyramidBackbone
+from refvid.train.efficientnet_weights import fill_efficientnet, locate_package
 from refvid.weights import locate_checkpoint, read_weights
 
 DEFAULT_BACKBONE = "timm/resnet101.tv_in1k"
@@ -27,13 +29,18 @@ def load_backbone(backbone: nn.Module, where: str) -> None:
     Args:
         backbone: Of a network.
         where: For a ResNet-101 or an S3D a Hub id `owner/name`, or a file: .safetensors, or .pth that holds tensors
-            alone. For a light trunk, any model that has one of the same widths, by a name of `refvid.load_model`.
+            alone. For an EfficientNet-Lite the name of its variant, if its package is installed, or a Hub id or a file.
+            For a light trunk, any model that has one of the same widths, by a name of `refvid.load_model`.
 
     Raises:
         UsageError: The trunk is neither, or the name is neither a file nor a Hub id.
-        UnavailableError: The Hub cannot be reached, or has no such repository.
-        WeightsError: The file is damaged, or is not of a ResNet-101.
+        UnavailableError: The Hub cannot be reached or has no such repository, or a package is not installed.
+        WeightsError: The file is damaged, or holds the weights of another network.
     """
+    for part in backbone.modules():
+        if isinstance(part, EfficientNetLite):
+            path = locate_package(where) if where in SCALES else _find(where)
+            return fill_efficientnet(part, _read(path), where)
     if isinstance(backbone, LightBackbone):
         return _take_over(backbone, where)
     if isinstance(backbone, S3DTrunk):
@@ -126,5 +133,5 @@ def _read(path: Path) -> dict[str, Tensor]:
         reason = " ".join(str(error).split())[:200]
         raise WeightsError(f"'{path}' holds no weights that can be read safely ({reason})") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
-        raise WeightsError(f"'{path}' is not a dictionary of tensors; expected the state_dict of a ResNet-101")
+        raise WeightsError(f"'{path}' is not a dictionary of tensors; expected the state_dict of a trunk")
     return {str(name): value for name, value in loaded.items()}

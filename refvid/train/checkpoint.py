@@ -1,4 +1,4 @@
-"""The state of a run on disk: tensors as safetensors and the rest as JSON, whole or not at all, the last two kept.
+"""Save and load the state of a run: tensors as safetensors, the rest as JSON, written atomically; the last two stay.
 
 RUNDIR/
     run.json                          data, model, settings
@@ -29,12 +29,12 @@ _TENSORS, _REST, _SCHEMA = "state.safetensors", "state.json", 1
 
 @dataclass(frozen=True)
 class RunState:
-    """All that a run needs to go on.
+    """The state from which a run can be resumed.
 
     Attributes:
-        step: Steps done; the next batch is that of this number.
-        tensors: By part ("network", "average", "optimiser", "random") and name.
-        rest: What is no tensor, as JSON.
+        step: Number of steps done, which is also the number of the next step.
+        tensors: Tensors by part ("network", "average", "objective", "optimiser", "random") and name.
+        rest: All other state, as JSON values.
     """
 
     step: int
@@ -43,15 +43,12 @@ class RunState:
 
 
 def save_state(folder: Path, state: RunState, *, keep: int = 2) -> Path:
-    """Writes a checkpoint and takes away all but the last few.
+    """Write a checkpoint, remove all but the last few, and return the folder of the new one.
 
     Args:
-        folder: Of the run.
-        state: To save; its tensors are copied to the CPU.
-        keep: How many to keep.
-
-    Returns:
-        The folder of the checkpoint.
+        folder: Run folder.
+        state: State to save; its tensors are copied to the CPU.
+        keep: Number of checkpoints to keep.
     """
     home = folder / CHECKPOINTS
     home.mkdir(parents=True, exist_ok=True)
@@ -67,10 +64,10 @@ def save_state(folder: Path, state: RunState, *, keep: int = 2) -> Path:
 
 
 def load_state(folder: Path) -> RunState:
-    """Reads the last checkpoint of a run that is whole.
+    """Return the state in the last undamaged checkpoint of a run.
 
     Raises:
-        WeightsError: There is none.
+        WeightsError: There is no such checkpoint.
     """
     found = _steps_on_disk(folder)
     damage = ""
@@ -79,18 +76,18 @@ def load_state(folder: Path) -> RunState:
             return _read(path)
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             damage = f"; '{path}' is damaged ({' '.join(str(error).split())})"
-    raise WeightsError(f"'{folder}' holds no checkpoint to resume from{damage}; begin the run anew")
+    raise WeightsError(f"'{folder}' contains no checkpoint to resume from{damage}; begin a new run")
 
 
 def has_state(folder: Path) -> bool:
-    """Tells whether a run has a checkpoint."""
+    """Return whether a run has a checkpoint."""
     return bool(_steps_on_disk(folder))
 
 
 def _read(path: Path) -> RunState:
     rest = json.loads((path / _REST).read_text(encoding="utf-8"))
     if rest.pop("schema") != _SCHEMA:
-        raise ValueError("it is of another version of refvid")
+        raise ValueError("it was written by another version of refvid")
     tensors: dict[str, dict[str, Tensor]] = {}
     for name, value in load_file(path / _TENSORS).items():
         part, _, inner = name.partition(":")
@@ -107,7 +104,7 @@ def _plain(value: Tensor) -> Tensor:
 
 
 def random_state(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Returns the states of torch's, numpy's and Python's generators as tensors and JSON."""
+    """Return the states of the random generators of torch, numpy and Python, as tensors and JSON values."""
     tensors = {"torch": torch.get_rng_state()}
     if device.type == "cuda":
         tensors["cuda"] = torch.cuda.get_rng_state(device)
@@ -121,7 +118,7 @@ def random_state(device: torch.device) -> tuple[dict[str, Tensor], dict[str, Any
 
 
 def restore_random_state(tensors: dict[str, Tensor], rest: dict[str, Any], device: torch.device) -> None:
-    """Puts back what `random_state` returned."""
+    """Restore the states that `random_state` returned."""
     torch.set_rng_state(tensors["torch"])
     if device.type == "cuda" and "cuda" in tensors:
         torch.cuda.set_rng_state(tensors["cuda"], device)

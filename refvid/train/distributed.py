@@ -1,4 +1,4 @@
-"""Several processes that train one network, started by torchrun."""
+"""Train one network with several processes, which torchrun starts."""
 
 import os
 from collections.abc import Iterator
@@ -12,17 +12,17 @@ from torch import distributed
 from refvid.errors import UnavailableError, UsageError
 from refvid.weights import pick_device
 
-_LONGEST_WAIT = timedelta(hours=1)  # the others wait while the first validates and saves
+_MAX_WAIT = timedelta(hours=1)  # the other processes wait while the first one validates and saves
 
 
 @dataclass(frozen=True)
 class Team:
-    """This process among those that train together.
+    """This process's view of the processes that train together.
 
     Attributes:
-        rank: Its number; 0 writes files and speaks.
-        processes: How many there are; 1 when there is no team.
-        device: Where it computes.
+        rank: Number of this process, from 0.
+        processes: Number of processes; 1 without torchrun.
+        device: Device of this process.
     """
 
     rank: int
@@ -31,23 +31,24 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process writes files and speaks."""
+        """Whether this process, the first one, writes files and messages."""
         return self.rank == 0
 
     def share(self, batch: int) -> int:
-        """Returns this process's share of a batch.
+        """Return this process's share of a batch.
 
         Raises:
-            UsageError: It cannot be shared out evenly.
+            UsageError: The batch cannot be divided evenly.
         """
         if batch % self.processes:
             raise UsageError(
-                f"--batch {batch} cannot be shared out evenly over {self.processes} processes; give a multiple of it"
+                f"--batch {batch} cannot be divided evenly among {self.processes} processes; give a multiple of "
+                f"{self.processes}"
             )
         return batch // self.processes
 
     def any(self, flag: bool) -> bool:
-        """Tells whether the flag is up in any process; all get the same answer."""
+        """Return whether the flag is set in any process; all processes get the same answer."""
         if self.processes == 1:
             return flag
         value = torch.tensor(float(flag), device=self.device)
@@ -55,7 +56,7 @@ class Team:
         return bool(value.item())
 
     def mean(self, values: list[float]) -> list[float]:
-        """Returns the mean of numbers over all processes."""
+        """Return the mean of each number over all processes."""
         if self.processes == 1 or not values:
             return values
         total = torch.tensor(values, device=self.device)
@@ -63,20 +64,20 @@ class Team:
         return [float(value) for value in total / self.processes]
 
     def wait(self) -> None:
-        """Waits until all have come here."""
+        """Wait until all processes have reached this call."""
         if self.processes > 1:
             distributed.barrier()
 
 
 @contextmanager
 def join_team(device: str) -> Iterator[Team]:
-    """Joins the processes that torchrun started, or makes a team of one.
+    """Yield the team of the processes that torchrun started, or a team of one process.
 
     Args:
-        device: As for `refvid.weights.pick_device`; `auto` and `cuda` give each process its own.
+        device: Device as for `refvid.weights.pick_device`; `auto` and `cuda` give each process a device of its own.
 
     Raises:
-        UnavailableError: There are fewer devices than processes, or the others cannot be reached.
+        UnavailableError: There are fewer devices than processes, or the other processes cannot be reached.
     """
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         yield Team(0, 1, pick_device(device))
@@ -87,10 +88,10 @@ def join_team(device: str) -> Iterator[Team]:
         torch.cuda.set_device(where)
     backend = "nccl" if where.type == "cuda" else "gloo"
     try:
-        distributed.init_process_group(backend, timeout=_LONGEST_WAIT)
+        distributed.init_process_group(backend, timeout=_MAX_WAIT)
     except (ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise UnavailableError(f"the processes of torchrun cannot meet over {backend}: {reason}") from error
+        raise UnavailableError(f"the processes of torchrun cannot connect over {backend}: {reason}") from error
     try:
         yield Team(distributed.get_rank(), distributed.get_world_size(), where)
     finally:

@@ -1,7 +1,7 @@
-"""An endless source of batches: that of a step depends on the seed and the step alone, so that nothing has to be saved.
+"""The batches of a run: each depends on the seed and the step alone, so that resuming needs no saved state.
 
 Sample i of step s is drawn with a generator seeded by (seed, stream, s, i + 1), and process r of n takes the r-th share
-of the samples, whatever their number: one process sees in a step what two see together.
+of the samples. So the samples of a step are the same, however many processes share them.
 """
 
 import os
@@ -22,52 +22,54 @@ from refvid.model.config import ModelConfig
 from refvid.model.registry import build_vocabulary
 from refvid.train.augment import Augmentation, augment
 
-TRAINING, VALIDATION = 0, 1  # streams of random numbers that never meet
-MAX_DRAWS = 100
+TRAINING, VALIDATION = 0, 1  # independent streams of random numbers
+MAX_DRAWS = 100  # attempts to draw a sample that has an expression
 
 
 class SampleSource(Protocol):
-    """Anything that training samples can be drawn from."""
+    """A source from which training samples are drawn at random."""
 
     def draw(self, rng: np.random.Generator, proportions: float | None = None) -> Sample:
-        """Returns a sample that depends on nothing but its arguments.
+        """Return a sample that depends on the arguments alone.
 
         Args:
-            rng: Decides everything else.
-            proportions: In [0, 1), shared by the samples of a batch: what can choose its width and height lets it
-                decide, so that none is padded much. None: the generator decides.
+            rng: Generator for all random choices.
+            proportions: Number in [0, 1) that all samples of a batch share. A source that can choose its width and
+                height derives them from it, so that no sample needs much padding. None lets the generator decide.
         """
         ...
 
 
 def generator_of(seed: int, stream: int, step: int, index: int) -> np.random.Generator:
-    """Returns the generator of sample `index`, from 0, or of what a step's samples share, index -1."""
+    """Return the generator of sample `index` of a step, from 0; index -1 is for choices that its samples share."""
     return np.random.default_rng([seed, stream, step, index + 1])
 
 
 def draw(source: SampleSource, rng: np.random.Generator, proportions: float | None = None) -> Sample:
-    """Draws a sample of which something is said.
+    """Return a sample that has at least one expression.
 
     Raises:
-        RefvidError: A hundred samples had no expressions.
+        RefvidError: `MAX_DRAWS` samples in a row had no expression.
     """
     for _ in range(MAX_DRAWS):
         sample = source.draw(rng, proportions)
         if sample.expressions:
             return sample
-    raise RefvidError(f"{MAX_DRAWS} samples were drawn and nothing is said of any; check the data set")
+    raise RefvidError(f"{MAX_DRAWS} samples were drawn and none has an expression; check the data set")
 
 
 @dataclass(frozen=True)
 class Feed:
-    """Makes batches.
+    """The batches of a run for one of its processes.
 
     Attributes:
-        source: Where samples come from; it is pickled for worker processes.
-        config: Of the network: its vocabulary and its input.
-        batch: Samples a step over all processes.
+        source: Source of the samples; it is pickled for worker processes.
+        config: Config of the network, which gives its vocabulary and input size.
+        batch: Samples per step over all processes, a multiple of `processes`.
+        seed: Seed of the run.
+        augmentation: Probabilities of the augmentations.
         rank: Number of this process, from 0.
-        processes: How many there are; `batch` is a multiple of it.
+        processes: Number of processes.
     """
 
     source: SampleSource
@@ -79,7 +81,7 @@ class Feed:
     processes: int = 1
 
     def batch_of(self, step: int) -> Batch:
-        """Returns this process's share of the batch of a step."""
+        """Return this process's share of the batch of a step."""
         share = self.batch // self.processes
         proportions = float(generator_of(self.seed, TRAINING, step, -1).random())
         samples = []
@@ -89,18 +91,18 @@ class Feed:
         return collate_for(self.config, samples)
 
     def batches(self, first: int, end: int, workers: int = 0) -> Generator[Batch, None, None]:
-        """Yields the batches of steps `first` to `end` - 1 in order; close it to end the workers.
+        """Yield the batches of steps `first` to `end` - 1 in order; closing the generator ends the workers.
 
         Args:
-            first: The first step.
-            end: The step after the last.
-            workers: Processes that prepare batches ahead; 0 prepares them here. The batches are the same.
+            first: First step.
+            end: Step after the last one.
+            workers: Processes that prepare batches ahead; 0 prepares them in this process. The batches are the same.
 
         Raises:
-            RefvidError: As the source raised it.
+            RefvidError: The source could not draw a sample.
         """
         with warnings.catch_warnings():
-            # More workers than processors are the user's decision.
+            # It is the user's decision to have more workers than processors.
             warnings.filterwarnings("ignore", "This DataLoader will create")
             loader: DataLoader[Batch | RefvidError] = DataLoader(
                 _Steps(self),
@@ -110,7 +112,7 @@ class Feed:
                 collate_fn=_as_it_is,
                 worker_init_fn=_leave_signals_to_the_trainer,
                 multiprocessing_context="spawn" if workers else None,
-                generator=torch.Generator(),  # else it would draw from, and change, the generator of the run
+                generator=torch.Generator(),  # by default it would advance the run's own generator
             )
             prepared = iter(loader)
         for made in prepared:
@@ -120,7 +122,7 @@ class Feed:
 
 
 def collate_for(config: ModelConfig, samples: Sequence[Sample]) -> Batch:
-    """Puts samples into a batch for a network; frames of several proportions share the input of the mean ones."""
+    """Return a batch of samples for a network; all frames get the input that suits their mean proportions."""
     sizes = np.array([sample.frames.shape[1:3] for sample in samples], dtype=np.float64)
     height, width = np.exp(np.log(sizes).mean(0))
     canvas = config.canvas(max(1, round(height)), max(1, round(width)))
@@ -128,7 +130,7 @@ def collate_for(config: ModelConfig, samples: Sequence[Sample]) -> Batch:
 
 
 class _Steps(Dataset["Batch | RefvidError"]):
-    """The batches by their steps, for DataLoader."""
+    """The batches of a feed as a Dataset, indexed by step."""
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
@@ -137,11 +139,11 @@ class _Steps(Dataset["Batch | RefvidError"]):
         try:
             return self._feed.batch_of(step)
         except RefvidError as error:
-            return error  # raised in a worker it would come back with a page of traceback in its message
+            return error  # raised in a worker, it would return with a page of traceback in its message
 
 
 class _Range(Sampler[int]):
-    """The steps that are left."""
+    """A sampler of the remaining steps."""
 
     def __init__(self, first: int, end: int) -> None:
         self._steps = range(first, end)
@@ -158,14 +160,17 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _leave_signals_to_the_trainer(worker: int) -> None:
-    """Lets a worker outlive Ctrl-C and a kill of the group, since the trainer finishes its step and then ends it."""
+    """Shield a worker from Ctrl-C and from signals to the process group.
+
+    The trainer still needs batches to finish its step, and ends the workers itself afterwards.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if hasattr(os, "setpgid"):
-        os.setpgid(0, 0)  # not by ignoring SIGTERM, by which Python itself ends workers
+        os.setpgid(0, 0)  # SIGTERM must not be ignored, because Python ends workers with it
 
 
 def move(batch: Batch, device: torch.device) -> Batch:
-    """Returns a batch on a device."""
+    """Return a batch with its tensors moved to a device."""
     values = {entry.name: getattr(batch, entry.name) for entry in fields(batch)}
     moved: dict[str, Any] = {
         name: value.to(device, non_blocking=True) if isinstance(value, Tensor) else value

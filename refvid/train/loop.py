@@ -1,4 +1,4 @@
-"""The training loop: one network, one optimiser, batches in, and everything that may go wrong on the way."""
+"""The training loop: take the steps of a run, skip bad gradients, and stop cleanly when interrupted."""
 
 import math
 import signal
@@ -32,17 +32,19 @@ from refvid.train.optimiser import (
 from refvid.train.schedule import learning_rate
 from refvid.train.settings import TrainSettings
 
-SMALLEST_SCALE = 1.0  # of float16's gradients: what overflows unscaled is wrong by itself
+# Least factor by which float16 gradients are scaled. A gradient that overflows even unscaled counts as a bad step;
+# before that, the scaler only searches for a scale that fits.
+MIN_SCALE = 1.0
 
 
 @dataclass(frozen=True)
 class Step:
-    """What happened in a step.
+    """The result of one training step.
 
     Attributes:
-        number: From 0.
-        applied: False for a step that was left out because its gradient was not finite.
-        scalars: "loss", its parts, "rate", "gradient" (its norm before it is shortened).
+        number: Number of the step, from 0.
+        applied: Whether the update was applied; False if the gradient was not finite.
+        scalars: "loss", the parts of the loss, "rate" (learning rate) and "gradient" (norm before clipping).
     """
 
     number: int
@@ -51,23 +53,25 @@ class Step:
 
 
 class Trainer:
-    """Takes steps and can be saved and put back between any two of them.
+    """A network in training with its optimiser, whose state can be saved and restored between any two steps.
 
     Attributes:
-        network: What learns, on the team's device.
-        average: The moving average of its parameters.
-        step: Steps taken.
-        bad_steps: Steps left out so far because their gradient was not finite.
+        settings: Settings of the run.
+        team: The processes that train together.
+        network: The network in training, on the team's device.
+        average: Moving average of its parameters.
+        step: Number of steps taken.
+        bad_steps: Number of steps skipped because their gradient was not finite.
     """
 
     def __init__(self, network: ReferringNetwork, objective: nn.Module, settings: TrainSettings, team: Team) -> None:
-        """Moves the network and the objective to the device and makes their optimiser.
+        """Move the network and the objective to the device and create the optimiser.
 
         Args:
-            network: To train; it is changed in place.
-            objective: Module that maps a network and a batch to the loss and a dictionary of its parts, scalars.
-            settings: Of the run.
-            team: The processes that train it.
+            network: Network to train, in place.
+            objective: Module that maps a network and a batch to the loss and a dictionary of its parts, all scalars.
+            settings: Settings of the run.
+            team: The processes that train together.
         """
         self.settings, self.team = settings, team
         self.network = network.to(team.device)
@@ -89,14 +93,14 @@ class Trainer:
 
     @property
     def seconds(self) -> float:
-        """Time spent so far, that of earlier processes included."""
+        """Seconds of training so far, including those before the run was resumed."""
         return self._earlier + time.monotonic() - self._began
 
     def advance(self, batch: Batch) -> Step:
-        """Takes one step.
+        """Take one step.
 
         Raises:
-            RefvidError: The gradient is not finite once more than the settings allow.
+            RefvidError: More gradients were not finite than the settings allow.
         """
         rate = learning_rate(self.step, self.settings)
         set_rate(self._optimiser, rate)
@@ -118,7 +122,7 @@ class Trainer:
         if applied:
             self._scaler.step(self._optimiser)
             self.average.update(self.network, self.step)
-        elif math.isnan(scalars["loss"]) or self._scaler.get_scale() <= SMALLEST_SCALE:
+        elif math.isnan(scalars["loss"]) or self._scaler.get_scale() <= MIN_SCALE:
             self._count_bad_step(scalars["loss"], norm)
         self._scaler.update()
         done = Step(self.step, applied, scalars | {"rate": rate, "gradient": norm})
@@ -130,12 +134,12 @@ class Trainer:
         if self.bad_steps > self.settings.bad_steps:
             raise RefvidError(
                 f"step {self.step}: the gradient is not finite (loss {loss:g}, gradient {norm:g}), and "
-                f"{self.bad_steps} such steps are more than --bad-steps allows; lower --learning-rate or train with "
+                f"{self.bad_steps} such steps are more than --bad-steps allows; use a lower --learning-rate or "
                 "--precision float32"
             )
 
     def state(self) -> RunState:
-        """Returns all that the trainer needs to go on after this step."""
+        """Return the state from which training can be resumed after this step."""
         generators, numbers = random_state(self.team.device)
         tensors = {
             "network": dict(self.network.state_dict()),
@@ -153,7 +157,7 @@ class Trainer:
         return RunState(self.step, tensors, rest)
 
     def restore(self, state: RunState) -> None:
-        """Puts back what `state` returned."""
+        """Restore a state that `state` returned."""
         self.network.load_state_dict(state.tensors["network"])
         self._objective.load_state_dict(state.tensors.get("objective", {}))
         self.average.restore(state.tensors["average"])
@@ -166,7 +170,7 @@ class Trainer:
 
     @contextmanager
     def averaged(self) -> Iterator[ReferringNetwork]:
-        """Gives the network with its averaged parameters, ready to segment, and takes them out again."""
+        """Yield the network with its averaged parameters, in evaluation mode; restore its own ones afterwards."""
         learnt = {name: value.detach().clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average.values)
         self.network.eval()
@@ -178,19 +182,22 @@ class Trainer:
 
 
 class _Learner(nn.Module):
-    """Network and objective as one module that maps a batch to its loss, which DistributedDataParallel can wrap."""
+    """The network and the objective as one module that returns a loss, as DistributedDataParallel requires.
+
+    DistributedDataParallel synchronises gradients only if the loss is computed inside its own `forward`.
+    """
 
     def __init__(self, network: ReferringNetwork, objective: nn.Module) -> None:
         super().__init__()
         self.network, self.objective = network, objective
 
     def forward(self, batch: Batch, options: Mapping[str, bool]) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss and its parts; the options are those of `nn.Module` that differ from its defaults."""
+        """Return the loss and its parts; `options` are keyword arguments of the objective that are not defaults."""
         return cast(tuple[Tensor, dict[str, Tensor]], self.objective(self.network, batch, **options))
 
 
 def _computing_type(settings: TrainSettings, device: torch.device) -> torch.dtype:
-    """Returns the numbers to compute with."""
+    """Return the dtype of the arithmetic in training."""
     if settings.precision == "auto":
         fast = device.type == "cuda" and torch.cuda.is_bf16_supported()
         return torch.bfloat16 if fast else torch.float32
@@ -198,7 +205,11 @@ def _computing_type(settings: TrainSettings, device: torch.device) -> torch.dtyp
 
 
 class StopSign:
-    """Up from the first Ctrl-C or kill on, so that a run ends after its step; a second Ctrl-C ends it at once."""
+    """A context manager that defers Ctrl-C and SIGTERM until the end of a step; a second Ctrl-C acts at once.
+
+    Attributes:
+        up: Whether a signal has arrived.
+    """
 
     def __init__(self) -> None:
         self.up = False
@@ -229,25 +240,27 @@ def run_steps(
     save: Callable[[], object],
     look: Callable[[int], object] = lambda step: None,
 ) -> None:
-    """Takes the steps that are left; a checkpoint every few steps, at the end, and when the run is stopped.
+    """Take the remaining steps, and save a checkpoint every few steps, at the end, and when the run is interrupted.
 
     Args:
-        trainer: Where the steps are taken.
-        batches: From that of the trainer's step on.
-        report: Called after each step, before its checkpoint, so that none that is saved goes unreported.
-        save: Called after the step at which a checkpoint is due.
-        look: Called last after each step with the number of steps done.
+        trainer: Trainer that takes the steps.
+        batches: Batches, starting with that of the trainer's next step.
+        report: Function called with each step, before its checkpoint, so that every saved step has been reported.
+        save: Function called after each step at which a checkpoint is due.
+        look: Function called last after each step, with the number of steps done.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or a kill came; what was learnt until then is saved.
-        RefvidError: The gradient is not finite too often; nothing is saved, the last checkpoint stays.
+        KeyboardInterrupt: Ctrl-C or SIGTERM arrived; the steps until then are saved.
+        RefvidError: Too many gradients were not finite; nothing more is saved, and the last checkpoint remains.
     """
     settings = trainer.settings
     with StopSign() as stop:
         while trainer.step < settings.steps:
             done = trainer.advance(next(batches))
             report(done)
-            stopped = trainer.team.any(stop.up)
+            stopped = trainer.team.any(
+                stop.up
+            )  # agreed on by all processes, since each may get the signal at another step
             if stopped or trainer.step % settings.checkpoint_every == 0 or trainer.step == settings.steps:
                 save()
             if stopped and trainer.step < settings.steps:

@@ -1,4 +1,4 @@
-"""What can be seen of a run: a log of scalars, TensorBoard curves and sample pictures."""
+"""The visible progress of a run: a log of scalars, TensorBoard curves and sample pictures."""
 
 import json
 import time
@@ -19,19 +19,19 @@ OnStep = Callable[[int, int, dict[str, float]], object]
 
 
 class Monitor:
-    """Writes RUNDIR/log.jsonl and, where tensorboard is installed, its event files; tells the display of each step.
+    """A writer of RUNDIR/log.jsonl and, if tensorboard is installed, of its event files; it also updates the display.
 
-    A line of the log holds means over the steps since the last one.
+    Each line of the log contains the means over the steps since the previous line.
     """
 
     def __init__(self, folder: Path, settings: TrainSettings, *, first: int, show: OnStep | None = None) -> None:
-        """Opens the log and takes out of it what a killed run wrote after the checkpoint it goes on from.
+        """Open the log, and remove the lines that a killed run wrote after the checkpoint that it resumes from.
 
         Args:
-            folder: Of the run.
-            settings: Of the run.
-            first: The step it goes on with.
-            show: Called after each step with steps done, steps in all and the step's scalars.
+            folder: Run folder.
+            settings: Settings of the run.
+            first: Step to continue with.
+            show: Function called after each step with the steps done, the total number of steps and the scalars.
         """
         self._folder, self._settings, self._show = folder, settings, show
         _drop_lines_after(folder / LOG_FILE, first)
@@ -41,7 +41,7 @@ class Monitor:
         self._steps, self._since = 0, time.monotonic()
 
     def step(self, done: Step) -> None:
-        """Takes note of a step; writes a line when one is due."""
+        """Record a step; write a line of the log if one is due."""
         step = done.number + 1
         if done.applied:
             self._steps += 1
@@ -57,7 +57,7 @@ class Monitor:
             self._sums, self._steps, self._since = {}, 0, now
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
-        """Writes scalars of a step."""
+        """Write the scalars of a step to the log and to TensorBoard."""
         rounded = {name: float(f"{value:.6g}") for name, value in values.items()}
         self._log.write(json.dumps({"step": step, **rounded}) + "\n")
         for name, value in values.items():
@@ -65,7 +65,7 @@ class Monitor:
                 self._board.add_scalar(name, value, step)
 
     def pictures(self, step: int, rows: "Sequence[tuple[str, npt.NDArray[np.uint8]]]") -> None:
-        """Shows sample pictures, each a text and uint8 [H, W, 3], as one sheet in RUNDIR/samples and in TensorBoard."""
+        """Write sample pictures, pairs of text and uint8 [H, W, 3], as a sheet in RUNDIR/samples and to TensorBoard."""
         from refvid.train.pictures import sheet
 
         home = self._folder / SAMPLES
@@ -77,14 +77,14 @@ class Monitor:
                 self._board.add_text(f"sample/{number}", text, step)
 
     def close(self) -> None:
-        """Closes what is open."""
+        """Close the log and the event files."""
         self._log.close()
         if self._board is not None:
             self._board.close()
 
 
 def _open_board(folder: Path, first: int) -> Any:
-    """Returns TensorBoard's writer, or None where tensorboard is not installed."""
+    """Return TensorBoard's writer, or None if tensorboard is not installed."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
@@ -93,7 +93,7 @@ def _open_board(folder: Path, first: int) -> Any:
 
 
 def _drop_lines_after(path: Path, step: int) -> None:
-    """Keeps the whole lines of steps up to this one."""
+    """Remove the lines of later steps than `step`, and incomplete lines."""
     if not path.exists():
         return
     kept = []
@@ -102,5 +102,5 @@ def _drop_lines_after(path: Path, step: int) -> None:
             if line.endswith("\n") and json.loads(line)["step"] <= step:
                 kept.append(line)
         except (ValueError, KeyError):
-            continue  # a line that was cut off when the run was killed
+            continue  # the line was cut off when the run was killed
     write_whole(path, "".join(kept))

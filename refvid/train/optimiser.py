@@ -1,4 +1,4 @@
-"""Adam with its parameters in groups: trunk or not, decayed or not."""
+"""Adam, with parameters grouped by whether they belong to the trunk and whether weight decay applies to them."""
 
 import torch
 from torch import nn
@@ -7,13 +7,14 @@ from refvid.train.settings import TrainSettings
 
 
 def build_optimiser(learner: nn.Module, settings: TrainSettings) -> torch.optim.Adam:
-    """Returns Adam over the parameters that learn.
+    """Return an Adam optimiser of the parameters that require gradients.
 
-    Each group has the keys `share`, its rate as a share of the schedule's, and `names`, those of its parameters.
+    Besides Adam's own keys, each group has `share`, its learning rate as a share of the scheduled one, and `names`, the
+    names of its parameters.
 
     Args:
-        learner: A module whose `network` is the network, beside the heads that only training needs.
-        settings: Of the run.
+        learner: Module that contains the network as `network`, and the heads that only training needs.
+        settings: Settings of the run.
     """
     groups: dict[tuple[bool, bool], list[str]] = {}
     parameters = {name: value for name, value in learner.named_parameters() if value.requires_grad}
@@ -40,16 +41,16 @@ def _decays(trunk: bool, parameter: nn.Parameter, settings: TrainSettings) -> bo
 
 
 def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
-    """Gives every group its share of a rate."""
+    """Set the learning rate of every group to its share of `rate`."""
     for group in optimiser.param_groups:
         group["lr"] = rate * group["share"]
 
 
-TRUNK_NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)  # of trunks that see pictures, and clips
+TRUNK_NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)  # of trunks for pictures and for clips
 
 
 def freeze(network: nn.Module, settings: TrainSettings) -> None:
-    """Takes the trunk, or the scales of its norms, from what learns, as the settings say."""
+    """Freeze the trunk, or only the parameters of its norms, according to the settings."""
     for module in network.get_submodule("backbone").modules():
         if settings.trunk_rate == 0 or (settings.freeze_norm and isinstance(module, TRUNK_NORMS)):
             for parameter in module.parameters(recurse=False):
@@ -57,7 +58,7 @@ def freeze(network: nn.Module, settings: TrainSettings) -> None:
 
 
 def set_training(network: nn.Module, settings: TrainSettings) -> None:
-    """Puts the network into training mode, but for the norms of the trunk that are to stay as they are."""
+    """Put the network into training mode, except for those norms of the trunk whose statistics stay fixed."""
     network.train()
     if settings.freeze_norm or settings.trunk_rate == 0:
         for module in network.get_submodule("backbone").modules():
@@ -66,7 +67,7 @@ def set_training(network: nn.Module, settings: TrainSettings) -> None:
 
 
 def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Returns the optimiser's state as `parameter/key` -> tensor."""
+    """Return the optimiser's state as tensors, by `parameter/key`."""
     tensors = {}
     for group in optimiser.param_groups:
         for name, parameter in zip(group["names"], group["params"], strict=True):
@@ -76,17 +77,17 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> dict[str, torch.Tenso
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    """Puts back what `optimiser_tensors` returned.
+    """Restore the state that `optimiser_tensors` returned.
 
     Raises:
-        KeyError: A parameter has no state there though others have.
+        KeyError: A parameter has no state although others have.
     """
     for group in optimiser.param_groups:
         for name, parameter in zip(group["names"], group["params"], strict=True):
             keys = [key for key in ("step", "exp_avg", "exp_avg_sq") if f"{name}/{key}" in tensors]
             state = {key: tensors[f"{name}/{key}"] for key in keys}
             for key in ("exp_avg", "exp_avg_sq"):
-                if key in state:  # laid out in memory as the parameter is
+                if key in state:  # with the memory layout of the parameter, which may be channels-last
                     state[key] = torch.empty_like(parameter, requires_grad=False).copy_(state[key])
             if state:
                 optimiser.state[parameter] = state

@@ -1,4 +1,4 @@
-"""Sample pictures of a run: frame, prediction and truth side by side."""
+"""Draw sample pictures of a run: frame, prediction and ground truth side by side."""
 
 from collections.abc import Sequence
 
@@ -15,11 +15,11 @@ Row = tuple[str, npt.NDArray[np.uint8]]
 
 
 def compare(sample: Sample, predicted: npt.NDArray[np.bool_]) -> list[Row]:
-    """Returns a row for each expression of a sample: the expression, and frame, prediction, truth uint8 [H, 3 W, 3].
+    """Return a row for each expression of a sample: its text, and frame, prediction and truth as uint8 [H, 3 W, 3].
 
     Args:
-        sample: What was shown to the network.
-        predicted: Its masks, bool [E, H, W].
+        sample: Sample that was shown to the network.
+        predicted: Masks that the network predicted, bool [E, H, W].
     """
     frame = sample.frames[len(sample.frames) // 2]
     return [
@@ -29,7 +29,7 @@ def compare(sample: Sample, predicted: npt.NDArray[np.bool_]) -> list[Row]:
 
 
 def sheet(rows: Sequence[Row]) -> Image.Image:
-    """Returns one picture of all rows, each below its text."""
+    """Return one picture with all rows, each below its text."""
     width = max(picture.shape[1] for _, picture in rows)
     height = sum(picture.shape[0] + _LINE + _GAP for _, picture in rows)
     page = Image.new("RGB", (width, height), "white")
@@ -44,6 +44,6 @@ def sheet(rows: Sequence[Row]) -> Image.Image:
 def _tinted(
     frame: npt.NDArray[np.uint8], mask: npt.NDArray[np.bool_], colour: tuple[int, int, int]
 ) -> npt.NDArray[np.uint8]:
-    mixed = frame // 3  # what is not the object steps back
+    mixed = frame // 3  # darken the background
     mixed[mask] = (3 * frame[mask].astype(np.uint16) + np.array(colour, dtype=np.uint16)) // 4
     return mixed

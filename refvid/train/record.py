@@ -1,4 +1,4 @@
-"""What a run is made of, as `run.json` in its folder."""
+"""The description of a run, saved as `run.json` in its folder."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -20,14 +20,14 @@ _SCHEMA = 1
 
 @dataclass(frozen=True)
 class Run:
-    """All that a run was begun with; its weights are elsewhere.
+    """The description of a run, without its weights.
 
     Attributes:
-        data: What it learns from.
-        settings: How.
+        data: Data that it trains on.
+        settings: Settings of the training.
         objective: Weights of the loss.
-        config: Of the network, with its vocabulary.
-        origin: Where the first weights came from, for the record.
+        config: Config of the network, with its vocabulary.
+        origin: Origin of the initial weights, for the record.
     """
 
     data: DataChoice
@@ -37,7 +37,7 @@ class Run:
     origin: dict[str, str]
 
     def write(self, folder: Path) -> None:
-        """Writes run.json, whole or not at all."""
+        """Write run.json atomically."""
         values = {
             "schema": _SCHEMA,
             "refvid": version("refvid"),
@@ -50,7 +50,7 @@ class Run:
         write_whole(folder / RUN_FILE, json.dumps(values, indent=1) + "\n")
 
     def training_record(self, steps: int, seconds: float, bad_steps: int) -> dict[str, Any]:
-        """Returns the record that the trained model's config carries."""
+        """Return the training record for the config of the trained model."""
         return {
             "data": self.data.as_dict(),
             "origin": self.origin,
@@ -67,24 +67,24 @@ class Run:
 
 
 def read_run(folder: Path) -> Run:
-    """Reads what `Run.write` wrote.
+    """Return the run that `Run.write` wrote.
 
     Raises:
-        RefvidError: The folder is not that of a run, or of one of another version.
+        RefvidError: The folder contains no run, or one of another version.
     """
     path = folder / RUN_FILE
     if not path.is_file():
-        raise RefvidError(f"'{folder}' holds no {RUN_FILE} and so no run to resume; leave --resume out to begin one")
+        raise RefvidError(
+            f"'{folder}' has no {RUN_FILE}, so there is no run to resume; leave out --resume to begin one"
+        )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
-        data = values["data"]
-        places = {key: Path(data[key]) if key in data else None for key in ("root", "photos", "cache")}
         return Run(
-            DataChoice(data["dataset"], **places),
+            DataChoice.from_dict(values["data"]),
             TrainSettings.from_dict(values["settings"]),
             ObjectiveSettings(**values["objective"]),
             read_config(values["model"]),
             dict(values["origin"]),
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise RefvidError(f"'{path}' is no record of a run of this version ({error!r}); begin a new run") from error
+        raise RefvidError(f"'{path}' does not describe a run of this version ({error!r}); begin a new run") from error

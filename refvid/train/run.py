@@ -1,4 +1,4 @@
-"""A whole training run: data, network, loop and the run folder, from the first step or from the last checkpoint."""
+"""A whole training run: data, network, loop and run folder, from the first step or from the last checkpoint."""
 
 from collections.abc import Sequence
 from contextlib import closing
@@ -28,19 +28,19 @@ from refvid.train.start import ModelChoice, begin, choose_config
 from refvid.train.validate import kept_back, predict, validate
 from refvid.weights import save_checkpoint
 
-PICTURED_SAMPLES = 4
+PICTURED_SAMPLES = 4  # samples on each sheet of sample pictures
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run left.
+    """The result of a finished run.
 
     Attributes:
         model: Checkpoint folder for `refvid segment -m`.
-        steps: Taken in all.
-        seconds: Spent in all.
-        bad_steps: Left out because their gradient was not finite.
-        scores: Of the last validation; empty where there was none.
+        steps: Total number of steps.
+        seconds: Total training time.
+        bad_steps: Number of steps skipped because their gradient was not finite.
+        scores: Scores of the last validation by name; empty if there was none.
     """
 
     model: Path
@@ -61,22 +61,22 @@ def train(
     show: OnStep | None = None,
     say: Tell = tell_nobody,
 ) -> Outcome:
-    """Begins a run and takes it to its end.
+    """Begin a training run and complete it.
 
     Args:
-        data: To learn from.
-        settings: Of the run.
-        folder: Of the run; made if need be.
-        model: What to train; by default a new refvid-tiny.
-        objective: Weights of the loss; "paper": those that the paper of the system gives.
-        device: As for `refvid.weights.pick_device`.
-        show: Told of each step.
-        say: Told in sentences how things are going.
+        data: Data to train on.
+        settings: Settings of the run.
+        folder: Run folder; created if necessary.
+        model: Model to train; None for a new refvid-tiny.
+        objective: Weights of the loss; "paper" for those of the system's paper.
+        device: Device as for `refvid.weights.pick_device`.
+        show: Function called after each step with its scalars.
+        say: Function called with each message for the user.
 
     Raises:
         OutputExistsError: The folder is not empty.
-        KeyboardInterrupt: The run was stopped; `resume` goes on with it.
-        RefvidError: The data, the weights or the device are not to be had, or training failed.
+        KeyboardInterrupt: The run was interrupted; `resume` continues it.
+        RefvidError: The data, the weights or the device are not available, or training failed.
     """
     with join_team(device) as team:
         if team.leads:
@@ -111,20 +111,20 @@ def resume(
     show: OnStep | None = None,
     say: Tell = tell_nobody,
 ) -> Outcome:
-    """Goes on with a run from its last checkpoint, as if it had never been interrupted.
+    """Continue a run from its last checkpoint, as if it had never been interrupted.
 
     Args:
-        folder: Of the run.
-        asked: Settings to change; only those that no step depends on may.
-        data: Where the data lie now, if they were moved.
-        device: As for `refvid.weights.pick_device`.
-        show: Told of each step.
-        say: Told in sentences how things are going.
+        folder: Run folder.
+        asked: Settings to change, by name; only those in `CHANGEABLE` may change.
+        data: New location of the data, if they were moved.
+        device: Device as for `refvid.weights.pick_device`.
+        show: Function called after each step with its scalars.
+        say: Function called with each message for the user.
 
     Raises:
-        UsageError: A setting cannot change any more, or the data are others.
-        KeyboardInterrupt: The run was stopped again.
-        RefvidError: There is no run in the folder, or as for `train`.
+        UsageError: A setting cannot be changed any more, or the data set is a different one.
+        KeyboardInterrupt: The run was interrupted again.
+        RefvidError: The folder contains no run, or as for `train`.
     """
     with join_team(device) as team:
         saved = read_run(folder)
@@ -134,7 +134,7 @@ def resume(
         source = open_data(run.data, run.settings, run.config.input_size).source
         trainer = Trainer(network, _objective(network, run), run.settings, team)
         _restore(trainer, folder)
-        team.wait()  # none may write before all have read
+        team.wait()  # no process may write to the run folder before all have read it
         if team.leads:
             run.write(folder)
             say(f"resuming {folder} after step {trainer.step} of {run.settings.steps}")
@@ -147,33 +147,45 @@ def _restore(trainer: Trainer, folder: Path) -> None:
         trainer.restore(state)
     except (RuntimeError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise WeightsError(f"the checkpoint in '{folder}' is not of the run in its {RUN_FILE}: {reason}") from error
+        raise WeightsError(f"the checkpoint in '{folder}' does not belong to its {RUN_FILE}: {reason}") from error
 
 
 def _claim(folder: Path) -> None:
-    """Refuses a folder that holds something."""
+    """Check that the run folder is new or empty.
+
+    Raises:
+        OutputExistsError: It is a file, or it is not empty.
+    """
     if folder.exists() and not folder.is_dir():
         raise OutputExistsError(f"'{folder}' is a file; give another --out")
     if folder.is_dir() and any(folder.iterdir()):
-        hint = "go on with it by --resume" if has_state(folder) else "empty it"
+        hint = "resume it with --resume" if has_state(folder) else "empty it"
         raise OutputExistsError(f"the run folder '{folder}' is not empty; {hint}, or give another --out")
 
 
 def _moved(saved: DataChoice, asked: DataChoice | None) -> DataChoice:
-    """Returns the data of a run at the place where they lie now."""
+    """Return the data of a run at their new location.
+
+    Raises:
+        UsageError: The data set is a different one.
+    """
     if asked is None:
         return saved
     if asked.dataset != saved.dataset:
-        raise UsageError(f"the run learns from {saved.dataset}, not {asked.dataset}; leave --dataset out to resume it")
+        raise UsageError(f"the run trains on {saved.dataset}, not {asked.dataset}; leave out --dataset to resume it")
     return replace(
-        saved, root=asked.root or saved.root, photos=asked.photos or saved.photos, cache=asked.cache or saved.cache
+        saved,
+        root=asked.root or saved.root,
+        photos=asked.photos or saved.photos,
+        photo_sources=asked.photo_sources or saved.photo_sources,
+        cache=asked.cache or saved.cache,
     )
 
 
 def run_to_end(
     run: Run, folder: Path, trainer: Trainer, source: SampleSource, show: OnStep | None, say: Tell
 ) -> Outcome:
-    """Takes the steps that are left and keeps the run folder."""
+    """Take the remaining steps; the first process of the team also writes the run folder."""
     settings, team = run.settings, trainer.team
     feed = Feed(source, run.config, settings.batch, settings.seed, Augmentation.of(settings), team.rank, team.processes)
     if not team.leads:
@@ -192,22 +204,22 @@ def run_to_end(
 
 
 def _nothing(*_: object) -> None:
-    """Does nothing: the first process of the team writes and speaks."""
+    """Do nothing: only the first process of the team writes files and messages."""
 
 
 class CheckpointWriter:
-    """Writes checkpoints, and with each the averaged network."""
+    """A writer of checkpoints, each together with the averaged network."""
 
     def __init__(self, run: Run, folder: Path, trainer: Trainer) -> None:
         self._run, self._folder, self._trainer = run, folder, trainer
 
     def save(self) -> None:
-        """Writes a checkpoint and the model."""
+        """Write a checkpoint and the model."""
         save_state(self._folder, self._trainer.state())
         self.save_model()
 
     def save_model(self) -> None:
-        """Writes RUNDIR/model."""
+        """Write the averaged network to RUNDIR/model."""
         trainer = self._trainer
         record = self._run.training_record(trainer.step, trainer.seconds, trainer.bad_steps)
         with trainer.averaged() as network:
@@ -215,23 +227,24 @@ class CheckpointWriter:
 
 
 class Validator:
-    """Draws sample pictures and validates, every few steps.
+    """A periodic validation of the averaged network, with scores and sample pictures.
 
-    A validation takes samples that are kept back, and so do the pictures of a run that validates.
+    A run that validates uses samples from the validation data, also for its pictures; one that does not takes its
+    pictures from the training data.
 
     Attributes:
-        scores: Of the last validation.
+        scores: Scores of the last validation by name.
     """
 
     def __init__(self, run: Run, trainer: Trainer, monitor: Monitor, source: SampleSource) -> None:
         self._run, self._trainer, self._monitor, self._source = run, trainer, monitor, source
-        if run.settings.validate_every:  # opened now, so that what is missing is missed before the first step
+        if run.settings.validate_every:  # opened now, so that missing data are reported before the first step
             self._source = open_data(run.data, run.settings, run.config.input_size, "validation").source
         self._samples: list[Sample] = []
         self.scores: dict[str, float] = {}
 
     def look(self, step: int) -> None:
-        """Does what is due after a step."""
+        """Write the pictures and the scores that are due after a step."""
         settings = self._run.settings
         pictured = settings.sample_every and step % settings.sample_every == 0
         validated = settings.validate_every and (step % settings.validate_every == 0 or step == settings.steps)
@@ -241,7 +254,7 @@ class Validator:
             if pictured:
                 samples = self._kept_back(PICTURED_SAMPLES)
                 rows = [compare(sample, predict(network, self._run.config, sample)) for sample in samples]
-                # Two expressions of a sample show whether the mask follows.
+                # Two expressions of the same sample show whether the mask follows the expression.
                 self._monitor.pictures(step, [row for pair in rows for row in pair[:2]])
             if validated:
                 samples = self._kept_back(settings.validation_samples)
@@ -249,7 +262,7 @@ class Validator:
                 self._monitor.scalars(step, {f"validation/{name}": value for name, value in self.scores.items()})
 
     def _kept_back(self, count: int) -> Sequence[Sample]:
-        """Returns the first samples of the validation, drawn once."""
+        """Return the first `count` validation samples, which are drawn once."""
         if len(self._samples) < count:
             self._samples = kept_back(self._source, self._run.settings.seed, count)
         return self._samples[:count]

@@ -4,9 +4,9 @@ from refvid.train.settings import TrainSettings
 
 
 def learning_rate(step: int, settings: TrainSettings) -> float:
-    """Returns the rate of a step, from 0: a linear rise, then polynomial decay (section 4.1.1) over the whole run.
+    """Return the learning rate of a step, from 0: polynomial decay (section 4.1.1) with a linear warm-up.
 
-    It depends on nothing but its arguments, so that a resumed run needs no state of it.
+    The rate depends on the arguments alone, so that a resumed run needs no saved state for it.
     """
     risen = min(1.0, (step + 1) / settings.warmup) if settings.warmup else 1.0
     left = max(0.0, 1 - step / settings.steps)

@@ -16,7 +16,7 @@ from refvid.data.sets import SETS, open_set
 from refvid.errors import RefvidError, UsageError
 from refvid.model.layers.language import split_words
 from refvid.train.feed import SampleSource
-from refvid.train.settings import TrainSettings
+from refvid.train.settings import TrainSettings, read_shares
 
 LOGGER = logging.getLogger(__name__)
 
@@ -33,19 +33,39 @@ class DataChoice:
     Attributes:
         dataset: One of `DATASETS`.
         root: Folder of a data set on disk.
-        photos: Folder of photos for the world to composite.
+        photos: Folders of photos for the world, of people or of objects.
+        photo_sources: Of the photos of objects, by name; none: all that are of use.
         cache: Folder where the world keeps its scenes.
     """
 
     dataset: str
     root: Path | None = None
-    photos: Path | None = None
+    photos: tuple[Path, ...] = ()
+    photo_sources: tuple[str, ...] = ()
     cache: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the record of it for run folders and model cards."""
-        record = {"dataset": self.dataset, "root": self.root, "photos": self.photos, "cache": self.cache}
-        return {key: str(value) for key, value in record.items() if value is not None}
+        record: dict[str, Any] = {
+            "dataset": self.dataset,
+            "root": self.root and str(self.root),
+            "photos": [str(folder) for folder in self.photos],
+            "photo_sources": list(self.photo_sources),
+            "cache": self.cache and str(self.cache),
+        }
+        return {key: value for key, value in record.items() if value}
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> "DataChoice":
+        """Read what `as_dict` returned; earlier runs have one folder of photos, as a text."""
+        photos = record.get("photos", ())
+        return cls(
+            record["dataset"],
+            Path(record["root"]) if "root" in record else None,
+            tuple(map(Path, [photos] if isinstance(photos, str) else photos)),
+            tuple(record.get("photo_sources", ())),
+            Path(record["cache"]) if "cache" in record else None,
+        )
 
 
 @dataclass(frozen=True)
@@ -204,7 +224,7 @@ def _open_set(choice: DataChoice, settings: TrainSettings, size: int, split: Spl
     info = SETS[choice.dataset]
     if choice.root is None:
         raise UsageError(f"--dataset {info.name} needs --root, the folder that holds {info.title}")
-    if choice.photos is not None or choice.cache is not None:
+    if choice.photos or choice.photo_sources or choice.cache is not None:
         raise UsageError(f"--photos and --cache go with --dataset world; leave them out for {info.name}")
     source = ReferringSource(_open_split(info, choice.root, settings, split), settings)
     return OpenData(source, source.words())
@@ -236,20 +256,24 @@ def _open_split(info: SetInfo, root: Path, settings: TrainSettings, split: Split
 def _open_world(choice: DataChoice, settings: TrainSettings, size: int, split: Split) -> OpenData:
     if choice.root is not None:
         raise UsageError("--dataset world is drawn anew and has no --root; for a world on disk use --dataset a2d")
+    if choice.photo_sources and not choice.photos:
+        raise UsageError("--photo-source says which photos of --photos to use; give --photos DIR, or leave it out")
     if settings.protocol or settings.pseudo_video:
         raise UsageError("--protocol and --pseudo-video go with data sets on disk; leave them out for world")
-    from refvid.world.source import VOCABULARY, WorldSource
+    from refvid.world.source import WorldSource
 
     source = WorldSource(
         frames=settings.frames,
         frame_stride=settings.frame_stride,
         size=size,
         photos=choice.photos,
+        sources=choice.photo_sources,
+        shares=read_shares(settings.shares),
         split=split,
         # What is kept back is drawn anew: a few scenes, and never those of the cache.
         cache=choice.cache if split == "train" else None,
     )
-    return OpenData(source, VOCABULARY)
+    return OpenData(source, source.words)
 
 
 DATASETS: dict[str, Callable[[DataChoice, TrainSettings, int, Split], OpenData]] = {

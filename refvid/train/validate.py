@@ -1,4 +1,4 @@
-"""How well a network segments samples that it does not learn from."""
+"""Validate a network on samples that it is not trained on."""
 
 from collections.abc import Sequence
 
@@ -16,18 +16,18 @@ from refvid.train.feed import VALIDATION, SampleSource, collate_for, draw, gener
 
 
 def kept_back(source: SampleSource, seed: int, count: int) -> list[Sample]:
-    """Draws the samples of a validation: the same for the same seed, whatever was drawn for training."""
+    """Return the samples of a validation, which depend on the seed and not on what is drawn for training."""
     return [draw(source, generator_of(seed, VALIDATION, 0, index)) for index in range(count)]
 
 
 @torch.no_grad()
 def predict(network: ReferringNetwork, config: ModelConfig, sample: Sample) -> npt.NDArray[np.bool_]:
-    """Returns the masks of a sample's expressions in the frame's own size, bool [E, H, W].
+    """Return the masks of a sample's expressions in the frame's own size, bool [E, H, W].
 
     Args:
-        network: In evaluation mode.
-        config: Of the network.
-        sample: With at least one expression.
+        network: Network in evaluation mode.
+        config: Config of the network.
+        sample: Sample with at least one expression.
     """
     device = next(network.parameters()).device
     batch = move(collate_for(config, [sample]), device)
@@ -49,9 +49,9 @@ def predict(network: ReferringNetwork, config: ModelConfig, sample: Sample) -> n
 
 
 def validate(network: ReferringNetwork, config: ModelConfig, samples: Sequence[Sample]) -> dict[str, float]:
-    """Segments samples and returns mean IoU, overall IoU and P@K of all their expressions, as fractions.
+    """Segment samples; return the mean IoU, overall IoU and P@K over all their expressions, as fractions.
 
-    An expression that refers to nothing counts as right when nothing is found.
+    An expression that refers to nothing is correct if the predicted mask is empty.
     """
     found = [mask for sample in samples for mask in predict(network, config, sample)]
     truth = [mask for sample in samples for mask in sample.masks]

@@ -1,4 +1,4 @@
-"""Sound that a container does not take as it is, encoded anew."""
+"""Transcode sound that the output's container cannot hold as it is."""
 
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -10,20 +10,20 @@ from av.container import OutputContainer
 
 from refvid.video.time_range import ticks
 
-SoundPacket: TypeAlias = "av.Packet[Any]"  # of sound streams; PyAV's demux knows no more than Stream
+SoundPacket: TypeAlias = "av.Packet[Any]"  # a packet of a sound stream; PyAV types demuxed packets as Stream only
 
-_BITS_PER_CHANNEL = 96_000  # transparent to most ears for both encoders
+_BITS_PER_CHANNEL = 96_000  # bits per second; transparent to most ears with both encoders
 _OPUS_RATE = 48_000
 
 
 def transcode_stream(source: AudioStream, container: OutputContainer) -> AudioStream | None:
-    """Adds a stream that `source` can be transcoded into: opus for webm, else aac; None when nothing fits."""
+    """Add a stream that `source` can be transcoded into and return it: Opus for WebM, else AAC; None if none fits."""
     if source.codec_context is None:
-        return None  # FFmpeg has no decoder
+        return None  # FFmpeg has no decoder for it
     codec = "libopus" if container.format.name == "webm" else "aac"
     if codec not in container.supported_codecs:
         return None
-    # Opus works at 48 kHz inside; AAC keeps the rate where it knows it.
+    # Opus always works at 48 kHz; AAC can keep the source's rate if it is one of its own.
     rate = _OPUS_RATE
     if codec == "aac" and source.codec_context.sample_rate in (av.Codec("aac", "w").audio_rates or []):
         rate = source.codec_context.sample_rate
@@ -37,18 +37,18 @@ def transcode_stream(source: AudioStream, container: OutputContainer) -> AudioSt
 
 
 class TranscodedTrack:
-    """Decodes, resamples and encodes one stream; times stay the source's less `shift`."""
+    """One sound stream that is decoded, resampled and encoded; its times are the source's minus `shift` seconds."""
 
     def __init__(self, stream: AudioStream, shift: Fraction) -> None:
         self._stream, self._shift = stream, shift
-        self._started = False  # a resampler that has seen nothing cannot be flushed
+        self._started = False  # a resampler that has seen no frame cannot be flushed
         context = stream.codec_context
         self._resampler = AudioResampler(
             format=context.format, layout=context.layout, rate=context.sample_rate, frame_size=context.frame_size
         )
 
     def convert(self, packet: SoundPacket) -> list[SoundPacket]:
-        """Takes a packet of the source and gives those of the output that are ready."""
+        """Convert a packet of the source; return the packets of the output that are ready."""
         packets = []
         decoded: Any = packet.decode()
         for frame in decoded:
@@ -59,7 +59,7 @@ class TranscodedTrack:
         return packets
 
     def flush(self) -> list[SoundPacket]:
-        """Gives what the resampler and the encoder still held."""
+        """Return the packets that the resampler and the encoder still hold."""
         rest = self._resampler.resample(None) if self._started else []
         return self._encode(rest) + self._stream.encode(None)
 
@@ -68,7 +68,7 @@ class TranscodedTrack:
 
 
 def _layout_that_opens(codec: str, rate: int, source: AudioStream) -> str:
-    """The source's own channel layout where the encoder knows it, else stereo."""
+    """Return the source's channel layout if the encoder opens with it, else stereo."""
     channels = source.codec_context.layout.nb_channels
     usual = {1: "mono", 2: "stereo"}.get(channels, source.codec_context.layout.name)
     try:

@@ -1,8 +1,8 @@
-"""What the decoders and encoders of this machine can do, for `refvid doctor`."""
+"""The versions of the decoders and the encoders available on this machine, for `refvid doctor`."""
 
 from importlib.metadata import version
 
-# What each output format is written with, in the order of preference.
+# Encoder -> the outputs that it writes.
 ENCODERS = {
     "libx264": "overlay, cutout and matte in .mp4, .mov and .mkv",
     "libvpx-vp9": "alpha in .webm",
@@ -13,7 +13,7 @@ ENCODERS = {
 
 
 def describe_pyav() -> str:
-    """Gives the versions of PyAV and of the FFmpeg libraries inside it; raises ImportError where it does not load."""
+    """Return the versions of PyAV and of its FFmpeg; raise ImportError if PyAV cannot be loaded."""
     import av
 
     libavcodec = ".".join(str(part) for part in av.library_versions["libavcodec"])
@@ -21,14 +21,14 @@ def describe_pyav() -> str:
 
 
 def describe_decord() -> str:
-    """Gives the version of decord; raises ImportError or OSError where it does not load."""
+    """Return the version of decord; raise ImportError or OSError if decord cannot be loaded."""
     import decord
 
     return str(getattr(decord, "__version__", None) or version("decord"))
 
 
 def missing_encoders() -> list[str]:
-    """Names those of `ENCODERS` that the FFmpeg inside PyAV lacks."""
+    """Return the names of those `ENCODERS` that PyAV's FFmpeg lacks."""
     import av
 
     return [name for name in ENCODERS if not _has_encoder(av.Codec, name)]

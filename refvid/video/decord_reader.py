@@ -1,4 +1,4 @@
-"""Frames of a video through decord: quick, but it decodes ahead of its consumer and knows no times of its own."""
+"""The decord reader of videos: fast, but it decodes ahead of its consumer and has no timestamps of its own."""
 
 from collections.abc import Generator, Iterator
 from types import TracebackType
@@ -11,31 +11,31 @@ from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.pyav_reader import PyAVReader
 from refvid.video.timeline import ProbedSource
 
-# decord measures times from zero in seconds as float32.
+# Seconds; decord counts times from zero, as float32.
 _TIME_TOLERANCE = 2e-3
 
 
 def decord_installed() -> bool:
-    """Whether decord can be imported on this machine."""
+    """Return whether decord can be imported on this machine."""
     try:
         import decord  # noqa: F401
-    except (ImportError, OSError, RuntimeError):  # it loads a shared library by hand
+    except (ImportError, OSError, RuntimeError):  # decord loads its shared library itself, which raises the latter two
         return False
     return True
 
 
 class DecordReader:
-    """Yields the frames `start <= index < stop` in order; times, rotation and sound are those of the probe.
+    """A reader that yields the frames `start <= index < stop` in order, with the timestamps of the probe.
 
     Args:
         source: The probed file.
-        start: First index.
-        stop: Index after the last one.
-        hand_over: Let PyAV take over at a frame that decord cannot deliver, instead of raising.
+        start: Index of the first frame.
+        stop: Index after the last frame.
+        hand_over: Whether PyAV takes over at a frame that decord cannot deliver, instead of an error.
 
     Raises:
         UnavailableError: decord is not installed.
-        VideoError: decord cannot open the file, or sees other frames than the container holds.
+        VideoError: decord cannot open the file, or finds other frames than the container holds.
     """
 
     name = "decord"
@@ -61,11 +61,11 @@ class DecordReader:
         self.close()
 
     def close(self) -> None:
-        """Frees the decoder with its threads and the frames it has decoded ahead."""
+        """Free the decoder, its threads and the frames that it has decoded ahead."""
         if self._running is not None:
             self._running.close()
             self._running = None
-        self._decoder = None  # decord has no close(): the last reference ends it
+        self._decoder = None  # decord has no close(); dropping the last reference ends it
 
     def __iter__(self) -> Iterator[Frame]:
         if self._running is not None:
@@ -79,7 +79,7 @@ class DecordReader:
         failures: tuple[type[Exception], ...] = (*_failures(), VideoError)
         for index in range(self._start, self._stop):
             try:
-                # Indices in order cost what next() costs; only the first one seeks.
+                # Reading indices in order is as fast as next(); only the first index seeks.
                 pixels = self._checked(decoder[index].asnumpy())
             except failures as error:
                 if not self._hand_over:
@@ -97,15 +97,18 @@ class DecordReader:
                 self.damage.extend(successor.damage)
 
     def _checked(self, pixels: Pixels) -> Pixels:
-        """Refuses what decord 0.6 makes of narrow pictures: it takes the padding of a row for a fourth channel."""
+        """Return the frame, or raise VideoError if its shape is wrong.
+
+        decord 0.6 takes the row padding of narrow pictures for a fourth channel.
+        """
         expected = (self.info.height, self.info.width, 3)
         if pixels.shape != expected:
-            raise VideoError(f"decord lays its frames out as {pixels.shape} instead of {expected}")
+            raise VideoError(f"decord returns frames of shape {pixels.shape} instead of {expected}")
         return np.ascontiguousarray(pixels)
 
     def _broken(self, index: int, error: Exception) -> VideoError:
         if isinstance(error, VideoError):
-            return VideoError(f"{error}: read {self.info.path} with --reader pyav")
+            return VideoError(f"{error}; read {self.info.path} with --reader pyav")
         return VideoError(
             f"{self.info.path} breaks off: {self._source.spoken(index)} of {self._source.expected} cannot be decoded"
         )
@@ -113,29 +116,31 @@ class DecordReader:
 
 def _open(source: ProbedSource) -> Any:
     if not decord_installed():
-        raise UnavailableError("decord is not installed on this machine: leave --reader out or use --reader pyav")
+        raise UnavailableError("decord is not installed on this machine; leave out --reader or use --reader pyav")
     import decord
 
     path = source.info.path
     decord.logging.set_level(decord.logging.QUIET)
     try:
-        decoder = decord.VideoReader(str(path.absolute()))  # a Path is a TypeError to it
+        decoder = decord.VideoReader(str(path.absolute()))  # it does not accept a Path
     except _failures() as error:
-        raise VideoError(f"decord cannot open {path}: read it with --reader pyav") from error
+        raise VideoError(f"decord cannot open {path}; read it with --reader pyav") from error
     if len(decoder) != len(source.pts) or source.expected > len(source.pts):
         raise VideoError(
-            f"decord counts {len(decoder)} frames in {path}, but the container holds {source.expected}: "
+            f"decord finds {len(decoder)} frames in {path}, but the container holds {source.expected}; "
             "read it with --reader pyav"
         )
     starts = decoder.get_frame_timestamp(range(len(decoder)))[:, 0]
     times = (np.asarray(source.pts, dtype=np.int64) - source.pts[0]) * float(source.info.time_base)
     if np.abs(starts - times).max() > _TIME_TOLERANCE + 1e-6 * times[-1]:
-        raise VideoError(f"decord shows the frames of {path} at other times than the container: use --reader pyav")
+        raise VideoError(
+            f"decord gives the frames of {path} other times than the container; read it with --reader pyav"
+        )
     return decoder
 
 
 def _failures() -> tuple[type[Exception], ...]:
-    """What decord raises: its own error, and a bare RuntimeError while opening."""
+    """Return the exceptions that decord raises: its own, a bare RuntimeError while opening, and those of indexing."""
     from decord import DECORDError
 
     own: type[Exception] = DECORDError

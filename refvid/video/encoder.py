@@ -1,4 +1,4 @@
-"""Pictures to packets: colour conversion and the encoder's life."""
+"""Encode pictures into packets, including the colour conversion."""
 
 from collections.abc import Iterator
 from fractions import Fraction
@@ -17,32 +17,38 @@ from refvid.video.frame import ColourTags, VideoInfo
 
 PicturePacket: TypeAlias = "av.Packet[VideoStream]"
 
-# H.273's matrices -> swscale's; everything else is converted as BT.601, as the readers do.
+# H.273's matrix codes -> swscale's; all others are converted as BT.601, as the readers do.
 _SWSCALE_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
 _BT601 = 5
 _BT709 = ColourTags(primaries=1, transfer=1, matrix=1, full_range=False)
-# What encoding and muxing raise; PyAV's own errors are no children of OSError.
+# The exceptions of encoding and muxing; not all of PyAV's errors are subclasses of OSError.
 WRITE_FAILURES: tuple[type[Exception], ...] = (OSError, av.FFmpegError)
 _RGB_PIXELS = ("rgb", "bgr", "gbr", "argb", "abgr", "pal8")
 
 
 class FrameEncoder:
-    """Encodes pictures with exact presentation times into a stream of `container`."""
+    """An encoder of pictures with exact presentation times, as a stream of an output container."""
 
     def __init__(
         self, container: OutputContainer, settings: EncoderSettings, info: VideoInfo, pixel_aspect: Fraction | None
     ) -> None:
-        """Opens the encoder.
+        """Add the stream to the container and open its encoder.
+
+        Args:
+            container: The output.
+            settings: Encoder with its options.
+            info: Description of the source.
+            pixel_aspect: Width of a pixel divided by its height; None for square pixels.
 
         Raises:
-            UnavailableError: It does not work on this machine or with this size.
+            UnavailableError: The encoder does not work on this machine or with this size.
         """
         rate = info.frame_rate.limit_denominator(1_000_000)
         stream = container.add_stream(settings.codec, rate=rate, options=settings.options)
         assert isinstance(stream, VideoStream)
         self._stream, self._time_base = stream, info.time_base
         self._durations: dict[int, int] = {}
-        context: Any = stream.codec_context  # PyAV's stubs miss the colour attributes' setters
+        context: Any = stream.codec_context  # PyAV's stubs lack the setters of the colour attributes
         context.width, context.height, context.pix_fmt = info.width, info.height, settings.pixel_format
         context.time_base = info.time_base
         if pixel_aspect is not None:
@@ -64,7 +70,7 @@ class FrameEncoder:
         self._conversion = _Conversion(settings.pixel_format, tags)
 
     def encode(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> Iterator[PicturePacket]:
-        """Takes one picture, uint8 RGB [H, W, 3] or RGBA [H, W, 4], and gives the packets that are ready."""
+        """Encode one picture, uint8 RGB [H, W, 3] or RGBA [H, W, 4]; yield the packets that are ready."""
         self._durations[pts] = duration
         frame = av.VideoFrame.from_ndarray(
             np.ascontiguousarray(pixels), format="rgba" if pixels.shape[2] == 4 else "rgb24"
@@ -75,13 +81,13 @@ class FrameEncoder:
             yield from self._timed(self._stream.encode(converted))
 
     def flush(self) -> Iterator[PicturePacket]:
-        """Gives the packets that the encoder still held."""
+        """Yield the packets that the encoder still holds."""
         for frame in self._palette.convert(None) if self._palette else []:
             yield from self._timed(self._stream.encode(frame))
         yield from self._timed(self._stream.encode(None))
 
     def _timed(self, packets: list[PicturePacket]) -> Iterator[PicturePacket]:
-        # Encoders forget durations; containers need the last frame's.
+        # Encoders drop the durations of frames, but a container needs that of the last frame.
         for packet in packets:
             duration = self._durations.pop(packet.pts, None) if packet.pts is not None else None
             if duration is not None:
@@ -90,14 +96,14 @@ class FrameEncoder:
 
 
 def output_colour(info: VideoInfo, pixel_format: str) -> ColourTags:
-    """The colour description to write: the source's own, so that a player treats both alike.
+    """Return the colour description to write: the source's own, so that a player shows both alike.
 
-    Pictures that are no video have none: they become BT.709, which players assume.
+    Images have none; they become BT.709, which players assume.
     """
     if pixel_format.startswith(_RGB_PIXELS):
         return ColourTags()
     tags = info.colour if info.kind == "video" else _BT709
-    if tags.matrix == 0:  # RGB video has no matrix, but what is written needs one
+    if tags.matrix == 0:  # RGB video has no matrix, but the YUV video to be written needs one
         tags = ColourTags(tags.primaries, tags.transfer, _BT709.matrix, False)
     if pixel_format.startswith("yuvj"):
         tags = ColourTags(tags.primaries, tags.transfer, tags.matrix, True)
@@ -109,11 +115,11 @@ def _range_tag(tags: ColourTags) -> int:
 
 
 class _Conversion:
-    """RGB to the encoder's pixel format with the matrix and range that the tags promise."""
+    """The conversion from RGB to the encoder's pixel format, with the matrix and range of the colour tags."""
 
     def __init__(self, pixel_format: str, tags: ColourTags) -> None:
-        self._reformatter = VideoReformatter()  # one for all frames: making it costs more than using it
-        # swscale's quick way rounds down: the picture would darken by a level.
+        self._reformatter = VideoReformatter()  # shared by all frames: creating one costs more than a conversion
+        # By default swscale rounds down, which would darken the picture by one level.
         rounding = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
         self._arguments: dict[str, Any] = {"format": pixel_format, "interpolation": rounding}
         if not pixel_format.startswith(_RGB_PIXELS):
@@ -126,13 +132,16 @@ class _Conversion:
     def convert(self, frame: av.VideoFrame) -> av.VideoFrame:
         converted = self._reformatter.reformat(frame, **self._arguments)
         converted.pts, converted.time_base = frame.pts, frame.time_base
-        # ProRes takes these from the frame, not from the encoder. As arguments they would change the pixels.
+        # ProRes reads these tags from the frame, not from the encoder. As arguments, they would change the pixels.
         converted.color_trc, converted.color_primaries = self._tags.transfer, self._tags.primaries
         return converted
 
 
 class _PaletteGraph:
-    """RGB to GIF's 256 colours, chosen anew for each frame: one palette for all would hold the whole video."""
+    """The conversion from RGB to the 256 colours of a GIF.
+
+    Each frame gets its own palette: for a common one, the whole video would have to be held in memory.
+    """
 
     def __init__(self, info: VideoInfo) -> None:
         graph = av.filter.Graph()
@@ -152,7 +161,7 @@ class _PaletteGraph:
         self._graph = graph
 
     def convert(self, frame: av.VideoFrame | None) -> Iterator[av.VideoFrame]:
-        """Takes a frame, or None at the end, and gives those that are ready."""
+        """Convert a frame, or flush at the end if it is None; yield the frames that are ready."""
         self._graph.push(frame)
         while True:
             try:

@@ -1,4 +1,4 @@
-"""The values that cross the border of `refvid.video`: what a source is, one frame of it, a place in it."""
+"""The public values of `refvid.video`: the description of a source, one frame of it, and a position in it."""
 
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,9 +15,13 @@ SourceKind = Literal["video", "image", "frames"]
 
 @dataclass(frozen=True)
 class ColourTags:
-    """Colour description of a video stream as the numbers of ITU-T H.273 (2 = unspecified).
+    """The colour description of a video stream, in the code numbers of ITU-T H.273 (2 means unspecified).
 
-    `full_range` is None where the stream does not say.
+    Attributes:
+        primaries: Colour primaries.
+        transfer: Transfer characteristics.
+        matrix: Matrix coefficients.
+        full_range: Whether samples use the full range; None if the stream does not say.
     """
 
     primaries: int = 2
@@ -28,17 +32,24 @@ class ColourTags:
 
 @dataclass(frozen=True)
 class VideoInfo:
-    """What a source is, as a player would show it (width and height after rotation).
+    """The description of a source, as a player would show it.
 
     Attributes:
-        frame_count: Frames in the whole source, counted from its packets.
-        frame_rate: Average frames a second.
+        path: File or folder.
+        kind: "video", "image" or "frames" (a folder of images).
+        width: Width in pixels, after rotation.
+        height: Height in pixels, after rotation.
+        frame_count: Number of frames in the whole source, counted from its packets.
+        frame_rate: Average number of frames per second.
         time_base: Unit of the presentation times, in seconds.
         start_time: Presentation time of the first frame, in seconds.
-        duration: Seconds from the first frame's start to the last frame's end.
-        rotation: Degrees counter-clockwise that the pixels are turned by for display (0, 90, 180, 270).
-        variable_frame_rate: Whether the times between frames differ by more than the time base's rounding.
-        audio: Codec name of each sound stream, empty when there is none.
+        duration: Seconds from the start of the first frame to the end of the last one.
+        rotation: Counter-clockwise rotation of the pixels for display, in degrees (0, 90, 180 or 270).
+        variable_frame_rate: Whether the times between frames differ by more than the rounding to the time base.
+        codec: FFmpeg's name of the video codec, or the format of an image.
+        pixel_format: FFmpeg's name of the pixel format, or the mode of an image.
+        colour: Colour description of a video.
+        audio: Codec name of each sound stream; empty if there is none.
     """
 
     path: Path
@@ -63,11 +74,11 @@ class Frame:
     """One decoded frame.
 
     Attributes:
-        index: Position in the whole source, from 0.
-        time: Presentation time in seconds, on the source's own clock.
-        duration: Seconds the frame is shown.
-        pixels: uint8 RGB [H, W, 3], upright as a player shows it.
-        name: File stem, for a folder of frames or an image.
+        index: Index in the whole source, from 0.
+        time: Presentation time in seconds, on the source's clock.
+        duration: Seconds for which the frame is shown.
+        pixels: Pixels, upright as a player shows them, uint8 RGB [H, W, 3].
+        name: Stem of the file name, for an image or a folder of frames.
     """
 
     index: int
@@ -86,7 +97,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Position:
-    """A place in a video: a time in seconds after its first frame, or a frame number from 0; never both."""
+    """A position in a video: either seconds after its first frame or a frame number from 0."""
 
     seconds: Fraction | None = None
     frame: int | None = None

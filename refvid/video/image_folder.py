@@ -1,4 +1,4 @@
-"""Single images and folders of frames, read with Pillow."""
+"""Read single images and folders of frames with Pillow."""
 
 import re
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.picture import PICTURE_ERRORS
 from refvid.video.timeline import ProbedSource
 
-FRAME_RATE = Fraction(25)  # images carry no times
-# GIF is missing on purpose: it is a video and PyAV reads it.
-# Pillow calls a KeyError what it was built without.
+FRAME_RATE = Fraction(25)  # frames per second; images carry no times
+# GIF is left out on purpose: it is treated as a video and read by PyAV. Pillow raises KeyError for a format that it was
+# built without, so only those that are there are named.
 Image.init()
 _FORMATS = tuple(
     name for name in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "TGA", "AVIF", "JPEG2000") if name in Image.OPEN
@@ -29,53 +29,53 @@ _SUFFIXES = frozenset(
         *("ppm", "pgm", "pbm", "pnm", "tga", "avif", "jp2"),
     )
 )
-_ORIENTATION = 0x0112  # EXIF tag; 5 to 8 lie on their side
+_ORIENTATION = 0x0112  # EXIF tag; values 5 to 8 are turned by a quarter
 
 
 def is_image(path: Path) -> bool:
-    """Whether `path` is a still image, judged by its suffix and its first bytes."""
+    """Return whether `path` is a still image, judged by its suffix and its first bytes."""
     if path.suffix.lower() not in _SUFFIXES:
         return False
     try:
         with Image.open(path, formats=_FORMATS) as image:
-            # An animated PNG is a video to FFmpeg; of an animated WebP it cannot read more than Pillow's first frame.
+            # FFmpeg reads an animated PNG as a video, but not an animated WebP, which `scan_image` rejects.
             return not (image.format == "PNG" and getattr(image, "is_animated", False))
     except PICTURE_ERRORS:
         return False
 
 
 def scan_image(path: Path) -> ProbedSource:
-    """Probes one image.
+    """Probe one image.
 
     Raises:
-        VideoError: It is an animated WebP, which neither Pillow's formats nor FFmpeg read as a video.
+        VideoError: The image is damaged, or is an animated WebP, which FFmpeg cannot read as a video.
     """
     with Image.open(path, formats=_FORMATS) as image:
         if image.format == "WEBP" and getattr(image, "is_animated", False):
-            raise VideoError(f"{path} is an animated WebP, which refvid cannot read: convert it to a video first")
+            raise VideoError(f"{path} is an animated WebP, which refvid cannot read; convert it to a video first")
     return _source(path, [path], "image")
 
 
 def scan_folder(folder: Path) -> ProbedSource:
-    """Probes a folder of frames: natural order of their names, all of one size.
+    """Probe a folder of frames, which are ordered naturally by name and must all have the same size.
 
     Raises:
-        VideoError: There is no image, one cannot be read, or one differs in size.
+        VideoError: There is no image, or an image cannot be read or differs in size.
     """
     paths = frame_paths(folder)
     if not paths:
-        raise VideoError(f"the folder {folder} holds no images: expected frames such as 00001.jpg or 00001.png")
+        raise VideoError(f"the folder {folder} contains no images; expected frames such as 00001.jpg or 00001.png")
     return _source(folder, paths, "frames")
 
 
 def frame_paths(folder: Path) -> list[Path]:
-    """The images directly in `folder`, in natural order (`2.png` before `10.png`)."""
+    """Return the images directly in `folder`, in natural order (`2.png` before `10.png`)."""
     entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
     return sorted((entry for entry in entries if entry.suffix.lower() in _SUFFIXES and entry.is_file()), key=_natural)
 
 
 class ImageReader:
-    """Yields an image or the frames of a folder, one in memory at a time."""
+    """A reader that yields an image or the frames of a folder, one in memory at a time."""
 
     name = "images"
 
@@ -96,13 +96,13 @@ class ImageReader:
         self.close()
 
     def close(self) -> None:
-        """Nothing stays open between frames."""
+        """Do nothing: no file stays open between frames."""
 
     def __iter__(self) -> Iterator[Frame]:
         path = self.info.path
         paths = [path] if self.info.kind == "image" else frame_paths(path)
         if len(paths) != self.info.frame_count:
-            raise VideoError(f"the folder {path} changed while it was read: start again")
+            raise VideoError(f"the folder {path} changed while it was read; start again")
         for index in self._range:
             try:
                 pixels = _load(paths[index])
@@ -111,7 +111,7 @@ class ImageReader:
                     f"{self._source.spoken(index)} cannot be decoded: {paths[index]} is damaged ({error})"
                 ) from error
             if pixels.shape[:2] != (self.info.height, self.info.width):
-                raise VideoError(f"{paths[index]} changed its size while the folder was read: start again")
+                raise VideoError(f"{paths[index]} changed its size while the folder was read; start again")
             yield Frame(index, self._source.time(index), self._source.duration(index), pixels, name=paths[index].stem)
 
 
@@ -121,7 +121,7 @@ def _source(path: Path, paths: list[Path], kind: str) -> ProbedSource:
         if (found := _measure(other)[0]) != size:
             raise VideoError(
                 f"the frames in {path} differ in size: {other.name} is {found[0]}x{found[1]}, "
-                f"but {paths[0].name} is {size[0]}x{size[1]}; all must be the same"
+                f"but {paths[0].name} is {size[0]}x{size[1]}; all must have the same size"
             )
     gap = 1 / FRAME_RATE
     info = VideoInfo(
@@ -141,7 +141,7 @@ def _source(path: Path, paths: list[Path], kind: str) -> ProbedSource:
 
 
 def _measure(path: Path) -> tuple[tuple[int, int], str, str]:
-    """Size as shown (width, height), format and pixel mode, from the header alone."""
+    """Return the size as shown (width, height), the format and the pixel mode, from the header alone."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
             width, height = image.size
@@ -152,19 +152,19 @@ def _measure(path: Path) -> tuple[tuple[int, int], str, str]:
 
 
 def _load(path: Path) -> Pixels:
-    """Decodes one image upright: uint8 RGB [H, W, 3]."""
+    """Return one image, upright, uint8 RGB [H, W, 3]."""
     with Image.open(path, formats=_FORMATS) as image:
         upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
         if upright.mode == "I" or upright.mode.startswith("I;16"):
-            # Pillow would clip 16-bit grey at 255 instead of scaling it.
+            # Pillow would clip 16-bit grey values at 255 instead of scaling them.
             grey = (np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
             return np.repeat(grey[..., None], 3, axis=2)
         return np.array(upright.convert("RGB"), dtype=np.uint8)
 
 
 def _orientation(image: Image.Image) -> int:
-    """EXIF orientation, 1 = upright."""
-    # Pillow would decode a whole PNG in search of a tag behind the pixels; nobody writes it there.
+    """Return the EXIF orientation, 1 for upright."""
+    # Pillow would decode the whole PNG to look for a tag after the pixels, where nobody writes one.
     if image.format == "PNG" and "exif" not in image.info:
         return 1
     return int(image.getexif().get(_ORIENTATION, 1))
@@ -172,5 +172,5 @@ def _orientation(image: Image.Image) -> int:
 
 def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:
     pieces = re.split(r"(\d+)", path.name.casefold(), flags=re.ASCII)
-    # Odd pieces are the digits; the name itself settles `1.png` against `01.png`.
+    # Digits sort as numbers and before words; the name itself decides between `1.png` and `01.png`.
     return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece], path.name

@@ -1,4 +1,4 @@
-"""The small box in an overlay's corner that says which colour is which expression."""
+"""The legend of an overlay: a small box in the corner that shows the colour of each expression."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -13,12 +13,12 @@ Colour = tuple[int, int, int]
 
 BOX = (16, 18, 22, 165)  # nearly black, translucent: readable on any footage
 TEXT = (245, 245, 245, 255)
-SUPERSAMPLING = 4  # Pillow's shapes have hard edges; drawn larger and reduced they are smooth
-LARGEST_SHARE = 0.4  # of the frame's height; further expressions are counted in a last line
+SUPERSAMPLING = 4  # Pillow draws hard edges; shapes drawn larger and then reduced are smooth
+LARGEST_SHARE = 0.4  # largest share of the frame's height; a last line counts the expressions that do not fit
 
 
 def blend_legend(picture: Pixels, expressions: tuple[str, ...], colours: tuple[Colour, ...]) -> None:
-    """Draws the legend into the lower left corner, in place; a frame too small to read it on stays as it is."""
+    """Draw the legend into the lower left corner, in place; leave a frame unchanged if it is too small for it."""
     height, width = picture.shape[:2]
     legend = _legend(expressions, colours, height, width)
     if legend is None:
@@ -38,7 +38,7 @@ def _text_size(height: int) -> int:
 def _legend(
     expressions: tuple[str, ...], colours: tuple[Colour, ...], height: int, width: int
 ) -> tuple[NDArray[np.uint16], NDArray[np.uint16]] | None:
-    """What to add, uint16 [h, w, 3], and what share of 256 to keep of the picture, uint16 [h, w, 1]."""
+    """Return the colours to add, uint16 [h, w, 3], and the share of the frame to keep, in 256ths, uint16 [h, w, 1]."""
     size = _text_size(height)
     font = ImageFont.load_default(size)
     line = round(size * 1.5)

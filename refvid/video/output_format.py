@@ -1,4 +1,4 @@
-"""The seven output formats, and which of them a path and a source ask for."""
+"""The seven output formats, and the choice among them by the output's path and the source."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -9,7 +9,7 @@ from refvid.video.frame import VideoInfo
 
 
 class OutputFormat(StrEnum):
-    """What `--format` names."""
+    """The values of `--format`."""
 
     OVERLAY = "overlay"
     CUTOUT = "cutout"
@@ -20,7 +20,7 @@ class OutputFormat(StrEnum):
     RLE = "rle"
 
 
-# Suffix of a video file -> FFmpeg's name of the container. `ipod`, FFmpeg's own choice for .m4v, refuses most codecs.
+# Suffix of a video file -> FFmpeg's name of the container. FFmpeg's own choice for .m4v, `ipod`, allows few codecs.
 VIDEO_CONTAINERS: Mapping[str, str] = {
     ".mp4": "mp4",
     ".m4v": "mp4",
@@ -38,26 +38,31 @@ _FILE_SUFFIXES = frozenset({*VIDEO_CONTAINERS, *IMAGE_SUFFIXES, ".json", ".avi",
 
 
 def resolve_output(info: VideoInfo, output: Path | None, format: OutputFormat | None) -> tuple[Path, OutputFormat]:
-    """Settles where the output goes and what it is.
+    """Return the path and format of the output.
 
-    Without a format the suffix of `output` decides: a video or image is an overlay, `.json` is rle and a name without
-    a suffix is a folder of png masks. Without an output it is `<stem>.refvid.<ext>` in the working folder.
+    Without a format, the suffix of `output` decides: a video or image is an overlay, `.json` is rle, and a name without
+    a suffix is a folder of png masks. Without an output, the path is `<stem>.refvid.<ext>` in the working folder.
+
+    Args:
+        info: Description of the source.
+        output: Path as typed, if any.
+        format: Format as typed, if any.
 
     Raises:
-        UsageError: The format does not fit the suffix, or the suffix is one that refvid does not write.
+        UsageError: The format does not fit the suffix, or refvid does not write files with this suffix.
     """
     if output is None:
         chosen = format or OutputFormat.OVERLAY
         return Path(f"{_stem(info)}.refvid{_default_suffix(info, chosen)}"), chosen
     if str(output) == "-":
-        raise UsageError("refvid does not write to standard output; give --output the name of a file or folder")
+        raise UsageError("refvid does not write to standard output; give a file or folder with --output")
     chosen = format or _format_of(info, output)
     _check_suffix(info, output, chosen)
     return output, chosen
 
 
 def is_folder_output(output: Path, format: OutputFormat) -> bool:
-    """Whether `output` is a folder of PNGs (True) or a single file."""
+    """Return whether `output` is a folder of PNGs rather than a single file."""
     return format in FOLDER_FORMATS and output.suffix.lower() not in _FILE_SUFFIXES
 
 
@@ -92,7 +97,7 @@ def _format_of(info: VideoInfo, output: Path) -> OutputFormat:
     if suffix == "" and info.kind != "image":
         return OutputFormat.PNG
     raise UsageError(
-        f"the name {output} does not say what to write; end it in {_listed(_fitting(info, OutputFormat.OVERLAY))} "
+        f"the name {output} does not determine a format; end it in {_listed(_fitting(info, OutputFormat.OVERLAY))} "
         "or .json, or give --format"
     )
 
@@ -104,13 +109,13 @@ def _check_suffix(info: VideoInfo, output: Path, format: OutputFormat) -> None:
         return
     if format in FOLDER_FORMATS and info.kind != "image":
         raise UsageError(
-            f"the format {format} makes a folder of PNG files, not one {suffix} file; leave the suffix of {output} away"
+            f"the format {format} is a folder of PNG files, not one {suffix} file; leave out the suffix of {output}"
         )
     hint = ""
     if format is OutputFormat.ALPHA and suffix in VIDEO_CONTAINERS:
-        hint = f"; {suffix} files hold no transparency that players agree on"
+        hint = f"; players do not agree on transparency in {suffix} files"
     elif info.kind != "image" and suffix in IMAGE_SUFFIXES:
-        hint = "; for one picture a frame give --format png or rgba and the name of a folder"
+        hint = "; for one picture per frame give --format png or rgba and the name of a folder"
     raise UsageError(
         f"{output} cannot hold the format {format} of this {_kind(info)}: its name must end in {_listed(fitting)}{hint}"
     )

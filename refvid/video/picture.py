@@ -1,4 +1,4 @@
-"""Opening picture files with Pillow, whose errors become sentences."""
+"""Open picture files with Pillow and turn its errors into messages for the user."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,16 +15,16 @@ PICTURE_ERRORS = (OSError, ValueError, SyntaxError, Image.DecompressionBombError
 def opened_picture(
     path: Path, remedy: str, *, kind: type[RefvidError] = VideoError, formats: tuple[str, ...] | None = None
 ) -> Iterator[Image.Image]:
-    """Opens a picture for a `with` block; whatever is wrong with it, then or while it is decoded, becomes a sentence.
+    """Yield an open picture; anything wrong with it, now or while it is decoded, becomes a message for the user.
 
     Args:
-        path: Of the file.
-        remedy: What to do about a bad one, the end of the sentence.
-        kind: Of the error.
-        formats: That are taken, as Pillow names them; None: all it knows.
+        path: Path of the picture.
+        remedy: What the user can do about a bad picture, as the end of the message.
+        kind: Class of the error to raise.
+        formats: Accepted formats, by Pillow's names; None for all that Pillow knows.
 
     Raises:
-        RefvidError: The picture cannot be read; it is of the kind asked for.
+        RefvidError: The picture cannot be read; an error of class `kind`.
     """
     try:
         with Image.open(path, formats=formats) as image:

@@ -1,4 +1,4 @@
-"""Places in a video as a user types them (`2.5`, `00:00:02.500`, `75f`) and the range of frames they name."""
+"""Positions in a video as a user types them (`2.5`, `00:00:02.500`, `75f`), and the range of frames between them."""
 
 import re
 from bisect import bisect_left
@@ -15,7 +15,7 @@ _TIMECODE = re.compile(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d*)?)", re.ASCII)
 
 
 def parse_position(text: str) -> Position:
-    """Reads seconds (`2.5`), a timecode (`00:00:02.500`, `01:30`) or a frame number (`75f`).
+    """Return the position that seconds (`2.5`), a timecode (`00:00:02.500`, `01:30`) or a frame number (`75f`) name.
 
     Raises:
         UsageError: The text is none of these.
@@ -30,7 +30,7 @@ def parse_position(text: str) -> Position:
         if seconds < 60 and (minutes < 60 or match[1] is None):
             return Position(seconds=hours * 3600 + minutes * 60 + seconds)
     raise UsageError(
-        f"cannot read {text!r} as a place in a video: give seconds (2.5), a timecode (00:00:02.500) "
+        f"cannot read {text!r} as a position in a video: give seconds (2.5), a timecode (00:00:02.500) "
         "or a frame number (75f)"
     )
 
@@ -38,16 +38,16 @@ def parse_position(text: str) -> Position:
 def frame_range(
     pts: Sequence[int], time_base: Fraction, start: Position | None, end: Position | None
 ) -> tuple[int, int]:
-    """Turns a range of places into the frame indices `first <= index < stop`.
+    """Return the frame indices `first <= index < stop` between two positions.
 
     Args:
         pts: Presentation times of all frames in units of `time_base`, ascending.
         time_base: Seconds per unit.
-        start: First place that belongs to the range, None for the beginning.
-        end: First place that no longer belongs to it, None for the end.
+        start: First position in the range; None for the beginning.
+        end: First position after the range; None for the end.
 
     Raises:
-        UsageError: No frame lies in the range.
+        UsageError: The range contains no frame.
     """
     first = 0 if start is None else _index(pts, time_base, start)
     stop = len(pts) if end is None else _index(pts, time_base, end)
@@ -65,7 +65,7 @@ def frame_range(
 
 
 def _index(pts: Sequence[int], time_base: Fraction, place: Position) -> int:
-    """Index of the first frame at or after `place`, `len(pts)` when there is none."""
+    """Return the index of the first frame at or after `place`; `len(pts)` if there is none."""
     if place.frame is not None:
         return min(place.frame, len(pts))
     assert place.seconds is not None

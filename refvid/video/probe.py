@@ -1,4 +1,4 @@
-"""What a source is, found out without decoding more than one frame."""
+"""Probe a source: describe it and list the times of its frames, without decoding more than one of them."""
 
 import errno
 import re
@@ -20,25 +20,27 @@ from refvid.video.frame import ColourTags, VideoInfo
 from refvid.video.image_folder import is_image, scan_folder, scan_image
 from refvid.video.timeline import ProbedSource, average_rate, has_variable_rate
 
-_FALLBACK_RATE = Fraction(25)
-_NOT_VIDEO = frozenset({"tty"})  # FFmpeg paints any *.txt as ANSI art
-_VP8_SHOWN = 0x10  # bit of a VP8 packet's first byte; packets without it are references and never shown
+_FALLBACK_RATE = Fraction(25)  # frames per second
+_NOT_VIDEO = frozenset({"tty"})  # FFmpeg reads any *.txt as a video of ANSI art
+_VP8_SHOWN = 0x10  # bit in the first byte of a VP8 packet; packets without it are only references, never shown
 
 
 def probe(path: Path) -> VideoInfo:
-    """Tells what a video, an image or a folder of frames is.
+    """Return the description of a video, an image or a folder of frames.
 
     Raises:
-        VideoError: It is missing, empty, or holds no picture that can be read.
+        VideoError: The source is missing, empty, or has no picture that can be read.
     """
     return scan(path).info
 
 
 def scan(path: Path) -> ProbedSource:
-    """Probes `path` and lists the presentation times of its frames; the packets are read, but only one is decoded.
+    """Probe `path` and list the presentation times of its frames.
+
+    All packets are read, but only one frame is decoded.
 
     Raises:
-        VideoError: It is missing, empty, or holds no picture that can be read.
+        VideoError: The source is missing, empty, or has no picture that can be read.
     """
     try:
         if path.is_dir():
@@ -59,13 +61,13 @@ def scan(path: Path) -> ProbedSource:
 
 @contextmanager
 def open_container(path: Path) -> Iterator[InputContainer]:
-    """Opens a media file and closes it at the end.
+    """Yield an open media file, and close it after the block.
 
     Raises:
         VideoError: FFmpeg cannot open it.
     """
     try:
-        # An absolute path: FFmpeg would take "a:b.mp4" for a protocol. Titles are not always valid UTF-8.
+        # The path is absolute because FFmpeg would take "a:b.mp4" for a protocol. Titles may not be valid UTF-8.
         container = av.open(str(path.absolute()), metadata_errors="replace")
     except av.FFmpegError as error:
         raise VideoError(_opening_failed(path, error)) from error
@@ -76,59 +78,71 @@ def open_container(path: Path) -> Iterator[InputContainer]:
 
 
 def picture_stream(path: Path, container: InputContainer) -> VideoStream:
-    """The stream that a player would show; cover art of a song does not count.
+    """Return the video stream that a player would show, ignoring cover art.
 
     Raises:
-        VideoError: There is none, or FFmpeg has no decoder for it.
+        VideoError: There is no such stream, or FFmpeg has no decoder for it.
     """
     cover = av.stream.Disposition.attached_pic
     streams = [stream for stream in container.streams.video if not stream.disposition & cover]
     if container.format.name in _NOT_VIDEO or not (streams or container.streams.audio):
         raise VideoError(f"{path} is not a video or image that can be read")
     if not streams:
-        raise VideoError(f"{path} holds sound but no picture")
+        raise VideoError(f"{path} contains sound but no picture")
     best = container.streams.best("video")
     stream = next((stream for stream in streams if best is not None and stream.index == best.index), streams[0])
     if stream.codec_context is None:
-        raise VideoError(f"{path} holds a picture in a format that this FFmpeg has no decoder for")
+        raise VideoError(f"{path} contains video in a format that this FFmpeg has no decoder for")
     return stream
 
 
 @dataclass
 class _Packets:
-    """What one pass over the packets finds."""
+    """The findings of one pass over the packets.
+
+    Attributes:
+        pts: Presentation times of the frames that are shown, in the order of the file.
+        first: First frame that could be decoded.
+        counted: Number of packets, including those that an edit list hides.
+        exact: Whether every packet has a presentation time.
+        timeless: Whether some packet has neither a presentation nor a decoding time.
+        damaged: Whether a packet is corrupt or reading stopped with an error.
+        broken: Whether reading stopped with an error.
+        last: Presentation time and duration of the packet that is shown last.
+    """
 
     pts: "array[int]" = field(default_factory=lambda: array("q"))
     first: av.VideoFrame | None = None
-    counted: int = 0  # with those that an edit list hides
+    counted: int = 0
     exact: bool = True
     timeless: bool = False
     damaged: bool = False
-    broken: bool = False  # reading stopped with an error
-    last: tuple[int, int] = (-(2**63), 0)  # pts and duration of the packet shown last
+    broken: bool = False
+    last: tuple[int, int] = (-(2**63), 0)
 
 
 def _scan_container(path: Path, container: InputContainer) -> ProbedSource:
     stream = picture_stream(path, container)
     found = _read_packets(container, stream)
     if found.first is None or not found.pts:
-        raise VideoError(f"{path} holds a picture, but not one frame of it can be decoded")
+        raise VideoError(f"{path} contains video, but not a single frame of it can be decoded")
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
     nominal = [
         Fraction(rate.numerator, rate.denominator) for rate in (stream.average_rate, stream.guessed_rate) if rate
     ]
     pts: array[int] | range
-    if found.timeless:
+    if found.timeless:  # raw H.264, for example: count the frames out at the stated rate
         rate = next(iter(reversed(nominal)), _FALLBACK_RATE)
         time_base, pts, last = 1 / rate, range(len(found.pts)), 1 / rate
     else:
         pts = array("q", sorted(found.pts))
         if found.exact and found.first.pts is not None:
-            # A recording that starts between two key frames: what comes before the first picture is never shown.
+            # A recording may start between two key frames: packets before the first picture are never shown.
             pts = pts[bisect_left(pts, found.first.pts) :] or pts
         last = found.last[1] * time_base
     gap = (pts[-1] - pts[0]) * time_base / (len(pts) - 1) if len(pts) > 1 else Fraction(0)
-    if last <= 0 or (last < gap / 2 and not has_variable_rate(pts)):  # AVI calls the last frame one unit long
+    # Some containers lack the last duration, and AVI gives the last frame one unit.
+    if last <= 0 or (last < gap / 2 and not has_variable_rate(pts)):
         last = gap or 1 / next(iter(nominal), _FALLBACK_RATE)
     rate = average_rate(pts, time_base, last, nominal)
     info = _describe(path, container, stream, found.first, pts, time_base, last, rate)
@@ -145,7 +159,7 @@ def _scan_container(path: Path, container: InputContainer) -> ProbedSource:
 
 
 def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
-    """Reads all packets and decodes until one frame has come out; keeps nothing but the times."""
+    """Read all packets and decode until one frame has come out; keep nothing but the times."""
     found = _Packets()
     stream.thread_type = "NONE"
     hides_frames = stream.codec_context.codec.canonical_name == "vp8"
@@ -165,7 +179,7 @@ def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
             found.pts.append(moment or 0)
             found.last = max(found.last, (moment or 0, packet.duration or 0))
     except av.FFmpegError:
-        found.damaged = found.broken = True  # the reader says at which frame
+        found.damaged = found.broken = True  # the reader reports at which frame
     return found
 
 
@@ -173,11 +187,11 @@ def _first_frame(packet: "av.Packet[VideoStream]") -> av.VideoFrame | None:
     try:
         return next(iter(packet.decode()), None)
     except av.FFmpegError:
-        return None  # a later one may do
+        return None  # a later packet may be decodable
 
 
 def _missing(container: InputContainer, stream: VideoStream, found: _Packets, info: VideoInfo) -> int:
-    """Frames that the container's index or header promises beyond the packets that are there."""
+    """Return how many frames the container's index or header promises beyond the packets that are there."""
     least = int(found.broken)
     if "mov" in container.format.name:
         return max(least, len(stream.index_entries) - found.counted)
@@ -189,7 +203,7 @@ def _missing(container: InputContainer, stream: VideoStream, found: _Packets, in
     if promised is None:
         return least
     missing = round((promised - info.duration) * info.frame_rate)
-    # Headers round; one frame more or less is no damage.
+    # Headers round their durations, so that one frame more or less is no sign of damage.
     return missing if missing > max(1, info.frame_count // 100) else least
 
 

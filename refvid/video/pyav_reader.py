@@ -1,4 +1,4 @@
-"""Frames of a video through PyAV: always there, bounded memory, the container's own times."""
+"""The PyAV reader of videos: always installed, with bounded memory and the container's own timestamps."""
 
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
@@ -17,15 +17,20 @@ from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.probe import open_container, picture_stream
 from refvid.video.timeline import ProbedSource
 
-# Seconds before the wanted frame at which a key frame is looked for, in turn, before decoding from the beginning.
+# Seconds before the wanted frame to try in turn when seeking a key frame, before decoding from the beginning.
 _SEEK_BACK = (0, 1, 10)
 
 
 class PyAVReader:
-    """Yields the frames `start <= index < stop` in order; every iteration opens the file anew.
+    """A reader that yields the frames `start <= index < stop` in order; every iteration opens the file anew.
 
-    `damage` fills with sentences about frames that the decoder concealed or left out. A file that breaks off raises
-    `VideoError` after its last good frame.
+    While reading, `damage` collects messages about frames that the decoder concealed or left out. A file that breaks
+    off raises `VideoError` after its last good frame.
+
+    Args:
+        source: The probed file.
+        start: Index of the first frame.
+        stop: Index after the last frame.
     """
 
     name = "pyav"
@@ -38,7 +43,7 @@ class PyAVReader:
         self._source = source
         self._start = start
         self._stop = stop
-        self._reformatter = VideoReformatter()  # one: it keeps its conversion tables between frames
+        self._reformatter = VideoReformatter()  # shared by all frames, because it caches its conversion tables
         self._running: Generator[Frame, None, None] | None = None
 
     def __enter__(self) -> Self:
@@ -50,7 +55,7 @@ class PyAVReader:
         self.close()
 
     def close(self) -> None:
-        """Closes the container of the iteration in progress and stops the decoder's threads."""
+        """Close the container of the iteration in progress and stop the decoder's threads."""
         if self._running is not None:
             with suppress(ValueError):  # a generator cannot be closed from inside itself
                 self._running.close()
@@ -72,7 +77,7 @@ class PyAVReader:
                     return
                 if decoded.is_corrupt and not concealed:
                     concealed = True
-                    self.damage.append(f"{source.spoken(index)} is damaged: its picture may be wrong")
+                    self.damage.append(f"{source.spoken(index)} is damaged; its picture may be wrong")
                 upcoming = index + 1
                 yield Frame(index, source.time(index), source.duration(index), self._pixels(decoded))
                 if upcoming == self._stop < len(source.pts):
@@ -82,7 +87,11 @@ class PyAVReader:
             raise VideoError(self._breaks_off(upcoming))
 
     def _indexed(self) -> Generator[tuple[int, av.VideoFrame], None, None]:
-        """Decodes from the key frame before `start`; yields each frame from `start` on with its index."""
+        """Decode from the key frame before `start`; yield each frame from `start` on with its index.
+
+        Seeking is possible only where the container's timestamps tell which frame comes out first. Elsewhere, or if no
+        key frame is found, decoding starts at the beginning of the file.
+        """
         if self._start > 0 and self._source.exact_times:
             with open_container(self.info.path) as container:
                 stream = self._stream(container)
@@ -96,14 +105,17 @@ class PyAVReader:
 
     def _stream(self, container: InputContainer) -> VideoStream:
         stream = picture_stream(self.info.path, container)
-        # Frame threads would swallow the error of a broken packet, and the good frames around it.
+        # Frame threading would swallow the error of a broken packet together with the good frames around it.
         stream.thread_type = "SLICE"
         return stream
 
     def _numbered(self, frames: Iterator[av.VideoFrame], sought: bool) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Finds each frame's index by its time, and by its order where the time is not in the table."""
+        """Yield each frame with its index, found by its timestamp, or by its order if the timestamp is unknown.
+
+        After a seek, frames are dropped until the first known timestamp: until then their order tells nothing.
+        """
         upcoming = 0
-        landed = not sought  # from the beginning, the first frame that comes out is number 0
+        landed = not sought  # from the beginning of the file, the first frame is known to be number 0
         for decoded in frames:
             if self._source.exact_times:
                 found = self._source.find(decoded.pts, upcoming)
@@ -118,10 +130,10 @@ class PyAVReader:
     def _decoded(
         self, packets: Iterator["av.Packet[VideoStream]"], stream: VideoStream, sought: bool
     ) -> Iterator[av.VideoFrame]:
-        """Decodes until the packets end or break.
+        """Decode until the packets end or one is broken.
 
-        At a break the decoder still holds good frames back for reordering; those that follow without a gap are
-        yielded before the break is reported by the caller, who sees that frames are missing.
+        At a broken packet the decoder still holds back good frames for reordering. Those that follow without a gap are
+        yielded first. The caller then sees that frames are missing and reports the break.
         """
         last: int | None = None
         try:
@@ -130,7 +142,7 @@ class PyAVReader:
                     frames = packet.decode()
                 except av.FFmpegError:
                     if last is None and not sought:
-                        continue  # a recording that starts between two key frames
+                        continue  # a recording may start between two key frames: skip to the first one
                     yield from self._held_back(stream, last)
                     return
                 for frame in frames:
@@ -152,7 +164,7 @@ class PyAVReader:
                 yield frame
 
     def _seek(self, container: InputContainer, stream: VideoStream) -> Iterator["av.Packet[VideoStream]"] | None:
-        """Packets from the last key frame at or before `start`; None where seeking does not find one."""
+        """Return the packets from the last key frame at or before `start`; None if seeking finds none."""
         target = self._source.pts[self._start]
         for back in _SEEK_BACK:
             moment = target - round(Fraction(back) / self.info.time_base)
@@ -165,7 +177,7 @@ class PyAVReader:
         return None
 
     def _pixels(self, decoded: av.VideoFrame) -> Pixels:
-        """Converts to uint8 RGB [H, W, 3] and turns it upright; a stream that changes its size is scaled."""
+        """Return the upright frame, uint8 RGB [H, W, 3]; if the stream changes its size, scale to the first one."""
         quarters = self.info.rotation // 90
         width, height = self.info.width, self.info.height
         if quarters % 2:
@@ -174,7 +186,7 @@ class PyAVReader:
             converted = self._reformatter.reformat(decoded, width=width, height=height, format="rgb24")
         except av.FFmpegError as error:
             raise VideoError(
-                f"{self.info.path}: pixels of the format {decoded.format.name} cannot be converted to RGB"
+                f"{self.info.path}: the pixel format {decoded.format.name} cannot be converted to RGB"
             ) from error
         rgb = np.asarray(converted.to_ndarray(), dtype=np.uint8)
         return np.ascontiguousarray(np.rot90(rgb, k=quarters)) if quarters else rgb

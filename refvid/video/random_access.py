@@ -1,7 +1,7 @@
-"""Some frames of a short clip, in any order, as training asks for them.
+"""Read some frames of a short clip, in any order, as training needs them.
 
-Nothing stays open between two calls, so that data loaders may fork. PyAV reads: opening decord for eleven frames of a
-clip of a hundred costs half as much again, and its threads compete with the loader's workers.
+Nothing stays open between two calls, so that data loaders may fork. PyAV is used because reading eleven
+frames of a hundred takes 1.5 times as long with decord, and because decord's threads compete with the loader's workers.
 """
 
 from collections.abc import Sequence
@@ -17,23 +17,23 @@ from refvid.video.probe import scan
 from refvid.video.pyav_reader import PyAVReader
 from refvid.video.timeline import ProbedSource
 
-_KEPT_SCANS = 256  # a scan reads every packet: a fifth of the cost of a clip
+_KEPT_SCANS = 256  # cache size; a scan reads every packet, a fifth of the cost of reading a clip
 
 
 def count_frames(path: Path) -> int:
-    """Count the frames of a video.
+    """Return the number of frames in a video.
 
     Raises:
-        VideoError: It cannot be read.
+        VideoError: The video cannot be read.
     """
     return len(_scanned(path).pts)
 
 
 def frame_size(path: Path) -> tuple[int, int]:
-    """Return the width and height of a video's frames, pixels.
+    """Return the width and height of a video's frames, in pixels.
 
     Raises:
-        VideoError: It cannot be read.
+        VideoError: The video cannot be read.
     """
     info = _scanned(path).info
     return info.width, info.height
@@ -43,12 +43,12 @@ def read_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], 
     """Decode frames by their index.
 
     Args:
-        path: A video.
-        indices: From 0, in any order; at least one of them lies in the video.
+        path: Video file.
+        indices: Indices of frames, from 0, in any order; at least one of them lies in the video.
 
     Returns:
-        uint8 [len(indices), H, W, 3] RGB, and bool [len(indices)]: False for frames that the video does not have, or
-        that are damaged; the nearest one it has stands in for them.
+        The frames, uint8 RGB [len(indices), H, W, 3]; and whether each was read, bool [len(indices)]. A frame that is
+        damaged or lies outside the video is replaced by the nearest one that was read.
 
     Raises:
         VideoError: The file cannot be read, or has none of the frames.
@@ -56,7 +56,7 @@ def read_frames(path: Path, indices: Sequence[int]) -> tuple[NDArray[np.uint8], 
     source = _scanned(path)
     inside = [index for index in indices if 0 <= index < len(source.pts)]
     if not inside:
-        raise VideoError(f"{path} has {len(source.pts)} frames, but frame {indices[0]} is asked for")
+        raise VideoError(f"{path} has only {len(source.pts)} frames, so frame {indices[0]} cannot be read")
     found = _decode(source, min(inside), max(inside) + 1)
     present = np.array([index in found for index in indices])
     known = np.array(sorted(found))
@@ -83,11 +83,11 @@ def _scanned(path: Path) -> ProbedSource:
     try:
         state = path.stat()
     except OSError:
-        return scan(path)  # it says what is wrong
+        return scan(path)  # raises an error that says what is wrong
     return _scan_once(path, state.st_mtime_ns, state.st_size)
 
 
 @lru_cache(maxsize=_KEPT_SCANS)
 def _scan_once(path: Path, modified: int, size: int) -> ProbedSource:
-    """Scan a file; its state is part of the key, so that one that is written anew is scanned anew."""
+    """Scan a file; its time and size are part of the cache's key, so that a rewritten file is scanned again."""
     return scan(path)

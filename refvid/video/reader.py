@@ -1,4 +1,4 @@
-"""One way to the frames of a video, an image or a folder, whichever decoder reads them."""
+"""One interface to the frames of a video, an image or a folder, whichever decoder reads them."""
 
 import re
 from collections.abc import Iterator
@@ -18,20 +18,20 @@ from refvid.video.timeline import ProbedSource
 
 ReaderName = Literal["auto", "decord", "pyav"]
 
-# decord decodes ahead of a slow consumer, after a seek to the end of the file: all of its frames must fit.
+# After a seek, decord may decode ahead of a slow consumer to the end of the file: all frames must fit in memory.
 DECORD_AHEAD_BYTES = 512 * 2**20
 _DEEP_COLOUR = re.compile(r"(9|10|12|14|16)(le|be)$|^p0(10|12|16)")
 
 
 class VideoReader(Protocol):
-    """Frames of a source in order, one in memory at a time; a context manager that leaves nothing open.
+    """The frames of a source in order, one in memory at a time; a context manager that closes everything.
 
     Attributes:
-        info: What the source is.
-        name: Who reads: "decord", "pyav" or "images".
-        frame_total: Frames that an iteration yields when nothing is damaged.
-        span: When the first of them is shown and when the last one ends, in seconds on the source's own clock.
-        damage: Sentences for the user about damaged or missing frames; fills while reading.
+        info: Description of the source.
+        name: Name of the reader: "decord", "pyav" or "images".
+        frame_total: Number of frames that an iteration yields if nothing is damaged.
+        span: Start of the first of these frames and end of the last one, in seconds on the source's clock.
+        damage: Messages for the user about damaged or missing frames, added while reading.
     """
 
     info: VideoInfo
@@ -47,39 +47,39 @@ class VideoReader(Protocol):
     ) -> None: ...
 
     def __iter__(self) -> Iterator[Frame]:
-        """Yields the frames of the range.
+        """Yield the frames of the range.
 
         Raises:
-            VideoError: The file breaks off: the message names the frame. All good frames were yielded before.
+            VideoError: The file breaks off; the message names the frame. All good frames before it have been yielded.
         """
         ...
 
     def close(self) -> None:
-        """Closes files and ends threads."""
+        """Close the files and end the threads."""
         ...
 
 
 def open_reader(
     path: Path, *, reader: ReaderName = "auto", start: Position | None = None, end: Position | None = None
 ) -> VideoReader:
-    """Opens a video, an image or a folder of frames.
+    """Open a video, an image or a folder of frames.
 
     Args:
-        path: What to read.
-        reader: Decoder of videos; "auto" chooses. Images and folders are always read with Pillow.
-        start: First place of the range, relative to the first frame.
-        end: Place that the range ends before.
+        path: Video, image or folder to read.
+        reader: Decoder for videos; "auto" chooses one. Images and folders are always read with Pillow.
+        start: Start of the range, relative to the first frame.
+        end: End of the range, exclusive.
 
     Raises:
         VideoError: The source cannot be read.
-        UsageError: The range holds no frame.
-        UnavailableError: decord is asked for and not installed.
+        UsageError: The range contains no frame, or decord was chosen for images.
+        UnavailableError: decord was chosen but is not installed.
     """
     source = scan(path)
     first, stop = frame_range(source.pts, source.info.time_base, start, end)
     if source.info.kind != "video":
         if reader == "decord":
-            raise UsageError(f"decord reads no images, and {path} holds nothing else: leave --reader out")
+            raise UsageError(f"decord reads no images, and {path} holds nothing else; leave out --reader")
         return ImageReader(source, first, stop)
     if reader == "decord":
         return DecordReader(source, first, stop)
@@ -87,17 +87,17 @@ def open_reader(
         try:
             return DecordReader(source, first, stop, hand_over=True)
         except VideoError:
-            pass  # it does not open the file, or sees other frames in it; PyAV reports what is really wrong
+            pass  # decord cannot open the file or finds other frames in it; PyAV reports what is really wrong
     return PyAVReader(source, first, stop)
 
 
 def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
-    """Which decoder "auto" takes: decord where neither its read-ahead nor its gaps cost anything, else PyAV.
+    """Return the decoder that "auto" uses: decord where its weaknesses do no harm, else PyAV.
 
-    decord needs memory for the frames it decodes ahead, counts times from zero, has no AV1 decoder, and converts
-    more than 8 bits a channel, and odd sizes, unlike PyAV.
+    decord needs memory for the frames that it decodes ahead, counts times from zero, has no AV1 decoder, and differs
+    from PyAV in how it converts odd sizes and more than 8 bits per channel.
     """
-    # The whole file counts, so that a long video never needs more memory than a short one.
+    # The whole file counts, not the range, because decord may decode ahead to its end.
     ahead = info.frame_count * info.width * info.height * 3
     suits = (
         info.kind == "video"
@@ -112,9 +112,9 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
 
 
 def _decord_is_safe(source: ProbedSource) -> bool:
-    """What `VideoInfo` does not tell: damage and the container.
+    """Return whether decord reads the source correctly, judged by its damage and container.
 
-    In MPEG-TS decord repeats neighbours for frames it cannot place.
+    In MPEG-TS, for example, decord repeats neighbouring frames for those that it cannot place.
     """
     undamaged = source.exact_times and not source.damaged and source.expected == len(source.pts)
     contained = any(name in source.container for name in ("mp4", "matroska", "avi"))

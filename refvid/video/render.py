@@ -1,7 +1,7 @@
-"""Drawing masks: arrays in, arrays out, no files.
+"""Draw masks: arrays in, arrays out, no files.
 
-Where several expressions mark the same pixel an overlay shows both tints. `cutout`, `matte` and `rgba` take the union
-of all masks. In index masks the expression that was given first keeps the pixel.
+Where the masks of several expressions overlap, an overlay shows both tints, and `cutout`, `matte` and `rgba` use the
+union of all masks. In index masks, the expression that was given first keeps the pixel.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ Colour = tuple[int, int, int]
 
 Painter = Callable[[Pixels, Masks], NDArray[np.uint8]]
 
-# After Okabe and Ito: told apart with every common kind of colour blindness. Brightened for dark footage; the order
-# keeps the first few far apart.
+# After Okabe and Ito: distinguishable with every common kind of colour blindness. Brightened for dark footage, and
+# ordered so that the first few differ most.
 EXPRESSION_COLOURS: tuple[Colour, ...] = (
     (48, 178, 255),  # sky blue
     (255, 150, 20),  # orange
@@ -32,21 +32,21 @@ EXPRESSION_COLOURS: tuple[Colour, ...] = (
     (60, 100, 235),  # blue
 )
 TINT = 0.38
-MAX_INDICES = 255  # of a palette image
-EDGE_MARGIN = 8  # pixels of true colour around a transparent video's objects, or black bleeds into their edges
-HALO = 0.45  # darkness of the rim that sets the outline off from a background of its own colour
+MAX_INDICES = 255  # most indices in a palette image, besides 0 for none
+EDGE_MARGIN = 8  # pixels of true colour around the objects of a transparent video, or black would bleed into them
+HALO = 0.45  # darkness of the rim that sets off the outline from a background of the same colour
 
 
 def expression_colour(index: int) -> Colour:
-    """The colour of expression `index` (from 0); they repeat after the seventh."""
+    """Return the colour of expression `index` (from 0); the colours repeat after the seventh."""
     return EXPRESSION_COLOURS[index % len(EXPRESSION_COLOURS)]
 
 
 def parse_colour(text: str) -> Colour:
-    """Reads a colour name or `#rrggbb`.
+    """Return the colour that a name or `#rrggbb` stands for.
 
     Raises:
-        UsageError: The text is no colour.
+        UsageError: The text is not a colour.
     """
     try:
         red, green, blue = ImageColor.getrgb(text)[:3]
@@ -56,20 +56,20 @@ def parse_colour(text: str) -> Colour:
 
 
 def union(masks: Masks) -> NDArray[np.bool_]:
-    """bool [E, H, W] -> bool [H, W]: pixels that any expression marks."""
+    """Return the pixels that any of the masks [E, H, W] marks, bool [H, W]."""
     return np.asarray(masks[0] if len(masks) == 1 else masks.any(axis=0))
 
 
 def draw_overlay(pixels: Pixels, masks: Masks, expressions: Sequence[str]) -> Pixels:
-    """Tints and outlines each expression's object; several expressions get a legend.
+    """Tint and outlines each expression's object; several expressions get a legend.
 
     Args:
-        pixels: uint8 [H, W, 3]; left as it is.
-        masks: bool [E, H, W].
+        pixels: Frame, uint8 RGB [H, W, 3]; it is not changed.
+        masks: Masks, bool [E, H, W].
         expressions: The E expressions.
 
     Returns:
-        A new uint8 [H, W, 3].
+        A new frame, uint8 RGB [H, W, 3].
     """
     picture = pixels.copy()
     edges = []
@@ -79,7 +79,7 @@ def draw_overlay(pixels: Pixels, masks: Masks, expressions: Sequence[str]) -> Pi
             box, soft, spread = _soften(mask, found)
             edges.append((index, box, soft, spread))
             _apply(picture[box], soft, _tint_table(expression_colour(index), spread))
-    # All outlines come after all tints: where objects overlap, neither hides the other's edge.
+    # All outlines are drawn after all tints, so that overlapping objects do not hide each other's edges.
     for index, box, soft, spread in edges:
         _apply(picture[box], soft, _outline_table(expression_colour(index), spread))
     if len(expressions) > 1:
@@ -88,21 +88,26 @@ def draw_overlay(pixels: Pixels, masks: Masks, expressions: Sequence[str]) -> Pi
 
 
 def draw_cutout(pixels: Pixels, masks: Masks, background: Colour) -> Pixels:
-    """The objects on a plain colour: uint8 [H, W, 3]."""
+    """Return the objects on a plain colour, uint8 RGB [H, W, 3]."""
     return np.where(union(masks)[..., None], pixels, np.array(background, np.uint8))
 
 
 def draw_matte(masks: Masks) -> Pixels:
-    """White objects on black: uint8 [H, W, 3]."""
+    """Return white objects on black, uint8 RGB [H, W, 3]."""
     grey = union(masks).astype(np.uint8) * np.uint8(255)
     return np.repeat(grey[..., None], 3, axis=2)
 
 
 def draw_rgba(pixels: Pixels, masks: Masks, *, margin: int = 0) -> NDArray[np.uint8]:
-    """The objects with everything else transparent: uint8 [H, W, 4], alpha 0 or 255.
+    """Return the objects with everything else transparent, uint8 RGBA [H, W, 4] with alpha 0 or 255.
 
-    The colours outside are black, so that a transparent pixel hides nothing. A lossy codec needs a margin of true
-    colours around the objects, or the black bleeds into their edges: one to two times `margin` pixels, in blocks.
+    Transparent pixels are black, so that they hide nothing of the original. A lossy codec needs a margin of true
+    colours around the objects, because otherwise the black bleeds into their edges.
+
+    Args:
+        pixels: Frame, uint8 RGB [H, W, 3].
+        masks: Masks, bool [E, H, W].
+        margin: Least width of the margin, in pixels; as it is made of whole blocks, it may be up to twice as wide.
     """
     mask = union(masks)
     alpha = mask.astype(np.uint8) * np.uint8(255)
@@ -115,7 +120,7 @@ def draw_rgba(pixels: Pixels, masks: Masks, *, margin: int = 0) -> NDArray[np.ui
 
 
 def draw_indices(masks: Masks) -> NDArray[np.uint8]:
-    """uint8 [H, W]: 1-based index of the expression, 0 for none; the first of overlapping expressions wins."""
+    """Return the 1-based index of each pixel's expression, uint8 [H, W], 0 for none; where masks overlap, the first."""
     indices = np.zeros(masks.shape[1:], np.uint8)
     for index in reversed(range(len(masks))):
         indices[masks[index]] = index + 1
@@ -123,9 +128,10 @@ def draw_indices(masks: Masks) -> NDArray[np.uint8]:
 
 
 def davis_palette() -> list[int]:
-    """The 256 colours of DAVIS's and Pascal VOC's index masks, flat: r, g, b, r, g, b, ...
+    """Return the 256 colours of the index masks of DAVIS and Pascal VOC, flat: r, g, b, r, g, b, ...
 
-    Bits 0, 1, 2 of the index go to the top bits of red, green, blue; the next three bits to the bits below, and so on.
+    Bits 0, 1 and 2 of the index become the top bits of red, green and blue, the next three bits the bits below them,
+    and so on.
     """
     palette = []
     for index in range(256):
@@ -137,7 +143,7 @@ def davis_palette() -> list[int]:
 
 
 def painter(format: OutputFormat, expressions: tuple[str, ...], background: Colour) -> Painter:
-    """The drawing function of a format: pixels and masks -> uint8 [H, W], [H, W, 3] or [H, W, 4]."""
+    """Return the drawing function of a format: pixels and masks to uint8 [H, W], [H, W, 3] or [H, W, 4]."""
     match format:
         case OutputFormat.OVERLAY:
             return lambda pixels, masks: draw_overlay(pixels, masks, expressions)
@@ -149,7 +155,7 @@ def painter(format: OutputFormat, expressions: tuple[str, ...], background: Colo
             return lambda pixels, masks: draw_rgba(pixels, masks, margin=EDGE_MARGIN)
         case OutputFormat.RGBA:
             return draw_rgba
-        case _:  # RLE stores masks; indices are what a picture of them would be
+        case _:  # RLE stores the masks themselves; the closest picture of them are indices
             return lambda pixels, masks: draw_indices(masks)
 
 
@@ -162,7 +168,7 @@ Box = tuple[slice, slice]
 
 
 def _bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
-    """(top, bottom, left, right) of the marked pixels, ends exclusive; None when there are none."""
+    """Return (top, bottom, left, right) of the marked pixels, ends exclusive; None if there are none."""
     rows = np.flatnonzero(mask.any(axis=1))
     if not len(rows):
         return None
@@ -171,14 +177,14 @@ def _bounding_box(mask: NDArray[np.bool_]) -> tuple[int, int, int, int] | None:
 
 
 def _soften(mask: NDArray[np.bool_], found: tuple[int, int, int, int]) -> tuple[Box, NDArray[np.uint8], float]:
-    """Cuts the object out with a margin and blurs its edge into a ramp that tells the distance from the edge.
+    """Cut the object out with a margin and blur its edge into a ramp, whose value encodes the distance from the edge.
 
     Returns:
-        The cut as slices, the blurred mask uint8 [h, w], and the ramp's width in pixels.
+        The slices of the cut, the blurred mask uint8 [h, w], and the width of the ramp in pixels.
     """
     top, bottom, left, right = found
     height, width = mask.shape
-    # 3 pixels at 720 lines; a small object gets a finer line, or the blur would swallow it.
+    # 3 pixels at 720 lines; a small object gets a finer line, because the blur would swallow it otherwise.
     radius = min(max(1.5, height / 240), max(0.5, min(bottom - top, right - left) / 4))
     margin = int(radius) + 2
     box = (
@@ -190,7 +196,7 @@ def _soften(mask: NDArray[np.bool_], found: tuple[int, int, int, int]) -> tuple[
 
 
 def _apply(picture: Pixels, soft: NDArray[np.uint8], table: NDArray[np.uint8]) -> None:
-    """Replaces each value by table[channel, blurred mask, value], in place: one look-up instead of arithmetic."""
+    """Replace each value by table[channel, blurred mask, value], in place; one look-up is faster than arithmetic."""
     base = soft.astype(np.uint16) << 8
     for channel in range(3):
         picture[..., channel] = table[channel][base | picture[..., channel]]
@@ -208,22 +214,22 @@ def _outline_table(colour: Colour, spread: float) -> NDArray[np.uint8]:
     half_width = min(max(1.0, spread / 4.5), spread / 2 - 0.5)
     line = np.clip(half_width + 0.5 - np.abs(distance), 0, 1)
     rim = HALO * np.clip(1 + (distance + half_width) / (spread / 2 - half_width), 0, 1) * (distance < 0)
-    rim[0] = 0  # away from the object nothing may change
+    rim[0] = 0  # nothing may change away from the object
     return _table([((0, 0, 0), rim), (colour, line)])
 
 
 def _distances(spread: float) -> NDArray[np.float64]:
-    """float [256]: pixels inside the edge (negative: outside) for each value of the blurred mask."""
+    """Return the distance in pixels inside the edge (negative: outside) for each value of the blurred mask, [256]."""
     distance = (np.arange(256) / 255 - 0.5) * spread
     distance[0], distance[255] = -1e6, 1e6
     return distance
 
 
 def _table(layers: Sequence[tuple[Colour, NDArray[np.float64]]]) -> NDArray[np.uint8]:
-    """Paints layers (colour, opacity float [256]) over every value.
+    """Return a look-up table of layers (colour, opacity float [256]) painted over every value.
 
     Returns:
-        uint8 [3, 65536] for each channel and `blurred mask << 8 | value`.
+        uint8 [3, 65536], indexed by channel and `blurred mask << 8 | value`.
     """
     table = np.tile(np.arange(256, dtype=np.float64), (3, 256, 1))  # [channel, blurred mask, value]
     for colour, opacity in layers:

@@ -1,11 +1,11 @@
-"""Masks as COCO's compressed run lengths in one JSON file.
+"""Write masks in COCO's compressed run-length encoding as one JSON file.
 
     {"schema": 1, "size": [H, W], "fps": "30000/1001", "expressions": ["a dog", ...], "frames": [
     {"index": 0, "time": 0.0, "masks": [{"size": [H, W], "counts": "..."}, ...]},
     ...]}
 
-Each frame has one mask for each expression, in their order. `index` and `time` (seconds) are the source's own, so that
-a range can be laid over it. pycocotools reads `masks` as they are.
+Each frame has one mask for each expression, in the order of the expressions. `index` and `time` (seconds) are those of
+the source, so that the masks of a range can be laid over it. pycocotools reads `masks` as they are.
 """
 
 import json
@@ -22,7 +22,7 @@ SCHEMA = 1
 
 
 class RleSink:
-    """Writes frame by frame, so that memory does not grow with the video."""
+    """A sink that writes frame by frame, so that memory does not grow with the length of the video."""
 
     def __init__(self, info: VideoInfo, expressions: Sequence[str]) -> None:
         self.notes: list[str] = []
@@ -36,12 +36,12 @@ class RleSink:
         self._separator = "\n"
 
     def open(self, temporary: Path) -> None:
-        """Writes everything before the frames."""
+        """Write the part before the frames."""
         self._file = temporary.open("w", encoding="utf-8", newline="\n")
         self._file.write(json.dumps(self._header, ensure_ascii=False)[:-1] + ', "frames": [')
 
     def add(self, frame: Frame, masks: Masks) -> None:
-        """Writes one line."""
+        """Write the line of one frame."""
         assert self._file is not None
         record = {
             "index": frame.index,
@@ -52,13 +52,13 @@ class RleSink:
         self._separator = ",\n"
 
     def finish(self) -> None:
-        """Closes the JSON and the file."""
+        """Complete the JSON and close the file."""
         assert self._file is not None
         self._file.write("\n]}\n")
         self._file.close()
 
     def abandon(self) -> None:
-        """Closes the file; what is still buffered may fail again on a full disk."""
+        """Close the file; flushing its buffer may fail again on a full disk, which is ignored."""
         if self._file is not None:
             try:
                 self._file.close()
@@ -67,11 +67,11 @@ class RleSink:
 
 
 def encode_rle(mask: NDArray[np.bool_]) -> str:
-    """Encodes bool [H, W] as COCO's compressed RLE string.
+    """Return COCO's compressed RLE string of a mask, bool [H, W].
 
-    The run lengths go down the columns, zeros first. From the fourth on each is stored as the difference to the one
-    two before. Numbers are written in groups of five bits, lowest first; 32 marks that more follow, and every group is
-    shifted by 48 into printable characters.
+    Runs go down the columns, starting with zeros. From the fourth run on, a length is stored as its difference from the
+    length two runs before. Numbers are written in groups of five bits, lowest first; bit 32 marks that more follow, and
+    adding 48 makes each group a printable character.
     """
     flat = mask.ravel(order="F")
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
@@ -86,7 +86,7 @@ def encode_rle(mask: NDArray[np.bool_]) -> str:
         while more:
             group = value & 31
             value >>= 5
-            # Done when only copies of the sign bit are left.
+            # The number is complete when only copies of the sign bit are left.
             more = value != (-1 if group & 16 else 0)
             text.append(chr(group + 48 + 32 * more))
     return "".join(text)

@@ -1,4 +1,9 @@
-"""When each frame of a source is shown: the table that probing fills and every reader indexes."""
+"""The timeline of a source: when each frame is shown.
+
+Probing fills the table once, from the packets alone, and every reader looks frames up in it. So both decoders agree on
+a frame's index and time, although decord has no timestamps of its own and PyAV may seek into the middle. All times are
+integers in units of the time base or exact fractions: sums of rounded floats would drift away from the sound.
+"""
 
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -11,18 +16,18 @@ from refvid.video.frame import VideoInfo
 
 @dataclass(frozen=True)
 class ProbedSource:
-    """A probed source: what `VideoInfo` tells the world, and what only the readers need.
+    """A probed source: its public description, and the details that only the readers need.
 
     Attributes:
-        info: What the source is.
+        info: Public description of the source.
         pts: Presentation time of each frame in units of `info.time_base`, ascending.
-        last_duration: Seconds the last frame is shown.
-        stream_index: The stream that holds the picture, for a video.
-        exact_times: Whether the decoder's own times are those in `pts`; where the container has none (raw H.264,
-            some AVI), `pts` is counted out and frames are told apart by their order alone.
-        expected: Frames the container promises; more than `len(pts)` when the file was cut off.
-        damaged: Whether the demuxer met packets that it calls corrupt, or broke off with an error.
-        container: FFmpeg's names of the container's format, for a video.
+        last_duration: Seconds for which the last frame is shown.
+        stream_index: Index of the picture's stream, for a video.
+        exact_times: Whether decoded frames carry the times in `pts`. Where the container has none (raw H.264, some
+            AVI), `pts` is counted out and frames are identified by their order alone.
+        expected: Number of frames that the container promises, more than `len(pts)` if the file was cut off.
+        damaged: Whether the demuxer found corrupt packets or stopped with an error.
+        container: FFmpeg's names of the container format, for a video.
     """
 
     info: VideoInfo
@@ -35,28 +40,28 @@ class ProbedSource:
     container: str = ""
 
     def time(self, index: int) -> Fraction:
-        """Presentation time of frame `index` in seconds, on the source's own clock."""
+        """Return the presentation time of frame `index` in seconds, on the source's clock."""
         return self.pts[index] * self.info.time_base
 
     def duration(self, index: int) -> Fraction:
-        """Seconds frame `index` is shown: until the next one starts."""
+        """Return the seconds for which frame `index` is shown, that is, until the next one starts."""
         if index + 1 < len(self.pts):
             return (self.pts[index + 1] - self.pts[index]) * self.info.time_base
         return self.last_duration
 
     def span(self, start: int, stop: int) -> tuple[Fraction, Fraction]:
-        """When frame `start` is first shown and frame `stop - 1` last, in seconds on the source's own clock."""
+        """Return the start of frame `start` and the end of frame `stop - 1`, in seconds on the source's clock."""
         return self.time(start), self.time(stop - 1) + self.duration(stop - 1)
 
     def find(self, pts: int | None, after: int) -> int | None:
-        """Index of the frame shown at `pts`, not before `after`; None when no frame is."""
+        """Return the index, at least `after`, of the frame whose presentation time is `pts`; None if there is none."""
         if pts is None:
             return None
         index = bisect_left(self.pts, pts, lo=min(after, len(self.pts)))
         return index if index < len(self.pts) and self.pts[index] == pts else None
 
     def spoken(self, index: int) -> str:
-        """`frame 88 (3.520 s)`: how messages name a frame; seconds count from the first frame."""
+        """Return a frame's name for messages, such as `frame 88 (3.520 s)`, in seconds after the first frame."""
         known = min(index, len(self.pts) - 1)
         seconds = self.time(known) - self.time(0)
         if index > known:
@@ -65,29 +70,30 @@ class ProbedSource:
 
 
 def has_variable_rate(pts: Sequence[int]) -> bool:
-    """Whether the gaps between frames differ by more than rounding to the time base explains."""
+    """Return whether the gaps between frames differ by more than rounding to the time base explains."""
     gaps = {after - before for before, after in pairwise(pts)}
     if len(gaps) < 2:
         return False
-    # Rounding moves a gap by at most one unit. Gaps of one and two units are a coarse clock with frames left out.
+    # Rounding changes a gap by at most one unit. But if all gaps are one or two units long, the clock is so coarse that
+    # one unit is a whole frame, and the longer gaps are missing frames.
     return max(gaps) - min(gaps) > 1 or max(gaps) <= 2
 
 
 def average_rate(
     pts: Sequence[int], time_base: Fraction, last_duration: Fraction, nominal: Sequence[Fraction]
 ) -> Fraction:
-    """Average frames a second: a rate that the container names, if it fits the times, else the measured one.
+    """Return the average frames per second: a rate stated by the container if it fits the times, else measured.
 
     Args:
         pts: Presentation times in units of `time_base`, ascending.
         time_base: Seconds per unit.
-        last_duration: Seconds the last frame is shown, more than 0.
-        nominal: The rates that the container names, the most trusted first.
+        last_duration: Seconds for which the last frame is shown, more than 0.
+        nominal: Rates stated by the container, the most trusted first.
     """
     gaps = len(pts) - 1
     span = (pts[-1] - pts[0]) * time_base
     for rate in nominal:
-        # A hundredth leaves room for the rounding of times, not for 25 against 24.
+        # A tolerance of 1 % allows for rounded times, but not for 25 instead of 24.
         if span == 0 or abs(rate * span - gaps) <= Fraction(gaps, 100) + rate * time_base:
             return rate
     if span <= 0:

@@ -1,4 +1,4 @@
-"""A video file with the source's times, colours, pixel shape and sound."""
+"""Write a video file with the times, colours, pixel aspect ratio and sound of the source."""
 
 from contextlib import suppress
 from fractions import Fraction
@@ -17,12 +17,12 @@ from refvid.video.probe import open_container, picture_stream
 from refvid.video.render import Painter
 from refvid.video.time_range import TimeRange, ticks
 
-# What a container says about itself, not about its content.
+# Metadata about the container itself rather than its content.
 _TECHNICAL_METADATA = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
 
 class VideoSink:
-    """Encodes what a painter draws; presentation times are the source's, to the tick."""
+    """A sink that encodes the pictures of a painter; presentation times are the source's, to the tick."""
 
     def __init__(
         self,
@@ -36,11 +36,11 @@ class VideoSink:
         audio: bool,
         times: TimeRange,
     ) -> None:
-        """Chooses the encoder; opens nothing.
+        """Choose the encoder; no file is opened yet.
 
         Raises:
             UnavailableError: There is no such encoder.
-            UsageError: Codec, quality and container contradict each other.
+            UsageError: The codec, quality and container contradict each other.
         """
         self.notes: list[str] = []
         self._info, self._paint, self._suffix, self._times = info, paint, suffix, times
@@ -52,11 +52,12 @@ class VideoSink:
         self._last_pts: int | None = None
 
     def open(self, temporary: Path) -> None:
-        """Opens the container, the encoder and the source's sound."""
+        """Open the container, the encoder and the sound of the source."""
         info, container_name = self._info, VIDEO_CONTAINERS[self._suffix]
-        options = {"avoid_negative_ts": "disabled"}  # else sound that starts early would shift the picture
+        # By default the muxer shifts all streams if one starts below zero: early sound would move the picture.
+        options = {"avoid_negative_ts": "disabled"}
         if container_name in ("mp4", "mov"):
-            # Start times are stored in the movie's own unit; a thousandth, the default, is too coarse for them.
+            # Start times are stored in units of the movie; the default, a millisecond, is too coarse for them.
             options |= {"movflags": "faststart", "movie_timescale": str(_timescale(info.time_base))}
         # An absolute path: FFmpeg would take "a:b.mp4" for a protocol.
         container = av.open(str(temporary.absolute()), "w", format=container_name, options=options)
@@ -71,7 +72,7 @@ class VideoSink:
             self.notes.append(f"the output starts at 0 s instead of {float(info.start_time):.3f} s")
 
     def _inherit(self, container: OutputContainer) -> Fraction | None:
-        """Takes over title and the like; returns the shape of the source's pixels where they are not square."""
+        """Copy the title and other metadata; return the pixel aspect ratio of the source if pixels are not square."""
         info = self._info
         with open_container(info.path) as source:
             texts = {key: text for key, text in source.metadata.items() if key.lower() not in _TECHNICAL_METADATA}
@@ -83,35 +84,35 @@ class VideoSink:
             return None
         turned = info.rotation in (90, 270)
         if (info.width, info.height) != (coded[::-1] if turned else coded):
-            return None  # the reader has scaled it to square pixels
+            return None  # the reader scales frames of another size than coded to square pixels
         exact = Fraction(aspect.numerator, aspect.denominator)
         return 1 / exact if turned else exact
 
     def add(self, frame: Frame, masks: Masks) -> None:
-        """Encodes one frame and the sound up to it.
+        """Encode one frame, and write the sound up to it.
 
         Raises:
-            VideoError: Its size is not the first one's.
+            VideoError: The frame's size is not that of the video.
         """
         assert self._container is not None
         height, width = frame.pixels.shape[:2]
         if (width, height) != (self._info.width, self._info.height):
             raise VideoError(
                 f"frame {frame.name or frame.index} is {width}x{height} pixels, but the video is "
-                f"{self._info.width}x{self._info.height}; a video has one size, --format png or rle takes any"
+                f"{self._info.width}x{self._info.height}; a video has one size, use --format png or rle for several"
             )
         if self._sound is not None:
             self._sound.mux_until(frame.time)
         time_base = self._info.time_base
         pts = ticks(frame.time, time_base) - self._shift
         if self._last_pts is not None:
-            pts = max(pts, self._last_pts + 1)  # encoders need growing times, damaged sources do not give them
+            pts = max(pts, self._last_pts + 1)  # encoders need ascending times, which damaged sources do not have
         self._last_pts = pts
         for packet in self._encoder.encode(self._paint(frame.pixels, masks), pts, ticks(frame.duration, time_base)):
             self._container.mux(packet)
 
     def finish(self) -> None:
-        """Writes what the encoder holds, the rest of the sound and the index."""
+        """Write the encoder's remaining packets, the rest of the sound, and the index."""
         assert self._container is not None
         for packet in self._encoder.flush():
             self._container.mux(packet)
@@ -121,7 +122,7 @@ class VideoSink:
         self._container.close()
 
     def abandon(self) -> None:
-        """Closes everything; the container's attempt to complete its file may fail again."""
+        """Close everything; closing the container tries to complete the file, whose failure is ignored."""
         if self._sound is not None:
             self._sound.close()
         if self._container is not None:
@@ -130,7 +131,7 @@ class VideoSink:
 
 
 def _timescale(time_base: Fraction) -> int:
-    """The unit that FFmpeg's MP4 writer gives the track: at least a ten-thousandth of a second."""
+    """Return the units per second that FFmpeg's MP4 muxer gives the track: at least 10,000."""
     scale = time_base.denominator
     while scale < 10_000:
         scale *= 2

@@ -1,4 +1,4 @@
-"""Writing masks: `open_writer` gives one `MaskWriter` for every output format."""
+"""Write masks: `open_writer` returns a `MaskWriter` for any output format."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from refvid.video.video_writer import VideoSink
 
 @dataclass(frozen=True)
 class WriterOptions:
-    """How to write.
+    """Options that apply to the writing of the output.
 
     Attributes:
-        quality: The encoder's own quality number; None is visually lossless.
-        codec: FFmpeg's name of the video encoder; None is the usual one of the container.
-        audio: Keep the source's sound.
-        background: Colour of a cutout's background, a name or `#rrggbb`.
-        overwrite: Replace an existing output.
+        quality: Quality number of the encoder; None for visually lossless.
+        codec: FFmpeg's name of the video encoder; None for the usual one of the container.
+        audio: Whether to keep the source's sound.
+        background: Background colour of a cutout, a name or `#rrggbb`.
+        overwrite: Whether to replace an existing output.
     """
 
     quality: int | None = None
@@ -42,13 +42,13 @@ class WriterOptions:
 
 
 class MaskWriter(Protocol):
-    """Takes frames with their masks, in order, inside a `with` block.
+    """A context manager to which frames and their masks are written in order.
 
-    The output appears when the block is left without an exception; otherwise nothing stays behind.
+    The output appears when the block ends without an exception; otherwise nothing is left behind.
 
     Attributes:
         path: The output.
-        notes: Sentences for the user about what could not be done as usual; complete after the block.
+        notes: Messages for the user about anything that could not be done as usual; complete after the block.
     """
 
     path: Path
@@ -61,30 +61,34 @@ class MaskWriter(Protocol):
     ) -> None: ...
 
     def write(self, frame: Frame, masks: Masks) -> None:
-        """Adds one frame; `masks` is bool [E, H, W] in the frame's size."""
+        """Add one frame and its masks, bool [E, H, W] in the frame's size."""
         ...
 
 
 class Sink(Protocol):
-    """One way of storing frames and masks; a `MaskWriter` minus the care for the temporary place."""
+    """One way to store frames and masks: a `MaskWriter` without the handling of temporary files."""
 
     notes: list[str]
 
-    def open(self, temporary: Path) -> None: ...
+    def open(self, temporary: Path) -> None:
+        """Start writing to a temporary file or folder."""
+        ...
 
-    def add(self, frame: Frame, masks: Masks) -> None: ...
+    def add(self, frame: Frame, masks: Masks) -> None:
+        """Add one frame and its masks."""
+        ...
 
     def finish(self) -> None:
-        """Completes the output."""
+        """Complete the output and close all files."""
         ...
 
     def abandon(self) -> None:
-        """Lets go of all files; never raises."""
+        """Close all files; never raise."""
         ...
 
 
 class StagedWriter:
-    """The `MaskWriter` of every format: a sink that writes to a temporary place."""
+    """The `MaskWriter` of every format: a sink that writes to a temporary file or folder, which is then renamed."""
 
     def __init__(self, path: Path, sink: Sink, staging: Staging, expression_total: int) -> None:
         self.path, self.notes = path, sink.notes
@@ -102,10 +106,10 @@ class StagedWriter:
         return self
 
     def write(self, frame: Frame, masks: Masks) -> None:
-        """Adds one frame.
+        """Add one frame.
 
         Raises:
-            VideoError: It cannot be written.
+            VideoError: The frame cannot be written.
             ValueError: The masks are not bool [E, H, W] in the frame's size.
         """
         expected = (self._expression_total, *frame.pixels.shape[:2])
@@ -123,16 +127,17 @@ class StagedWriter:
             return
         try:
             if not self._written:
-                raise VideoError(f"there was no frame to write, so {self.path} is not made")
+                raise VideoError(f"there was no frame to write, so {self.path} is not created")
             with writing(self.path, failures=WRITE_FAILURES):
                 self._sink.finish()
                 self._staging.commit()
-        except BaseException:  # Ctrl-C too
+        except BaseException:  # including Ctrl-C
             self._discard()
             raise
 
     def _discard(self) -> None:
-        # The name goes first: closing an MP4 moves its whole content, but not when the name is gone.
+        # The file is removed before it is closed, because closing an MP4 rewrites the whole file unless its name is
+        # gone; and once more afterwards, where an open file could not be removed.
         self._staging.discard()
         self._sink.abandon()
         self._staging.discard()
@@ -148,28 +153,30 @@ def open_writer(
     first_time: Fraction | None = None,
     last_time: Fraction | None = None,
 ) -> MaskWriter:
-    """Chooses the writer for a format.
+    """Return the writer for a format.
 
     Args:
-        output: File or folder, as `resolve_output` gives it.
-        format: What to write.
-        info: The source of the frames.
-        expressions: One for each mask.
-        options: How to write.
-        first_time: Start of the range on the source's clock, in seconds; becomes time zero of a video output.
-        last_time: End of the range, exclusive; sound beyond it is left out.
+        output: File or folder to write, from `resolve_output`.
+        format: Format of the output.
+        info: Description of the source.
+        expressions: One expression for each mask.
+        options: Options of the writer.
+        first_time: Start of the range in seconds on the source's clock; it becomes time zero of a video output.
+        last_time: End of the range, exclusive; later sound is left out.
 
     Raises:
-        OutputExistsError: The output is there and `options.overwrite` is off.
+        OutputExistsError: The output exists and `options.overwrite` is off.
         UsageError: The options contradict each other or the output.
         UnavailableError: There is no such encoder.
     """
     if not expressions:
-        raise UsageError("give at least one expression")
+        raise UsageError("no expression given; give at least one")
     if format is OutputFormat.PNG and len(expressions) > MAX_INDICES:
-        raise UsageError(f"the format png tells {MAX_INDICES} expressions apart, not {len(expressions)}")
+        raise UsageError(
+            f"the format png holds at most {MAX_INDICES} expressions, but {len(expressions)} were given; use rle"
+        )
     _check_source_stays(output, info)
-    # Files of one picture are lossless or opaque: no margin of true colours around the object is needed.
+    # Image files with transparency are written losslessly and need no margin of true colours around the objects.
     drawn = OutputFormat.RGBA if info.kind == "image" and format is OutputFormat.ALPHA else format
     paint = painter(drawn, tuple(expressions), parse_colour(options.background))
     staging = Staging(output, folder=is_folder_output(output, format), overwrite=options.overwrite)

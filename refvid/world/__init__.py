@@ -2,4 +2,4 @@
 
 from refvid.data.packages import need_package
 
-need_package("cv2", "the world")  # its modules import it as they are read: say here, in a sentence, what is missing
+need_package("cv2", "the world")  # the modules import cv2 on loading, so report here that it is missing

@@ -15,6 +15,7 @@ from refvid.world.language.grammar import words_of
 from refvid.world.scene import Reference, Scene
 
 _RECORD = "refvid-scenes.json"
+_VERSION = "2"  # of what is kept of a scene, and of how it is drawn
 
 
 @dataclass(frozen=True)
@@ -23,21 +24,27 @@ class TrainingScene:
 
     Attributes:
         frames: uint8 [T, H, W, 3], RGB.
-        middle: Instances of frame T // 2, uint8 [H, W]: 0 for none, n + 1 for actor n.
-        words: The words that are true of each actor.
-        references: Sentences and whom they mean.
+        regions: bool [R, H, W] of frame T // 2: the actors, things or garments, which may lie over each other.
+        words: The words that are true of each region.
+        unsure: The words that may be true of each region, or may not.
+        references: Sentences and the regions that they mean.
+        ignore: bool [H, W], pixels of which nobody knows what they show; None where there are none.
     """
 
     frames: npt.NDArray[np.uint8]
-    middle: npt.NDArray[np.uint8]
+    regions: npt.NDArray[np.bool_]
     words: tuple[frozenset[str], ...]
+    unsure: tuple[frozenset[str], ...]
     references: tuple[Reference, ...]
+    ignore: npt.NDArray[np.bool_] | None = None
 
     @classmethod
     def of(cls, scene: Scene) -> "TrainingScene":
         """Return what training needs of a scene."""
         middle = scene.instances[len(scene.instances) // 2]
-        return cls(scene.frames, middle, tuple(words_of(facts) for facts in scene.actors), scene.references)
+        regions = middle == np.arange(1, len(scene.actors) + 1, dtype=np.uint8)[:, None, None]
+        words = tuple(words_of(facts) for facts in scene.actors)
+        return cls(scene.frames, regions, words, (frozenset(),) * len(words), scene.references)
 
 
 class SceneCache:
@@ -59,6 +66,7 @@ class SceneCache:
             UsageError: The folder holds other scenes, or something else.
         """
         self.folder, self.count = folder, count
+        origin = {"scenes": _VERSION, **origin}
         record = folder / _RECORD
         if not record.exists():
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -69,7 +77,9 @@ class SceneCache:
         if kept != origin:
             raise UsageError(f"the scenes in '{folder}' were made with {kept}, not with {origin}; give another --cache")
 
-    def get(self, name: str, rng: np.random.Generator, draw: Callable[[np.random.Generator], Scene]) -> TrainingScene:
+    def get(
+        self, name: str, rng: np.random.Generator, draw: Callable[[np.random.Generator], Scene | TrainingScene]
+    ) -> TrainingScene:
         """Return a random one of the scenes of a name.
 
         Args:
@@ -81,7 +91,8 @@ class SceneCache:
         path = self.folder / name / f"{number:05d}.npz"
         told = _read(path)
         if told is None:
-            told = TrainingScene.of(draw(np.random.default_rng([number, *name.encode()])))
+            drawn = draw(np.random.default_rng([number, *name.encode()]))
+            told = TrainingScene.of(drawn) if isinstance(drawn, Scene) else drawn
             path.parent.mkdir(exist_ok=True)
             _write(path, told)
         return told
@@ -90,11 +101,14 @@ class SceneCache:
 def _write(path: Path, told: TrainingScene) -> None:
     facts = {
         "words": [sorted(words) for words in told.words],
+        "unsure": [sorted(words) for words in told.unsure],
         "references": [[r.expression, r.actor, sorted(r.ways)] for r in told.references],
+        "ignore": told.ignore is not None,
     }
     packed = np.frombuffer(json.dumps(facts).encode(), np.uint8)
+    planes = told.regions if told.ignore is None else np.concatenate([told.regions, told.ignore[None]])
     with whole_file(path) as temporary:
-        np.savez(temporary, frames=told.frames, middle=told.middle, facts=packed)
+        np.savez(temporary, frames=told.frames, planes=np.packbits(planes, axis=-1), facts=packed)
 
 
 def _read(path: Path) -> TrainingScene | None:
@@ -102,8 +116,11 @@ def _read(path: Path) -> TrainingScene | None:
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             facts = json.loads(kept["facts"].tobytes())
-            words = tuple(frozenset(words) for words in facts["words"])
+            frames = kept["frames"]
+            planes = np.unpackbits(kept["planes"], axis=-1, count=frames.shape[2]).view(np.bool_)
+            regions = planes[: len(facts["words"])]
+            words, unsure = (tuple(frozenset(said) for said in facts[name]) for name in ("words", "unsure"))
             references = tuple(Reference(said, actor, frozenset(ways)) for said, actor, ways in facts["references"])
-            return TrainingScene(kept["frames"], kept["middle"], words, references)
+            return TrainingScene(frames, regions, words, unsure, references, planes[-1] if facts["ignore"] else None)
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None

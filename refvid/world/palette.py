@@ -1,4 +1,4 @@
-"""The eleven basic colour terms (Berlin and Kay) as regions of CIELAB, to paint with and to name by."""
+"""The eleven basic colour terms (Berlin and Kay) as regions of CIELAB, for painting and for naming colours."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from refvid.world.scene import RGB
 
 COLOURS = ("black", "white", "red", "green", "yellow", "blue", "brown", "orange", "pink", "purple", "grey")
 
-# Several typical shades a name, sRGB; a colour is called by the name of the nearest.
+# Several typical sRGB shades of each name; a colour has the name of the nearest shade.
 _SHADES: dict[str, tuple[RGB, ...]] = {
     "black": ((16, 16, 18), (36, 34, 36), (24, 26, 34)),
     "white": ((250, 250, 250), (236, 236, 232), (244, 240, 226)),
@@ -51,7 +51,7 @@ def name_of(rgb: npt.ArrayLike) -> str:
 
 
 def certainty(rgb: npt.ArrayLike) -> float:
-    """Return how much nearer the best name is than the second, CIELAB units; below about 8 people would disagree."""
+    """Return how much farther the second-best name is than the best, in CIELAB units; people disagree below about 8."""
     landmarks, names = _landmarks()
     distances = np.sqrt(((to_lab(rgb) - landmarks) ** 2).sum(-1))
     best = names[int(np.argmin(distances))]
@@ -60,7 +60,7 @@ def certainty(rgb: npt.ArrayLike) -> float:
 
 
 def paint(rng: np.random.Generator, name: str) -> RGB:
-    """Return a random shade that everybody would call by the name."""
+    """Return a random shade that everybody would call by this name."""
     shades = _SHADES[name]
     while True:
         base = np.array(shades[rng.integers(len(shades))], np.float64)

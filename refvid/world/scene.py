@@ -1,7 +1,7 @@
-"""What the world is made of: plain values that every module of `refvid.world` passes to the next.
+"""The data types of the world: plain values that the modules of `refvid.world` exchange.
 
 Coordinates are pixels of the picture, x to the right and y downwards. Figures are drawn in units of the actor's stature
-(the height at which it stands upright), x forwards and y upwards from the ground under its middle.
+(its height when it stands upright), x forwards and y upwards from the ground under its middle.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ RGB = tuple[int, int, int]
 KINDS = ("adult", "baby", "ball", "bird", "car", "cat", "dog")
 ACTIONS = ("climbing", "crawling", "eating", "flying", "jumping", "rolling", "running", "walking", "none")
 
-# The pairs of actor and action that A2D has (its `videoset.csv` numbers both from 1, in these orders).
+# The pairs of actor and action in A2D, whose `videoset.csv` numbers both from 1, in this order.
 ACTIONS_OF: dict[str, tuple[str, ...]] = {
     "adult": ("climbing", "crawling", "eating", "jumping", "rolling", "running", "walking", "none"),
     "baby": ("climbing", "crawling", "rolling", "walking", "none"),
@@ -29,15 +29,15 @@ ACTIONS_OF: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Garment:
-    """One piece of clothing.
+    """A piece of clothing.
 
     Attributes:
         slot: "top", "lower", "dress" (instead of both), "shoes", "hat" or "bag".
-        name: As an expression calls it: "shirt", "coat", "jeans", "skirt", "dress", "cap", ...
+        name: Noun used by expressions: "shirt", "coat", "jeans", "skirt", "dress", "cap", ...
         colour: One of the eleven names of `refvid.world.palette.COLOURS`.
-        paint: As drawn; `palette.name_of(paint) == colour`.
+        paint: Colour as drawn; `palette.name_of(paint) == colour`.
         pattern: "plain", "striped", "spotted" or "checked".
-        accent: Colour of the pattern's marks, close enough to white, black or the paint to leave the name true.
+        accent: Colour of the pattern's marks; white, black or close enough to the paint for the name to stay true.
     """
 
     slot: str
@@ -50,19 +50,20 @@ class Garment:
 
 @dataclass(frozen=True)
 class Look:
-    """What an actor looks like, whatever it does.
+    """The appearance of an actor, independent of its action.
 
     Attributes:
         kind: One of `KINDS`.
-        sex: "man" or "woman" for adults, else None.
-        garments: Of people, at most one a slot; empty for everything else.
-        colour: Name of the fur, feathers, paint or leather; for people that of the top or dress.
-        paint: The colour as drawn.
-        pattern: Of fur, ball or car: "plain", "striped", "spotted" or "checked"; for people that of the top or dress.
+        sex: "man" or "woman" for adults, otherwise None.
+        garments: Garments of a person, at most one per slot; empty for all other kinds.
+        colour: Colour name of the fur, feathers, paint or leather; for people, of the top or dress.
+        paint: Colour as drawn.
+        pattern: "plain", "striped", "spotted" or "checked", the pattern of the fur, ball or car; for people, of the top
+            or dress.
         accent: Colour of the pattern's marks.
-        skin: Of people.
-        hair: Of people.
-        build: Random number in [0, 1) that settles everything that has no name: hair style, breed, car body, width.
+        skin: Skin colour of people.
+        hair: Hair colour of people.
+        build: Random number in [0, 1) that decides all unnamed traits: hair style, breed, car body, width.
     """
 
     kind: str
@@ -79,12 +80,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Pose:
-    """The moment of a motion.
+    """A moment in a motion.
 
     Attributes:
         action: One of `ACTIONS`.
-        phase: Of the motion's cycle, radians; any real number, one cycle is 2 pi.
-        facing: -1 towards the left edge, 1 towards the right.
+        phase: Position in the motion's cycle in radians; any real number, a cycle is 2 pi.
+        facing: -1 for facing the left edge, 1 for facing the right edge.
     """
 
     action: str
@@ -94,12 +95,12 @@ class Pose:
 
 @dataclass(frozen=True)
 class Gait:
-    """How a motion's cycle follows from the way travelled, so that feet do not slide.
+    """The relation between a motion's cycle and the distance travelled, which keeps feet from sliding.
 
     Attributes:
-        stride: Statures travelled in one cycle; 0 for motions in place.
-        cadence: Cycles a second, at an ordinary pace.
-        vertical: Whether the way travelled is upwards (climbing).
+        stride: Distance travelled in one cycle, in statures; 0 for motions in place.
+        cadence: Cycles per second at an ordinary pace.
+        vertical: Whether the motion is upwards (climbing).
     """
 
     stride: float
@@ -109,11 +110,11 @@ class Gait:
 
 @dataclass(frozen=True)
 class Sprite:
-    """A small picture and where it goes.
+    """A small picture with its anchor.
 
     Attributes:
-        image: RGBA, straight alpha, antialiased.
-        anchor: Column and row in the image of the ground under the actor's middle (of its centre, while it flies).
+        image: RGBA picture with straight alpha, antialiased.
+        anchor: Column and row in the image of the ground under the actor's middle (for a flying actor, of its centre).
     """
 
     image: Image.Image
@@ -122,18 +123,18 @@ class Sprite:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is true of one actor in the middle frame of a clip: everything an expression may say.
+    """The facts about one actor in the middle frame of a clip on which expressions are based.
 
     Attributes:
-        look: What it looks like.
+        look: Appearance.
         action: One of `ACTIONS`.
-        facing: -1 or 1, the side it looks to.
-        direction: Where it travels: "left", "right", "up", "down" or "" when it stays where it is.
-        pace: "still", "slow" or "fast", against what is usual for its kind.
-        box: Left, top, right, bottom of what is visible, pixels; right and bottom exclusive.
-        area: Pixels visible.
-        depth: Rank from the camera, 0 the nearest; of the actors of a scene.
-        seen: Whether enough of it is visible to be asked for.
+        facing: -1 for facing left, 1 for facing right.
+        direction: Direction of travel: "left", "right", "up", "down", or "" for an actor that stays in place.
+        pace: "still", "slow" or "fast" compared with what is usual for the kind; "" for the usual pace.
+        box: Left, top, right and bottom of the visible part in pixels; right and bottom are exclusive.
+        area: Number of visible pixels.
+        depth: Rank by distance from the camera among the actors of the scene; 0 is the nearest.
+        seen: Whether enough of it is visible to be referred to.
     """
 
     look: Look
@@ -149,13 +150,13 @@ class Facts:
 
 @dataclass(frozen=True)
 class Reference:
-    """An expression and what it means.
+    """An expression with its referent.
 
     Attributes:
-        expression: In English, at most 20 words.
-        actor: Index of the one actor it means, None when it means nothing in the scene.
-        ways: What it tells the actor apart by: "kind", "colour", "garment", "pattern", "size", "position", "action",
-            "direction", "pace", "relation", "ordinal", "negation".
+        expression: Text in English, at most 20 words.
+        actor: Index of the only actor it refers to; None if it refers to nothing in the scene.
+        ways: Ways in which it tells the actor apart: "kind", "colour", "garment", "pattern", "size", "position",
+            "action", "direction", "pace", "relation", "ordinal", "negation".
     """
 
     expression: str
@@ -165,14 +166,14 @@ class Reference:
 
 @dataclass(frozen=True)
 class Scene:
-    """A clip and the truth about it.
+    """A clip with its ground truth.
 
     Attributes:
-        frames: uint8 [T, H, W, 3], RGB.
-        instances: uint8 [T, H, W]: 0 for no actor, n + 1 where actor n is the nearest thing and visible.
-        actors: Facts of the middle frame, T // 2.
-        references: Expressions, verified to mean exactly one actor, and some that mean nothing.
-        frames_per_second: Of the clip.
+        frames: RGB frames, uint8 [T, H, W, 3].
+        instances: Instance maps, uint8 [T, H, W]: n + 1 where actor n is visible, 0 for no actor.
+        actors: Facts about every actor in the middle frame, T // 2.
+        references: Expressions verified to refer to exactly one actor, and some that refer to nothing.
+        frames_per_second: Frame rate of the clip.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -182,7 +183,7 @@ class Scene:
     frames_per_second: float = 25.0
 
     def mask(self, actor: int | None) -> npt.NDArray[np.bool_]:
-        """Return where an actor is visible, bool [T, H, W]; nowhere for None."""
+        """Return where an actor is visible, bool [T, H, W]; an empty mask for None."""
         if actor is None:
             return np.zeros(self.instances.shape, np.bool_)
         visible: npt.NDArray[np.bool_] = self.instances == actor + 1

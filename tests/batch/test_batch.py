@@ -257,7 +257,7 @@ def test_output_that_is_not_ours_is_kept_unless_overwrite(folder: Path, out: Pat
     jobs = plan_folder(folder, ["dog"], out, None)
     first, second = _run(jobs, out, segment)
     assert (first.status, second.status) == ("failed", "done")
-    assert first.error == f"{out / 'a.mp4'} exists and is not from this batch; add -y to replace it"
+    assert first.error == f"{out / 'a.mp4'} already exists and is not from this batch; give -y to replace it"
     assert (out / "a.mp4").read_text() == "a.mp4"
     assert _statuses(_run(jobs, out, segment, options=Options(overwrite=True))) == ["done", "skipped"]
     assert (out / "a.mp4").read_text() == "dog"
@@ -294,7 +294,7 @@ def test_missing_input_and_input_as_output_fail(folder: Path, out: Path) -> None
     ]
     missing, itself = _run(jobs, out, Segmenting(), options=Options(overwrite=True))
     assert missing.error == f"{folder / 'gone.mp4'} cannot be opened (No such file or directory)"
-    assert itself.error == f"{folder / 'a.mp4'} is the input itself; give another output"
+    assert itself.error == f"the output {folder / 'a.mp4'} is the input itself; give another output"
     assert (folder / "a.mp4").read_text() == "a.mp4"
 
 

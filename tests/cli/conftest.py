@@ -89,7 +89,7 @@ class FakeSegmenting:
 
 @pytest.fixture
 def segmenting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeSegmenting:
-    """Puts the stand-ins where the command line imports them from, and works in an empty folder."""
+    """Put the stand-ins where the command line imports them from, and change to an empty folder."""
     fake = FakeSegmenting()
     segment = ModuleType("refvid.inference.video")
     segment.__dict__.update(segment_video=fake, SegmentOptions=FakeOptions)
@@ -129,7 +129,7 @@ class Outcome:
 
 @pytest.fixture
 def refvid(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
-    """Runs the command line in this process."""
+    """Run the command line in this process."""
 
     def run(*arguments: object) -> Outcome:
         capsys.readouterr()

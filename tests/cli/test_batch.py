@@ -115,7 +115,7 @@ def test_warnings_carry_the_name_of_the_video(refvid, segmenting, videos: Path) 
 @pytest.mark.parametrize(
     ("arguments", "code", "line"),
     [
-        (["videos", "-o", "out"], 2, "a folder needs an expression that says what to look for, such as 'the dog'"),
+        (["videos", "-o", "out"], 2, "a folder needs an expression that describes what to look for, such as 'the dog'"),
         (["videos/a.mp4", "dog", "-o", "out"], 2, "videos/a.mp4 is neither a folder nor a .csv file; use"),
         (["jobs.csv", "dog", "-o", "out"], 2, "the expressions are read from jobs.csv; leave them out"),
         (["videos", "dog"], 2, "Missing option '-o' / '--output'."),

@@ -1,4 +1,4 @@
-"""What is said while a command runs: a bar on a terminal, plain lines elsewhere."""
+"""Messages while a command runs: a bar on a terminal, plain lines elsewhere."""
 
 import os
 import pty
@@ -22,7 +22,7 @@ with Terminal() as terminal, terminal.progress("park.mp4") as progress:
 
 
 def _run_in_terminal(environment: dict[str, str]) -> str:
-    """Runs SCRIPT with stderr on a terminal and returns what was written to it."""
+    """Run SCRIPT with stderr on a terminal and return what was written to it."""
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stderr=theirs, cwd=ROOT, env={**os.environ, "TERM": "xterm", **environment}

@@ -1,4 +1,4 @@
-"""`refvid doctor`: what is there, what is missing, and what to type."""
+"""`refvid doctor`: what is installed, what is missing, and what to type."""
 
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -43,7 +43,7 @@ def test_missing_needed_package_exits_3(refvid, segmenting, monkeypatch: pytest.
     outcome = refvid("doctor")
     assert outcome.code == 3
     assert "pip install 'av>=18,<20'" in outcome.stdout
-    assert outcome.stderr == "refvid: error: av missing; see above for what to type\n"
+    assert outcome.stderr == "refvid: error: av missing; the lines above say what to type\n"
 
 
 def test_no_embedded_model_exits_3(refvid, segmenting) -> None:

@@ -49,7 +49,7 @@ def jhmdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """Keeps journals away from the user's, and works in an empty folder."""
+    """Keep journals away from the user's, and change to an empty folder."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("REFVID_DEBUG", raising=False)
     work = tmp_path / "work"
@@ -67,7 +67,7 @@ def scores(told: dict[str, Any]) -> dict[str, Any]:
 
 
 def store_truth(root: Path, dataset: str, folder: Path, **opened: str) -> ReferringSet:
-    """Writes the true masks as predictions."""
+    """Write the true masks as predictions."""
     referring_set = open_set(dataset, root, **opened)
     submission = Submission(folder, referring_set)
     submission.begin("truth", going_on=False, overwrite=False)
@@ -173,7 +173,7 @@ def test_existing_predictions_are_refused_or_replaced(refvid, a2d: Path, checkpo
     assert refvid(*options).code == 0
     refused = refvid(*options)
     assert refused.code == 6
-    assert refused.stderr == "refvid: error: masks is there already; give --overwrite to replace it\n"
+    assert refused.stderr == "refvid: error: masks already exists; give --overwrite to replace it\n"
     stray = Path("masks/stray.png")
     stray.write_text("")
     assert refvid(*options, "-y").code == 0
@@ -238,7 +238,7 @@ class _Interrupted(ModelMasks):
 
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Makes the model break off at the second video that it is asked for, once; the names of all that are."""
+    """Make the model break off at the second video that it is asked for, once; the names of all that are."""
     _Interrupted.asked = []
     monkeypatch.setattr("refvid.evaluation.opening.ModelMasks", _Interrupted)
     return _Interrupted.asked
@@ -250,7 +250,7 @@ def test_an_interrupted_evaluation_goes_on(
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--json", "--predictions", "masks")
     broken = refvid(*options)
     assert (broken.code, broken.stdout) == (130, "")
-    assert "1 of 2 videos are done; the same command goes on from there" in broken.stderr
+    assert "1 of 2 videos are done; run the same command again to resume from there" in broken.stderr
     assert len(journals(cache)) == 1
     first, second = interrupted
     going_on = refvid(*options)
@@ -285,7 +285,7 @@ def test_predictions_that_were_removed_are_made_again(
     assert refvid(*options).code == 130
     unfinished = refvid("eval", *A2D, "--root", a2d, "--score", "masks", "--missing", "empty")
     assert unfinished.code == 1
-    assert "the predictions in masks are not whole" in unfinished.stderr
+    assert "the predictions in masks are incomplete" in unfinished.stderr
     next(Path("masks", interrupted[0]).rglob("*.png")).unlink()
     outcome = refvid(*options)
     assert outcome.code == 0, outcome.stderr
@@ -319,7 +319,7 @@ def test_damaged_footage_in_the_middle_leaves_what_is_done(refvid, checkpoint: P
     options = ("eval", *A2D, "--root", root, "-m", checkpoint, "--device", "cpu", "--json")
     outcome = refvid(*options)
     assert (outcome.code, outcome.stdout) == (1, "")
-    assert "refvid: 1 of 2 videos are done; the same command goes on from there\n" in outcome.stderr
+    assert "refvid: 1 of 2 videos are done; run the same command again to resume from there\n" in outcome.stderr
     assert outcome.stderr.splitlines()[-1].startswith("refvid: error: ")
     clip.write_bytes(whole)
     outcome = refvid(*options)
@@ -530,7 +530,7 @@ def test_masks_for_a_server(refvid, monkeypatch: pytest.MonkeyPatch, checkpoint:
         assert what in outcome.stderr
     outcome = refvid(*options, "--predictions", "out")
     assert (outcome.code, outcome.stdout) == (0, "")
-    assert f"wrote the masks to {Path('out/Annotations')}; they are not scored here" in outcome.stderr
+    assert f"wrote the masks to {Path('out/Annotations')}; they cannot be scored here" in outcome.stderr
     assert {str(path) for path in Path("out/Annotations").rglob("*.png")} == {
         f"out/Annotations/{name}/1/{frame}.png" for name in ("one", "two") for frame in ("00001", "00005", "00010")
     }
@@ -550,8 +550,8 @@ def test_masks_for_a_server(refvid, monkeypatch: pytest.MonkeyPatch, checkpoint:
         (["--dataset", "cats", "--root", "."], "no data set is called 'cats'"),
         (["--dataset", "a2d", "--root", ".", "--split", "val"], "no split 'val'"),
         (["--dataset", "a2d", "--root", ".", "--protocol", "mine"], "no protocol 'mine'; expected one of mttr, refvos"),
-        (["--dataset", "a2d", "--root", ".", "--score", "a", "--predictions", "b"], "give one of them"),
-        (["--dataset", "a2d", "--root", ".", "--score", "a", "--check"], "--check only looks"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--predictions", "b"], "give only one of them"),
+        (["--dataset", "a2d", "--root", ".", "--score", "a", "--check"], "--check only checks"),
         (["--dataset", "a2d", "--root", ".", "--score", "a", "-m", "cmsa-tiny"], "--model is for a model"),
         (["--dataset", "a2d", "--root", ".", "--score", "a", "--threshold", "0.4"], "--threshold is for a model"),
         (["--dataset", "a2d", "--root", ".", "--score", "a", "--no-refine"], "--refine is for a model"),

@@ -1,4 +1,4 @@
-"""The options as written once agree with what the modules below know."""
+"""The options, which are written once, agree with the modules that use them."""
 
 import dataclasses
 from typing import get_args

@@ -1,4 +1,4 @@
-"""`refvid segment`: every option reaches segment_video, and what is said goes where it belongs."""
+"""`refvid segment`: every option reaches segment_video, and messages go to the right stream."""
 
 import json
 from fractions import Fraction
@@ -81,7 +81,7 @@ def test_empty_expression_is_refused(refvid, segmenting, expression: str) -> Non
     outcome = refvid("segment", "a.mp4", "dog", expression)
     assert outcome.code == 2
     assert outcome.stderr == (
-        "refvid: error: an expression is empty; say what to look for, such as 'man in yellow shirt'\n"
+        "refvid: error: an expression is empty; describe what to look for, such as 'man in yellow shirt'\n"
     )
     assert segmenting.calls == []
 
@@ -122,7 +122,7 @@ def test_fail_if_empty(refvid, segmenting) -> None:
     assert outcome.code == 5
     assert json.loads(outcome.stdout)["schema"] == 1
     assert outcome.stderr == (
-        "refvid: error: no frame of a.mp4 holds 'dog' or 'cat'; try other words or a lower --threshold\n"
+        "refvid: error: no frame of a.mp4 contains 'dog' or 'cat'; try other words or a lower --threshold\n"
     )
 
 
@@ -154,4 +154,4 @@ def test_log_file_has_what_quiet_keeps_back_and_the_error(refvid, segmenting, tm
     assert "Traceback" in logged
     outcome = refvid("segment", "a.mp4", "dog", "--log-file", "missing/run.log")
     assert outcome.code == 2
-    assert outcome.stderr.startswith("refvid: error: the log file missing/run.log cannot be written")
+    assert outcome.stderr.startswith("refvid: error: cannot write the log file missing/run.log")

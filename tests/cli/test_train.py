@@ -1,4 +1,4 @@
-"""`refvid train` as it is typed."""
+"""`refvid train` on the command line."""
 
 import json
 import pickle
@@ -53,7 +53,7 @@ def test_help_shows_plain_defaults(capsys: pytest.CaptureFixture[str], monkeypat
     monkeypatch.setenv("COLUMNS", "200")
     assert main(["train", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    for default in ("Updates in all. [default: 100000]", "[default: 0.00025]", "[default: no-freeze-norm]"):
+    for default in ("reaches zero at the last. [default: 100000]", "[default: 0.00025]", "[default: no-freeze-norm]"):
         assert default in shown
     assert "[default: (" not in shown
 
@@ -72,7 +72,7 @@ def test_a_run_is_trained_and_segments(squares: list[str], tmp_path: Path, capsy
     assert "wrote runs/squares/model: 2 steps" in said.err
     assert main([*squares, "-q"]) == 6
     assert capsys.readouterr().err.startswith(
-        "refvid: error: the run folder 'runs/squares' is not empty; go on with it"
+        "refvid: error: the run folder 'runs/squares' is not empty; resume it with --resume"
     )
     assert main(["train", "--resume", "-o", "runs/squares", "--steps", "3", "-q", "--device", "cpu"]) == 0
     assert json.loads((tmp_path / "runs" / "squares" / "run.json").read_text())["settings"]["steps"] == 3
@@ -89,7 +89,7 @@ def test_the_folder_of_a_run_is_not_its_model(
     (model / "config.json").write_text(Path(small[2]).read_text())
     others = small[3:] if option == "-m" else [*small[3:], "-m", small[2]]
     assert main(["train", option, "run", *others, "--dataset", "world", "--frames", "1"]) in (1, 2)
-    assert "it is a training run, whose model is 'run/model': give that" in capsys.readouterr().err
+    assert "it is a training run, whose model is 'run/model'; give that" in capsys.readouterr().err
 
 
 def finished(run: Path) -> dict:
@@ -168,7 +168,7 @@ def test_clips_of_pictures_need_to_be_asked_for(
 
 def test_the_help_names_every_data_set() -> None:
     (option,) = [parameter for parameter in get_command(app).commands["train"].params if parameter.name == "dataset"]
-    listed = option.help.partition("--root: ")[2].rstrip(".").replace(" (a world on disk too)", "")
+    listed = option.help.partition("--root: ")[2].rstrip(".").replace(" (also a world on disk)", "")
     assert listed.split(", ") == list(SETS)
 
 

@@ -1,4 +1,4 @@
-"""`refvid world`: exit codes, what is handed on, and lines on stderr; the scenes are stand-ins."""
+"""`refvid world`: exit codes, arguments passed on, and lines on stderr; the scenes are stand-ins."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ from tests.world.drawn import draw
 
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any]]:
-    """Puts stand-ins in the place of the generators and records how they are called; works in an empty folder."""
+    """Replace the generators by stand-ins, record how they are called, and change to an empty folder."""
     calls: list[dict[str, Any]] = []
 
     def draw_scene(rng: np.random.Generator, **settings: Any) -> Scene:
@@ -34,8 +34,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
             calls.append({"folder": self.folder, "split": self.split, **settings})
             return draw(rng)
 
-    for name, content in (("sampler", {"draw_scene": draw_scene}), ("photo_scene", {"PhotoWorld": PhotoWorld})):
-        module = ModuleType(f"refvid.world.output.{name}")
+    for name, content in (("scenes.sampler", {"draw_scene": draw_scene}), ("photos.scene", {"PhotoWorld": PhotoWorld})):
+        module = ModuleType(f"refvid.world.{name}")
         module.__dict__.update(content)
         monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.chdir(tmp_path)

@@ -70,7 +70,7 @@ def pixels(number: int) -> npt.NDArray[np.uint8]:
 def write_pictures(
     folder: Path, numbers: Sequence[int] = (9, 12, 581857), name: str = "COCO_train2014_{:012d}"
 ) -> None:
-    """Writes pictures; that of number 12 is grey."""
+    """Write pictures; that of number 12 is grey."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in numbers:
         image = Image.fromarray(pixels(number))
@@ -80,7 +80,7 @@ def write_pictures(
 def write_annotations(
     folder: Path, pickle_name: str = "refs(unc).p", references: Sequence[dict[str, object]] = REFERENCES
 ) -> None:
-    """Writes instances.json and references."""
+    """Write instances.json and references."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "instances.json").write_text(json.dumps(instances()))
     (folder / pickle_name).write_bytes(python2_pickle(list(references)))

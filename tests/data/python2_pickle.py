@@ -1,8 +1,8 @@
-"""Pickles as Python 2 wrote them, protocol 0: its texts are bytes, which Python 3's pickle cannot write any more."""
+"""A writer of pickles as by Python 2, protocol 0: strings are bytes, which Python 3's pickle can no longer write."""
 
 
 def python2_pickle(value: object) -> bytes:
-    """Pickles lists, tuples, dictionaries, texts, numbers and None; an instance of `Raw` goes in as it is."""
+    """Pickle lists, tuples, dictionaries, texts, numbers and None; an instance of `Raw` goes in as it is."""
     return _program(value) + b"."
 
 

@@ -269,7 +269,7 @@ def test_extracted_frames_stand_in_for_a_clip(root: Path) -> None:
         np.testing.assert_array_equal(frame, frame_pixels(index))
     for path in first.footage.iterdir():
         path.unlink()
-    with pytest.raises(RefvidError, match="holds no frame such as"):
+    with pytest.raises(RefvidError, match="contains no frame such as"):
         first.count_frames()
 
 
@@ -283,7 +283,7 @@ def test_clips_have_two_names(root: Path, place: str, name: str) -> None:
 
 def test_missing_footage_is_named(root: Path) -> None:
     (root / "Release" / "clips320H" / "--xyz_45678.mp4").unlink()
-    with pytest.raises(RefvidError, match=r"1 video of the split train without footage \(--xyz_45678\), looked for in"):
+    with pytest.raises(RefvidError, match=r"1 video of the split train without footage \(--xyz_45678\), searched in"):
         open_a2d(root, "train", "mttr")
     assert open_a2d(root, "test", "mttr").counts()["samples"] == 1  # its clip is there
     shutil.rmtree(root / "Release" / "clips320H")

@@ -148,14 +148,14 @@ def test_parts_of_run_lengths_are_joined() -> None:
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (None, "not NoneType"),
-        ("abc", "not str"),
+        (None, "is a NoneType"),
+        ("abc", "is a str"),
         ([[1.0, 2.0, 3.0]], "an even number"),
         ([[1.0, 2.0, "x", 3.0]], "an even number"),
-        ([[[1.0, 2.0], [3.0, 4.0]]], "are pixels"),
-        ([[float("nan")] * 6], "are pixels"),
-        ([[1e9, 0.0, 0.0, 0.0, 5.0, 5.0]], "are pixels"),
-        ({"size": [WIDTH, HEIGHT], "counts": "0"}, r"of size \[61, 37\], but the image's is \[37, 61\]"),
+        ([[[1.0, 2.0], [3.0, 4.0]]], "expected coordinates"),
+        ([[float("nan")] * 6], "expected coordinates"),
+        ([[1e9, 0.0, 0.0, 0.0, 5.0, 5.0]], "expected coordinates"),
+        ({"size": [WIDTH, HEIGHT], "counts": "0"}, r"for size \[61, 37\], but the image has size \[37, 61\]"),
         ({"size": [HEIGHT, WIDTH]}, "a string or a list"),
         ({"size": [HEIGHT, WIDTH], "counts": [1.5]}, "a string or a list"),
     ],
@@ -168,11 +168,11 @@ def test_what_is_no_segmentation_is_refused(value: object, message: str) -> None
 @pytest.mark.parametrize(
     ("runs", "message"),
     [
-        ((5,), "cover 5 pixels of 2257"),
+        ((5,), "cover 5 pixels, expected 2257"),
         ((2258, -1), "negative"),
         ((10**12,), "cover 1000000000000"),
-        ("!", "no part"),
-        ("o", "end inside of a number"),
+        ("!", "not a valid character"),
+        ("o", "end in the middle of a number"),
         ("", "cover 0 pixels"),
     ],
 )

@@ -139,7 +139,7 @@ def test_mask_of_another_size_is_an_error(davis: Path) -> None:
     with pytest.raises(RefvidError, match=r"00001\.png is 24x40, but its frame is 40x24"):
         video.truth(video.targets[1])
     Image.new("RGB", (WIDTH, HEIGHT)).save(davis / "Annotations" / "480p" / "bike" / "00001.png")
-    with pytest.raises(RefvidError, match=r"picture in colours \(mode RGB\)"):
+    with pytest.raises(RefvidError, match=r"colour image \(mode RGB\)"):
         video.truth(video.targets[1])
 
 
@@ -208,7 +208,7 @@ def test_sequence_without_phrases_is_left_out(davis: Path) -> None:
     assert [video.name for video in opened.videos] == ["bike"]
     assert opened.notes == ("1 sequence without a phrase: left out.",)
     write_text(davis.parent, "17", "_full_video", {"annot1": 'bear 1 "a bear"', "annot2": 'bear 1 "a bear"'})
-    with pytest.raises(RefvidError, match="say nothing of the sequences in"):
+    with pytest.raises(RefvidError, match="describe none of the sequences in"):
         open_davis17(davis, "val", "full-video")
 
 
@@ -219,13 +219,13 @@ def test_bad_rows_are_counted(tmp_path: Path) -> None:
     second = tmp_path / "latin.txt"
     second.write_bytes(b'dog 1 "the\xa0dog"\nmotor-bike 1 \x93a "caf\xe9" racer\x94\n')
     phrases = read_phrases({"annot1": path, "annot2": second}, "2017")
-    assert phrases.said == {
+    assert phrases.texts == {
         "annot1": {"dog": {1: "a dog", 3: "a bird"}},
         "annot2": {"dog": {1: "the dog"}, "motorbike": {1: 'a "caf\xe9" racer'}},
     }
     assert (phrases.bad, phrases.mended) == (5, 1)
     path.write_text("dog\n")
-    with pytest.raises(RefvidError, match=r"phrases\.txt holds no phrase"):
+    with pytest.raises(RefvidError, match=r"phrases\.txt contains no phrase"):
         read_phrases({"annot1": path, "annot2": second}, "2017")
 
 
@@ -258,12 +258,10 @@ def test_all_that_is_missing_is_named_at_once(davis: Path, tmp_path: Path) -> No
 def test_missing_sequences_and_masks_are_named(davis: Path) -> None:
     (davis / "ImageSets" / "2017" / "val.txt").write_text("bike\nclassic-car\ngoat\n")
     (davis / "Annotations" / "480p" / "bike" / "00002.png").unlink()
-    with pytest.raises(
-        RefvidError, match=r"480p has no frames of goat and .*Annotations.480p has not all masks of bike;"
-    ):
+    with pytest.raises(RefvidError, match=r"480p has no frames of goat and .*Annotations.480p lacks masks of bike;"):
         open_davis17(davis, "val", "full-video")
     (davis / "JPEGImages" / "480p" / "bike" / "00002.jpg").unlink()
-    with pytest.raises(RefvidError, match=r"frames of goat and .*480p lacks frames between others of bike;"):
+    with pytest.raises(RefvidError, match=r"frames of goat and .*480p has gaps between the frames of bike;"):
         open_davis17(davis, "val", "full-video")
     (davis / "ImageSets" / "2017" / "val.txt").write_text("\n")
     with pytest.raises(RefvidError, match="names no sequence"):
@@ -278,8 +276,8 @@ def test_a_check_finds_files_that_hold_nothing(davis: Path) -> None:
     for folder, name in (("JPEGImages", "00002.jpg"), ("Annotations", "00003.png")):
         (davis / folder / "480p" / "bike" / name).write_bytes(b"")
     (fault,) = check_set(opened).faults
-    assert fault.startswith("bike: 2 files empty, ")
-    assert "00002.jpg the first" in fault
+    assert fault.startswith("bike: 2 files missing or empty, first ")
+    assert "00002.jpg" in fault
 
 
 def test_masks_of_another_data_set_are_refused(davis: Path) -> None:
@@ -325,7 +323,7 @@ def test_phrases_of_meta_expressions_where_there_are_no_text_files(davis: Path) 
     assert full.notes[0] == f"The phrases are those of {path}."
     del said["7"]
     path.write_text(json.dumps({"videos": videos}))
-    with pytest.raises(RefvidError, match=r"four an object \(bike has 7 expressions\)"):
+    with pytest.raises(RefvidError, match=r"four per object \(bike has 7 expressions\)"):
         open_davis17(davis, "val", "full-video")
 
 

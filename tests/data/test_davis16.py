@@ -1,4 +1,4 @@
-"""Reading DAVIS-16: one object a sequence, whatever its masks look like, and lists of pairs."""
+"""Reading DAVIS-16: one object per sequence, whatever its masks look like, and lists of pairs."""
 
 from pathlib import Path
 

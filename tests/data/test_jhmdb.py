@@ -183,7 +183,9 @@ def test_list_that_does_not_fit(root: Path) -> None:
     assert [video.name for video in opened.videos] == [PLAIN]
     assert opened.notes[-1] == "1 video without a frame that counts: left out"
     write_list(root / LIST, {ODD: (7, 8)})
-    with pytest.raises(RefvidError, match="holds no frame of J-HMDB Sentences with a mask that the protocol mttr"):
+    with pytest.raises(
+        RefvidError, match="contains no frame of J-HMDB Sentences that has a mask and belongs to the protocol mttr"
+    ):
         open_jhmdb(root, "test", "mttr")
 
 
@@ -242,8 +244,8 @@ def test_videos_that_are_not_whole(root: Path) -> None:
     with pytest.raises(RefvidError) as caught:
         open_jhmdb(root, "test", "uniform3")
     message = str(caught.value)
-    assert f"no pictures in {root / 'Rename_Images'}/<action>/ of 1 video ({PLAIN})" in message
-    assert f"no puppet_mask.mat in {root / 'puppet_mask'}/<action>/ of 1 video ({LONE})" in message
+    assert f"no pictures in {root / 'Rename_Images'}/<action>/ for 1 video ({PLAIN})" in message
+    assert f"no puppet_mask.mat in {root / 'puppet_mask'}/<action>/ for 1 video ({LONE})" in message
 
 
 def test_broken_masks_are_sentences(root: Path) -> None:
@@ -262,7 +264,7 @@ def test_broken_masks_are_sentences(root: Path) -> None:
     with pytest.raises(RefvidError, match=r"puppet_mask\.mat has no `part_mask` \[height, width, frames\] but"):
         open_jhmdb(root, "test", "all")
     write_masks(video.masks, masks_of(PLAIN, 2))
-    with pytest.raises(RefvidError, match=r"has 2 masks and none of frame 00009"):
+    with pytest.raises(RefvidError, match=r"has 2 masks but none for frame 00009"):
         video.truth(video.targets[-1])
     video.masks.unlink()
     with pytest.raises(RefvidError, match=r"puppet_mask\.mat cannot be read"):
@@ -275,7 +277,7 @@ def test_broken_pictures_are_sentences(root: Path) -> None:
     with pytest.raises(RefvidError, match=r"00003\.png cannot be read as a picture"):
         video.read([2])
     shutil.rmtree(video.pictures)
-    with pytest.raises(RefvidError, match="holds no frame such as"):
+    with pytest.raises(RefvidError, match="contains no frame such as"):
         video.read([0])
 
 

@@ -1,4 +1,4 @@
-"""Clips out of pictures: where the window may go, how it moves, and that masks go with it."""
+"""Clips made from pictures: where the window may go, how it moves, and that the masks follow it."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Reading ReferIt: its places, phrases, masks of MATLAB, and the counts of the real files."""
+"""Reading ReferIt: its places, phrases, MATLAB masks, and the counts of the real files."""
 
 import json
 import pickle
@@ -29,12 +29,12 @@ def region(number: int) -> npt.NDArray[np.bool_]:
 
 
 def write_region(path: Path, mask: npt.NDArray[np.bool_], *, compressed: bool = True) -> None:
-    """Writes a mask as the data set has it: 0 where the region is."""
+    """Write a mask as the data set has it: 0 where the region is."""
     scipy.io.savemat(path, {"segimg_t": np.where(mask, 0, 255).astype(np.int16)}, do_compression=compressed)
 
 
 def write_data(folder: Path, *, texts: str = ".", split: str = "test") -> None:
-    """Writes a split in the layout that the data set's script unpacks."""
+    """Write a split in the layout that the data set's script unpacks."""
     for name in ("images", "mask", texts):
         (folder / name).mkdir(parents=True, exist_ok=True)
     (folder / texts / f"referit_query_{split}.json").write_text(json.dumps(QUERIES, separators=(",\n", ":\n")))
@@ -94,7 +94,7 @@ def test_reading(root: Path) -> None:
     write_region(root / "mask" / "77_9.mat", region(9).T)
     write_region(root / "mask" / "77_10.mat", region(10).T)
     Image.new("RGB", (WIDTH, HEIGHT)).save(root / "images" / "77.jpg")
-    with pytest.raises(VideoError, match="has been turned"):
+    with pytest.raises(VideoError, match="has been rotated"):
         first.read([0])
 
 
@@ -164,10 +164,10 @@ def test_all_that_is_missing_is_named_at_once(root: Path, tmp_path_factory: pyte
 
 def test_missing_files_are_counted_before_anything_runs(root: Path) -> None:
     (root / "mask" / "77_10.mat").unlink()
-    with pytest.raises(RefvidError, match=r"mask lacks 1 of the split's 4 masks, 77_10\.mat the first"):
+    with pytest.raises(RefvidError, match=r"mask lacks 1 of the split's 4 masks, first 77_10\.mat"):
         open_referit(root, "test", "cmsa")
     (root / "images" / "77.jpg").unlink()
-    with pytest.raises(RefvidError, match=r"images lacks 1 of the split's 2 pictures, 77\.jpg the first"):
+    with pytest.raises(RefvidError, match=r"images lacks 1 of the split's 2 pictures, first 77\.jpg"):
         open_referit(root, "test", "cmsa")
 
 
@@ -199,7 +199,7 @@ def test_broken_files_are_sentences(root: Path) -> None:
         with pytest.raises(RefvidError, match=r"referit_query_test\.json is not the JSON of ReferIt's phrases"):
             open_referit(root, "test", "cmsa")
     queries.write_text('{"77_1": [""]}')
-    with pytest.raises(RefvidError, match="holds no phrase"):
+    with pytest.raises(RefvidError, match="contains no phrase"):
         open_referit(root, "test", "cmsa")
 
 

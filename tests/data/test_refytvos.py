@@ -176,7 +176,7 @@ def test_a_check_finds_files_that_hold_nothing(root: Path) -> None:
     (root / "valid" / "JPEGImages" / "aaaa" / "00005.jpg").write_bytes(b"")
     for opened, name in ((train, "00015.png"), (valid, "00005.jpg")):
         (fault,) = check_set(opened).faults
-        assert f"1 file empty, {root}" in fault
+        assert f"1 file missing or empty, first {root}" in fault
         assert name in fault
 
 

@@ -1,4 +1,4 @@
-"""Pickles are read without importing or calling anything that they ask for."""
+"""Pickles are read without importing or calling anything that they request."""
 
 import io
 import os
@@ -71,7 +71,7 @@ def test_commands_are_not_run(tmp_path: Path, protocol: int) -> None:
     ran = tmp_path / "ran"
     content = pickle.dumps([{"split": _Malicious(f"touch '{ran}'")}], protocol)
     with pytest.raises(
-        RefvidError, match=r"refs\(unc\)\.p asks for (posix|nt)\.system, .* nothing of it was run"
+        RefvidError, match=r"refs\(unc\)\.p requests (posix|nt)\.system, .* nothing of it was run"
     ) as caught:
         _load(tmp_path, content)
     assert caught.value.exit_code == 1
@@ -93,7 +93,7 @@ def test_commands_are_not_run(tmp_path: Path, protocol: int) -> None:
     ],
 )
 def test_other_names_are_refused(tmp_path: Path, program: bytes) -> None:
-    with pytest.raises(RefvidError, match=r"asks for (__builtin__|builtins|numpy|numpy\.core|collections)[.\w]+, but"):
+    with pytest.raises(RefvidError, match=r"requests (__builtin__|builtins|numpy|numpy\.core|collections)[.\w]+, but"):
         _load(tmp_path, program)
 
 

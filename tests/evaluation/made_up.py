@@ -1,4 +1,4 @@
-"""A small data set that exists in memory alone, masks that are off by a known amount, and what they score."""
+"""A small data set in memory, masks with a known error, and their scores."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -122,5 +122,5 @@ class Source:
 
 
 def one_pixel_right(masks: Masks) -> Masks:
-    """Moves masks by one pixel: 11/13 of a rectangle of 12 columns is hit."""
+    """Move masks by one pixel: 11/13 of a rectangle of 12 columns is hit."""
     return np.roll(masks, 1, axis=2)

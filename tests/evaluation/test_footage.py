@@ -1,4 +1,4 @@
-"""What is odd about footage is said, with the first video's name."""
+"""Peculiarities of footage are noted, with the name of the first video."""
 
 from dataclasses import dataclass
 

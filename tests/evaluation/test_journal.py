@@ -1,4 +1,4 @@
-"""The journal of an evaluation: nothing is lost, nothing is believed that was cut off."""
+"""The journal of an evaluation: finished videos survive a crash, and truncated lines are ignored."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Masks of a model at some frames of a video, against the stream over the whole of it."""
+"""Masks of a model for some frames of a video, against the stream over all of it."""
 
 import logging
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Whole evaluations of small sets: scores, interruptions, submissions and what is written down."""
+"""Whole evaluations of small sets: scores, interruptions, submissions and JSON."""
 
 import json
 import math
@@ -241,11 +241,11 @@ def test_check_finds_what_is_wrong() -> None:
     assert "damaged: frame 00005 cannot be read" in checked.faults[0]
     gone = small_video("gone", public=False)
     (fault,) = check_set(small_set(good, gone)).faults
-    assert "gone: there are no masks for frame 00001" in fault
+    assert "gone: frame 00001 has no masks" in fault
     assert check_set(small_set(gone, public=False)).faults == ()
     turned = replace(small_video("turned"), truths=np.zeros((2, FRAMES, WIDTH, HEIGHT), np.bool_))
     (fault,) = check_set(small_set(turned)).faults
-    assert "turned: 2 masks of frame 00001, 46x80, expected 2 of 80x46" in fault
+    assert "turned: frame 00001 has 2 masks of 46x80 pixels, expected 2 of 80x46" in fault
     assert check_set(small_set(small_video("short", at=(1, 5, 10), frames=6))).notes == (BEYOND,)
     (fault,) = check_set(small_set(small_video("nothing", frames=0))).faults
     assert "nothing has no frames" in fault

@@ -1,4 +1,4 @@
-"""Predictions on disk: what is written is read again, and what is missing or wrong is said."""
+"""Predictions on disk: written masks are read back unchanged, and missing or malformed ones are reported."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from tests.evaluation.small_set import HEIGHT, WIDTH, Masks, Source, small_set, 
 def write(
     referring_set: ReferringSet, folder: Path, source: Source | None = None, *, ranked: bool | None = True
 ) -> Path:
-    """Stores masks as an evaluation does, with confidences or without; None: it does not come to its end."""
+    """Store masks as an evaluation does, with confidences or without; None: it does not come to its end."""
     submission = Submission(folder, referring_set)
     assert not submission.begin("key", going_on=False, overwrite=False)
     confidences = {}
@@ -139,7 +139,7 @@ def test_coloured_masks(tmp_path: Path) -> None:
     palette = small_set(small_video(at=(1,)), layout="palette")
     folder = write(palette, tmp_path / "palette")
     Image.fromarray(red).save(folder / "clip" / "00001.png")
-    with pytest.raises(RefvidError, match="is coloured; expected a palette image"):
+    with pytest.raises(RefvidError, match="is a colour image; expected a palette image"):
         list(read(StoredMasks(folder, palette), palette))
 
 
@@ -178,7 +178,7 @@ def test_unfinished_predictions_are_not_scored(tmp_path: Path) -> None:
     referring_set = small_set(submission="Annotations")
     folder = write(referring_set, tmp_path / "out", ranked=None)
     for given in (folder, folder / "Annotations"):
-        with pytest.raises(RefvidError, match=rf"the predictions in {given} are not whole"):
+        with pytest.raises(RefvidError, match=rf"the predictions in {given} are incomplete"):
             StoredMasks(given, referring_set)
     submission = Submission(folder, referring_set)
     assert submission.begin("key", going_on=True, overwrite=False)
@@ -212,7 +212,7 @@ def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
     palette = small_set(small_video(texts=("man",), at=(1,)), layout="palette")
     numbered = write(palette, tmp_path / "palette") / "clip" / "00001.png"
     Image.fromarray(truth[0].astype(np.uint8) * np.uint8(255)).save(path, format="JPEG")
-    with pytest.raises(RefvidError, match=rf"^{path} is a JPEG in spite of its name, expected a PNG"):
+    with pytest.raises(RefvidError, match=rf"^{path} is a JPEG file despite its name, expected a PNG"):
         list(read(StoredMasks(tmp_path / "out", referring_set), referring_set))
     soft = Image.fromarray(np.linspace(0, 255, HEIGHT * WIDTH).astype(np.uint8).reshape(HEIGHT, WIDTH))
     for picture in (soft, soft.convert("RGB"), soft.convert("RGBA")):
@@ -220,7 +220,7 @@ def test_what_is_no_mask_is_refused(tmp_path: Path) -> None:
         with pytest.raises(RefvidError, match=rf"^{path} has more than two values"):
             list(read(StoredMasks(tmp_path / "out", referring_set), referring_set))
     soft.save(numbered)
-    with pytest.raises(RefvidError, match=rf"^{numbered} has 255 values beside 0"):
+    with pytest.raises(RefvidError, match=rf"^{numbered} has 255 values besides 0"):
         list(read(StoredMasks(tmp_path / "palette", palette), palette))
 
 
@@ -273,7 +273,7 @@ def test_a_folder_is_refused_continued_or_replaced(tmp_path: Path) -> None:
     referring_set = small_set(small_video(at=(1,)))
     folder = write(referring_set, tmp_path / "out")
     submission = Submission(folder, referring_set)
-    with pytest.raises(OutputExistsError, match="out is there already; give --overwrite"):
+    with pytest.raises(OutputExistsError, match="out already exists; give --overwrite"):
         submission.begin("key", going_on=False, overwrite=False)
     with pytest.raises(OutputExistsError, match="--overwrite"):
         submission.begin("another key", going_on=True, overwrite=False)
@@ -315,7 +315,7 @@ def test_a_folder_of_somebody_else_is_never_replaced(tmp_path: Path) -> None:
 
 def test_names_do_not_lead_out_of_the_folder(tmp_path: Path) -> None:
     for name in ("../../stolen", "/stolen"):
-        with pytest.raises(RefvidError, match="leads out of the folder"):
+        with pytest.raises(RefvidError, match="points outside the folder"):
             write(small_set(small_video(name, at=(1,))), tmp_path / "out")
         for mark in (RECORD, UNFINISHED):
             (tmp_path / "out" / mark).unlink()

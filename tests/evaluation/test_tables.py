@@ -1,4 +1,4 @@
-"""The table: the evaluation's own row first, the papers' rows beneath, and what the figures belong to."""
+"""The results table: the evaluation's own row first, the papers' rows beneath, and the caption."""
 
 import io
 import math

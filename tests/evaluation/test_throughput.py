@@ -1,4 +1,4 @@
-"""The benchmark's two ways of evaluating are the same evaluation."""
+"""Both ways of evaluating in the throughput benchmark give the same scores."""
 
 from dataclasses import replace
 

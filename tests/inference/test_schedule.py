@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -22,6 +21,7 @@ from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import open_reader
 from refvid.weights import LoadedModel
 from tests.clips import make_clip, variable_times
+from tests.inference.seams import SEAMS, intercepted
 
 EXPRESSIONS = ["man in red shirt", "the dog"]
 
@@ -89,30 +89,10 @@ def test_stages_at_the_same_time_write_the_same_bytes(
     assert content(tmp_path / "together" / name) == content(alone)
 
 
-PLACES = {
-    "read": "refvid.video.pyav_reader:PyAVReader._pixels",
-    "encode": "refvid.model.interface:ReferringNetwork.encode",
-    "enhance": "refvid.model.cmsa.network:LevelStream.push",
-    "network": "refvid.inference.segmenter:Segmenter._segment",
-    "masks": "refvid.masks.finish:PlainFinisher.push",
-    "write": "refvid.video.writer:StagedWriter.write",
-    "finish": "refvid.video.video_writer:VideoSink.finish",
-    "refine": "refvid.masks.dense_crf:Refiner.submit",
-}
-
-
 def intercept(monkeypatch: pytest.MonkeyPatch, place: str, act: Callable[[], object]) -> None:
-    """Have `act` called before each call of the function at one of `PLACES`."""
-    module, _, names = PLACES[place].partition(":")
-    owner_name, name = names.split(".")
-    owner = getattr(importlib.import_module(module), owner_name)
-    original = getattr(owner, name)
-
-    def call(*arguments: Any) -> Any:
-        act()
-        return original(*arguments)
-
-    monkeypatch.setattr(owner, name, call)
+    """Have `act` called before each call of the method at one of `SEAMS`."""
+    owner, name = SEAMS[place]
+    monkeypatch.setattr(owner, name, intercepted(place, act))
 
 
 @in_threads
@@ -249,28 +229,26 @@ def test_a_slow_writer_holds_the_reader_back(
 
 
 INTERRUPTED = """
-import importlib, sys, threading, time
+import sys, threading, time
 from pathlib import Path
 from refvid.inference import schedule
 from refvid.__main__ import main
+from tests.inference.seams import SEAMS, intercepted
 
 way, clip, checkpoint, folder, *places = sys.argv[1:]
 schedule.where_stages_overlap = lambda device: way
 
 def run(place):
-    module, _, names = place.partition(":")
-    owner_name, name = names.split(".")
-    owner = getattr(importlib.import_module(module), owner_name)
+    owner, name = SEAMS[place]
     original, calls = getattr(owner, name), []
-    def slow(*arguments):
-        calls.append(name)
-        if len(calls) == (1 if name == "finish" else 3):
+    def linger():
+        calls.append(place)
+        if len(calls) == (1 if place == "finish" else 3):
             print("ready", flush=True)
             time.sleep(0.5)
-        return original(*arguments)
-    setattr(owner, name, slow)
+    setattr(owner, name, intercepted(place, linger))
     code = main(["segment", clip, "dog", "-m", checkpoint, "-o", folder + "/out.mp4", "--reader", "pyav",
-                 "--refine" if name == "submit" else "--no-refine"])
+                 "--refine" if place == "refine" else "--no-refine"])
     setattr(owner, name, original)
     return code
 
@@ -295,8 +273,8 @@ def start(*arguments: object) -> "subprocess.Popen[str]":
 @in_threads
 def test_ctrl_c_stops_every_stage(clip: Path, checkpoint: Path, tmp_path: Path, way: Overlap) -> None:
     """In one process, run after run; the processes that refine get it too."""
-    places = [place for place in PLACES if place != "refine" or importlib.util.find_spec("pydensecrf")]
-    with start(way, clip, checkpoint, tmp_path, *(PLACES[place] for place in places)) as process:
+    places = [place for place in SEAMS if place != "refine" or importlib.util.find_spec("pydensecrf")]
+    with start(way, clip, checkpoint, tmp_path, *places) as process:
         try:
             assert process.stdout is not None
             for place in places:
@@ -312,7 +290,7 @@ def test_ctrl_c_stops_every_stage(clip: Path, checkpoint: Path, tmp_path: Path, 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM")
 def test_a_kill_ends_the_program_and_leaves_nothing(clip: Path, checkpoint: Path, tmp_path: Path, way: Overlap) -> None:
-    with start(way, clip, checkpoint, tmp_path, PLACES["write"]) as process:
+    with start(way, clip, checkpoint, tmp_path, "write") as process:
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "ready\n"

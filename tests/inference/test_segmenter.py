@@ -169,7 +169,7 @@ def test_misuse_is_a_sentence(model: LoadedModel) -> None:
     with pytest.raises(UsageError, match="'!!' has no words"):
         list(Segmenter(model).stream(video(1), ["!!"]))
     mixed = [frame_pixels(0, (32, 32)), frame_pixels(0, (32, 16))]
-    with pytest.raises(UsageError, match="first was 32x32, then came 32x16"):
+    with pytest.raises(UsageError, match="first is 32x32 and another is 32x16"):
         list(Segmenter(model).stream(mixed, ["dog"]))
     with pytest.raises(UnavailableError, match="float16 needs a GPU"):
         pick_precision("float16", torch.device("cpu"))

@@ -1,4 +1,4 @@
-"""Stages in threads: what goes through them, how far they run ahead, and that none is left however it ends."""
+"""Stages in threads: what passes through them, how far they run ahead, and that none remains whatever happens."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""File to file: the output is the input but for the pixels, and nothing is left behind when something goes wrong."""
+"""File to file: the output equals the input except for the pixels, and nothing is left behind after an error."""
 
 import errno
 import json
@@ -91,7 +91,9 @@ def test_a_range_sees_only_its_frames(clip: Path, model: LoadedModel, tmp_path: 
 def test_report_tells_what_was_done(clip: Path, model: LoadedModel, tmp_path: Path) -> None:
     warnings: list[str] = []
     report = segment_video(clip, ["purple dog"], tmp_path / "out.mp4", model=model, warn=warnings.append)
-    assert warnings == ["the model small has never seen 'purple' of \"purple dog\"; it ignores what they mean"]
+    assert warnings == [
+        "the model small has never seen 'purple' in \"purple dog\"; it ignores the meaning of unknown words"
+    ]
     found = json.loads(json.dumps(report.as_json()))
     assert found["schema"] == 1
     assert (found["model"], found["device"], found["precision"]) == ("small", "cpu", "float32")

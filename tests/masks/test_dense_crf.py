@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pydensecrf.densecrf as dcrf
@@ -57,6 +58,51 @@ def test_maps_that_share_lattices_come_out_as_alone(count: int) -> None:
     assert ((refined > 0.5) != (given > 0.5)).any()
 
 
+def plain_pydensecrf(probability: NDArray[np.float32], **changes: float) -> NDArray[np.float32]:
+    """pydensecrf with the numbers of this project written out, some of them changed."""
+    numbers = {"near": 1.5, "near_weight": 3.0, "far": 10.0, "colour": 3.0, "far_weight": 10.0, "rounds": 5, **changes}
+    height, width = PICTURE.shape[:2]
+    field = dcrf.DenseCRF2D(width, height, 2)
+    field.setUnaryEnergy(-np.log(np.stack([1 - probability, probability])).reshape(2, -1).astype(np.float32))
+    field.addPairwiseGaussian(sxy=numbers["near"], compat=numbers["near_weight"])
+    field.addPairwiseBilateral(sxy=numbers["far"], srgb=numbers["colour"], rgbim=PICTURE, compat=numbers["far_weight"])
+    return np.array(field.inference(int(numbers["rounds"])))[1].reshape(height, width)
+
+
+def test_masks_are_refined_with_the_default_numbers() -> None:
+    probability = maps(1)[0].clip(1e-3, 1 - 1e-3)
+    refined = refine_masks(PICTURE, probability[None], CrfSettings())[0]
+    np.testing.assert_allclose(refined, plain_pydensecrf(probability), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("field", "meant", "value"),
+    [
+        ("gaussian_sxy", "near", 3.0),
+        ("gaussian_compat", "near_weight", 1.0),
+        ("bilateral_sxy", "far", 20.0),
+        ("bilateral_srgb", "colour", 13.0),
+        ("bilateral_compat", "far_weight", 4.0),
+        ("iterations", "rounds", 2),
+    ],
+)
+def test_each_number_reaches_its_kernel(field: str, meant: str, value: float) -> None:
+    probability = maps(1)[0].clip(1e-3, 1 - 1e-3)
+    refined = refine_masks(PICTURE, probability[None], replace(CrfSettings(), **{field: value}))[0]
+    np.testing.assert_allclose(refined, plain_pydensecrf(probability, **{meant: value}), atol=1e-4)
+    assert np.abs(refined - plain_pydensecrf(probability)).max() > 0.01, "a change that can be seen"
+
+
+def test_certainties_are_taken_for_one_in_a_hundred_thousand() -> None:
+    given = np.zeros((1, 34, 60), np.float32)
+    given[:, 10:20, 15:40] = 1
+    nearly = np.clip(given, 1e-5, 1 - 1e-5)
+    weak = CrfSettings(iterations=1, gaussian_compat=0.01, bilateral_compat=0.01)
+    refined = refine_masks(PICTURE, given, weak)[0]
+    np.testing.assert_allclose(refined, nearly[0], rtol=0.1)
+    np.testing.assert_allclose(1 - refined.astype(np.float64), 1 - nearly[0].astype(np.float64), rtol=0.1)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_a_map_without_a_majority_for_the_object_only_shrinks(seed: int) -> None:
     """Therefore such a map need not be refined: no pixel of it could come above one half."""
@@ -90,6 +136,16 @@ def test_a_killed_worker_is_a_sentence() -> None:
             os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(RefvidError, match=r"refinement worker .*--no-refine"):
             go_on()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="tells no affinity")
+@pytest.mark.parametrize(("allowed", "workers"), [({3}, 1), ({0, 2, 5}, 3)])
+def test_as_many_workers_as_the_process_may_use_cores(
+    monkeypatch: pytest.MonkeyPatch, allowed: set[int], workers: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: allowed)
+    assert Refiner(PARAMETERS).workers == workers
+    assert Refiner(PARAMETERS, 2).workers == 2
 
 
 def test_without_pydensecrf_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

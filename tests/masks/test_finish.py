@@ -1,4 +1,4 @@
-"""What is handed to the CRF, and what becomes of its answer."""
+"""The input of the CRF, and the use of its output."""
 
 from collections.abc import Callable
 

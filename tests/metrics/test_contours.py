@@ -27,19 +27,19 @@ DAVIS16 = Path(__file__).parents[3] / "shared" / "real" / "davis16"
 
 
 def mask(*rows: str) -> np.ndarray:
-    """Reads a mask drawn in # and dots."""
+    """Read a mask drawn in # and dots."""
     return np.array([[sign == "#" for sign in row] for row in rows])
 
 
 def block(top: int, left: int, height: int = 4, width: int = 6, shape: tuple[int, int] = (20, 31)) -> np.ndarray:
-    """Draws a rectangle."""
+    """Draw a rectangle."""
     drawn = np.zeros(shape, dtype=bool)
     drawn[top : top + height, left : left + width] = True
     return drawn
 
 
 def slow_contour(drawn: np.ndarray) -> list[tuple[int, int]]:
-    """Lists contour pixels, asking pixel by pixel for a different neighbour to the east, south or south-east."""
+    """List contour pixels, asking pixel by pixel for a different neighbour to the east, south or south-east."""
     height, width = drawn.shape
     points = []
     for y, x in itertools.product(range(height), range(width)):
@@ -52,7 +52,7 @@ def slow_contour(drawn: np.ndarray) -> list[tuple[int, int]]:
 
 
 def slow_accuracy(predicted: np.ndarray, truth: np.ndarray, void: np.ndarray) -> float:
-    """Computes F with the distance between every two contour pixels."""
+    """Compute F with the distance between every two contour pixels."""
     height, width = truth.shape
     radius = math.ceil(0.008 * math.sqrt(height**2 + width**2))
     found, true = slow_contour(predicted & ~void), slow_contour(truth & ~void)
@@ -201,7 +201,7 @@ def test_masks_that_cannot_be_compared_are_refused() -> None:
 
 
 def slow_statistics(values: Sequence[float]) -> tuple[float, float, float]:
-    """Computes DAVIS's statistics frame by frame, with frames numbered from 1 and quarters rounded half up."""
+    """Compute DAVIS's statistics frame by frame, with frames numbered from 1 and quarters rounded half up."""
     last = len(values)
     ends = [math.floor(1 + (last - 1) * quarter / 4 + 0.5) for quarter in range(5)]
     first_quarter, last_quarter = values[ends[0] - 1 : ends[1]], values[ends[3] - 1 : ends[4]]
@@ -260,7 +260,7 @@ def test_objects_without_a_frame_do_not_count() -> None:
 def test_summary_needs_pairs_and_has_nothing_to_say_of_nothing() -> None:
     with pytest.raises(ValueError, match="zip"):
         summarise_contours([[1.0]], [])
-    with pytest.raises(ValueError, match="J of 2 frames and F of 1"):
+    with pytest.raises(ValueError, match="J of 2 frames but F of 1"):
         summarise_contours([[1.0, 1.0]], [[1.0]])
     nothing = summarise_contours([[]], [[]])
     assert nothing.pop("samples") == 0

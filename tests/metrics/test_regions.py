@@ -1,4 +1,4 @@
-"""Measures against masks counted by hand."""
+"""Region measures against masks counted by hand."""
 
 import itertools
 import math
@@ -23,7 +23,7 @@ from refvid.metrics.regions import (
 
 
 def mask(*rows: str) -> np.ndarray:
-    """Reads a mask drawn in # and blanks."""
+    """Read a mask drawn in # and blanks."""
     return np.array([[sign == "#" for sign in row] for row in rows])
 
 
@@ -79,7 +79,7 @@ def test_no_samples_have_no_measure() -> None:
 
 
 def row(found: np.ndarray, true: np.ndarray, confidence: float | None) -> RegionRow:
-    """Counts a pair of masks."""
+    """Count a pair of masks."""
     return RegionRow(*iou_counts(found, true), confidence, int(true.sum()), int(found.sum()))
 
 
@@ -136,12 +136,12 @@ def test_coco_precision_by_hand() -> None:
 def test_coco_precision_of_nothing_to_find() -> None:
     assert math.isnan(average_precision_coco([], [], []))
     assert math.isnan(average_precision_coco([1.0], [0.9], [False]))
-    with pytest.raises(ValueError, match="2 IoUs, 1 confidences and 1 truths"):
+    with pytest.raises(ValueError, match="2 IoUs, 1 confidences and 1 ground truths"):
         average_precision_coco([1.0, 1.0], [0.9], [True])
 
 
 def judge(found: Sequence[np.ndarray], true: Sequence[np.ndarray], confidences: Sequence[float]) -> float:
-    """Returns pycocotools' AP; an image without a truth has no annotation, one with a nan score no detection."""
+    """Return pycocotools' AP; an image without a truth has no annotation, one with a nan score no detection."""
     run_lengths = pytest.importorskip("pycocotools.mask")
     dataset, evaluation = pytest.importorskip("pycocotools.coco"), pytest.importorskip("pycocotools.cocoeval")
 

@@ -1,4 +1,4 @@
-"""What every alternative has to do as part of a network, in miniature: plain functions, no fixtures."""
+"""Checks in miniature that every alternative has to pass as part of a network: plain functions, no fixtures."""
 
 import json
 from pathlib import Path

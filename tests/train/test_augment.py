@@ -1,4 +1,4 @@
-"""Augmentation: what is said stays true of what is seen."""
+"""Augmentation: expressions stay true of the changed picture."""
 
 from dataclasses import replace
 

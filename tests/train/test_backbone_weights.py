@@ -1,4 +1,4 @@
-"""torchvision's ResNet-101 lands where it belongs in the trunk, and nothing else is taken for one."""
+"""torchvision's ResNet-101 is loaded into the right places of the trunk, and any other file is refused."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Two processes learn what one would."""
+"""Two processes learn what a single one would."""
 
 import json
 import os
@@ -31,7 +31,7 @@ SETTINGS = TrainSettings(
 
 
 def options_of(settings: TrainSettings) -> list[str]:
-    """Spells settings that are not the default as options."""
+    """Spell settings that are not the default as options."""
     default, options = TrainSettings().as_dict(), []
     for name, value in settings.as_dict().items():
         if value != default[name]:
@@ -41,7 +41,7 @@ def options_of(settings: TrainSettings) -> list[str]:
 
 
 def first_gradients(run: Path) -> dict[str, torch.Tensor]:
-    """Returns the gradients of the first step, of which Adam's first moments are then a tenth."""
+    """Return the gradients of the first step, of which Adam's first moments are then a tenth."""
     state = load_file(run / CHECKPOINTS / "step-000000001" / "state.safetensors")
     return {name: 10 * value for name, value in state.items() if name.endswith("/exp_avg")}
 

@@ -1,4 +1,4 @@
-"""Batches depend on the seed and the step, not on who makes them or when."""
+"""Batches depend on the seed and the step only, not on which process makes them or when."""
 
 from contextlib import closing
 from dataclasses import dataclass, fields
@@ -96,7 +96,7 @@ class Silent:
 
 def test_samples_without_expressions_are_passed_over() -> None:
     assert draw(Silent(0.2), np.random.default_rng(0)).expressions
-    with pytest.raises(RefvidError, match="nothing is said"):
+    with pytest.raises(RefvidError, match="none has an expression"):
         draw(Silent(0.0), np.random.default_rng(0))
 
 

@@ -1,4 +1,4 @@
-"""Steps: they can be undone to the bit, they learn, and they stop where numbers end."""
+"""Training steps: they can be undone bit for bit, they learn, and they stop at non-finite numbers."""
 
 import math
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a run shows: the log and the sample pictures."""
+"""The output of a training run: the log and the sample pictures."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Whole runs: begun, stopped in every way, resumed, and taken up by other programs."""
+"""Whole training runs: started, stopped in every way, resumed, and continued by other programs."""
 
 import json
 import os
@@ -181,7 +181,7 @@ def test_weights_of_another_shape_are_refused(tmp_path: Path, model: ModelChoice
 
 
 def kill_after_a_checkpoint(folder: Path, *arguments: object) -> None:
-    """Runs the program in its own process until there is a checkpoint, and gives it no time to say goodbye."""
+    """Run the program in its own process until there is a checkpoint, and gives it no time to say goodbye."""
     command = [sys.executable, "-m", "tests.train.program", "train", "-o", str(folder), *map(str, arguments)]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
@@ -197,7 +197,7 @@ def kill_after_a_checkpoint(folder: Path, *arguments: object) -> None:
 
 
 def terminate_after(step: int, folder: Path) -> None:
-    """Sends this process a plain kill as soon as a step is saved."""
+    """Send this process a plain kill as soon as a step is saved."""
     deadline = time.monotonic() + 60
     while max(path.name for path in (folder / CHECKPOINTS).glob("step-*")) < f"step-{step:09d}":
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Training samples out of any data set of referring expressions, and which split they come from."""
+"""Training samples from every data set of referring expressions, and the split they come from."""
 
 import logging
 import pickle
@@ -308,7 +308,11 @@ def test_a_set_that_says_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     ("choice", "changes", "sentence"),
     [
         (DataChoice("refcoco+"), {}, r"--dataset refcoco\+ needs --root, the folder that holds RefCOCO\+ \(UNC\+\)"),
-        (DataChoice("davis16", Path("R"), photos=Path("P")), {}, "go with --dataset world; leave them out for davis16"),
+        (
+            DataChoice("davis16", Path("R"), photos=(Path("P"),)),
+            {},
+            "go with --dataset world; leave them out for davis16",
+        ),
         (DataChoice("jhmdb", Path("R"), cache=Path("C")), {}, "go with --dataset world; leave them out for jhmdb"),
         (DataChoice("world", Path("R")), {}, "has no --root"),
         (DataChoice("world"), {"protocol": "mttr"}, "go with data sets on disk"),

@@ -1,4 +1,4 @@
-"""What a run begins with, where a system reads with BERT or does not."""
+"""The start of a training run, with and without BERT as language encoder."""
 
 import json
 from pathlib import Path

@@ -61,5 +61,5 @@ def open_squares(choice: DataChoice, settings: TrainSettings, size: int, split: 
 
 
 def register() -> None:
-    """Makes `--dataset squares` known to this process."""
+    """Make `--dataset squares` known to this process."""
     sources.DATASETS["squares"] = open_squares

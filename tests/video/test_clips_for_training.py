@@ -87,5 +87,5 @@ def test_frames_that_cannot_be_had(cut_off: Path, tmp_path: Path) -> None:
     with pytest.raises(VideoError, match="no such file"):
         read_frames(tmp_path / "nowhere.mp4", [0])
     path = make_clip(tmp_path / "clip.mp4", frames=5, size=SIZE)
-    with pytest.raises(VideoError, match="has 5 frames, but frame 7"):
+    with pytest.raises(VideoError, match="has only 5 frames, so frame 7"):
         read_frames(path, [7, 8])

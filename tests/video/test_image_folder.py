@@ -74,5 +74,5 @@ def test_a_damaged_frame_in_a_folder_is_named(tmp_path: Path) -> None:
 
 def test_decord_is_not_for_images(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
-    with pytest.raises(UsageError, match="leave --reader out"):
+    with pytest.raises(UsageError, match="leave out --reader"):
         open_reader(tmp_path / "a.png", reader="decord")

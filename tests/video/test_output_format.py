@@ -1,4 +1,4 @@
-"""Suffix rules: what a path and a source ask for."""
+"""Suffix rules: the output format that follows from a path and a source."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -77,18 +77,18 @@ def test_suffix_decides_without_a_format(output: str, kind: SourceKind, expected
 @pytest.mark.parametrize(
     ("output", "kind", "format", "message"),
     [
-        ("a.mp4", "video", "alpha", r"must end in \.webm or \.mov; \.mp4 files hold no transparency"),
+        ("a.mp4", "video", "alpha", r"must end in \.webm or \.mov; players do not agree on transparency in .mp4 files"),
         ("a.gif", "video", "alpha", r"\.webm or \.mov"),
         ("a.json", "video", "overlay", r"a\.json cannot hold the format overlay"),
         ("a.mp4", "video", "rle", r"must end in \.json"),
-        ("a.mp4", "video", "png", r"makes a folder of PNG files, not one \.mp4 file"),
-        ("a.png", "video", "png", r"leave the suffix of a\.png away"),
+        ("a.mp4", "video", "png", r"is a folder of PNG files, not one \.mp4 file"),
+        ("a.png", "video", "png", r"leave out the suffix of a\.png"),
         ("a.png", "video", None, r"give --format png or rgba and the name of a folder"),
         ("a.avi", "video", None, r"must end in \.mp4, \.m4v, \.mov, \.mkv, \.webm or \.gif"),
-        ("a.xyz", "video", None, r"does not say what to write"),
+        ("a.xyz", "video", None, r"does not determine a format"),
         ("a.mp4", "image", None, r"must end in \.png"),
         ("a.jpg", "image", "rgba", r"cannot hold the format rgba of this image"),
-        ("a", "image", None, r"does not say what to write"),
+        ("a", "image", None, r"does not determine a format"),
         ("out", "video", "overlay", r"out cannot hold the format overlay"),
         ("-", "video", None, r"does not write to standard output"),
     ],

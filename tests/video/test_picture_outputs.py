@@ -79,5 +79,5 @@ def test_an_image_gives_an_image(tmp_path: Path, name: str, format: str, mode: s
 
 
 def test_a_second_frame_does_not_fit_an_image(tmp_path: Path) -> None:
-    with pytest.raises(VideoError, match="holds one frame, and there is a second"):
+    with pytest.raises(VideoError, match="holds one frame, but there is a second"):
         write(tmp_path / "a.png", "matte", describe(tmp_path / "in.png", "image"))

@@ -1,4 +1,4 @@
-"""Places in a video and the frames they name."""
+"""Positions in a video and the frames they select."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""What probing tells of good sources, and the one sentence it has for each bad one."""
+"""Probing: its report on good sources, and its one-sentence error for each bad one."""
 
 from collections.abc import Callable
 from fractions import Fraction
@@ -135,7 +135,7 @@ def test_random_bytes(tmp_path: Path) -> None:
 
 
 def test_sound_only(sound_only: Path) -> None:
-    with pytest.raises(VideoError, match="holds sound but no picture"):
+    with pytest.raises(VideoError, match="contains sound but no picture"):
         probe(sound_only)
 
 
@@ -168,7 +168,7 @@ def test_a_folder_of_frames(tmp_path: Path) -> None:
 
 def test_a_folder_without_images(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing here")
-    with pytest.raises(VideoError, match="holds no images"):
+    with pytest.raises(VideoError, match="contains no images"):
         probe(tmp_path)
 
 

@@ -18,6 +18,7 @@ from refvid.video.frame import Frame, Pixels, Position
 from refvid.video.probe import probe
 from refvid.video.pyav_reader import PyAVReader
 from refvid.video.reader import ReaderName, choose_reader, open_reader
+from refvid.video.timeline import ProbedSource
 from tests.clips import frame_pixels, variable_times
 
 Clip = Callable[[str], Path]
@@ -143,13 +144,13 @@ def test_a_late_start_does_not_decode_from_the_beginning(clip: Clip, monkeypatch
     reader = open_reader(clip("b_frames.mp4"), reader="pyav", start=Position(frame=40))
     assert isinstance(reader, PyAVReader)
     decoded: list[int] = []
-    find = type(reader._source).find
+    find = ProbedSource.find
 
-    def counting(source: object, pts: int | None, after: int) -> int | None:
+    def counting(source: ProbedSource, pts: int | None, after: int) -> int | None:
         decoded.append(after)
-        return find(source, pts, after)  # type: ignore[arg-type]
+        return find(source, pts, after)
 
-    monkeypatch.setattr(type(reader._source), "find", counting)
+    monkeypatch.setattr(ProbedSource, "find", counting)
     with reader:
         assert [frame.index for frame in reader] == list(range(40, 45))
     assert len(decoded) <= 16  # one group of pictures and what it holds back, of 45 frames

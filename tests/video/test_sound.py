@@ -1,16 +1,18 @@
 """Sound travels packet for packet, is cut with the picture, and is transcoded only where it must be."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
+from av.container import InputContainer
 
-from refvid.video.audio_copy import SoundTracks
 from refvid.video.output_format import OutputFormat
-from refvid.video.probe import probe
+from refvid.video.probe import open_container, probe
 from refvid.video.reader import open_reader
 from refvid.video.writer import WriterOptions, open_writer
 from tests.clips import make_clip
@@ -130,7 +132,7 @@ def test_all_streams_travel_with_their_languages(tmp_path: Path) -> None:
     source = tmp_path / "two.mkv"
     single = make_clip(tmp_path / "one.mkv", audio="aac")
     with av.open(str(single)) as original, av.open(str(source), "w") as container:
-        streams = [container.add_stream_from_template(original.streams.video[0])]
+        streams: list[Any] = [container.add_stream_from_template(original.streams.video[0])]
         streams += [container.add_stream_from_template(original.streams.audio[0]) for _ in range(2)]
         streams[1].metadata["language"], streams[2].metadata["language"] = "deu", "eng"
         for packet in list(original.demux()):
@@ -151,20 +153,36 @@ def test_all_streams_travel_with_their_languages(tmp_path: Path) -> None:
         ]
 
 
+class WatchedContainer:
+    """An input container that notes when, in seconds, each packet begins that is read from it."""
+
+    def __init__(self, container: InputContainer, read: list[Fraction]) -> None:
+        self._container, self._read = container, read
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._container, name)
+
+    def demux(self, *streams: Any) -> Iterator[Any]:
+        for packet in self._container.demux(*streams):
+            if packet.pts is not None:
+                self._read.append(packet.pts * packet.time_base)
+            yield packet
+
+
 def test_sound_is_read_no_further_than_the_picture(clip: Clip, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = make_clip(tmp_path / "long.mp4", frames=200, audio="aac")
-    sent: list[Fraction] = []
-    send: Callable[[SoundTracks, av.Packet], None] = SoundTracks._send
+    read: list[Fraction] = []
 
-    def note(tracks: SoundTracks, packet: av.Packet) -> None:
-        sent.append(Fraction(packet.pts or 0) * Fraction(packet.time_base))
-        send(tracks, packet)
+    @contextmanager
+    def watched(path: Path) -> Iterator[WatchedContainer]:
+        with open_container(path) as container:
+            yield WatchedContainer(container, read)
 
-    monkeypatch.setattr(SoundTracks, "_send", note)
+    monkeypatch.setattr("refvid.video.audio_copy.open_container", watched)
     info = probe(source)
     found = np.ones((1, info.height, info.width), bool)
     with open_writer(tmp_path / "a.mp4", OutputFormat.MATTE, info, ["a"], WriterOptions()) as writer:
         for shown in open_reader(source, reader="pyav"):
             writer.write(shown, found)
-            assert sent[-1] <= shown.time + Fraction(3, 5)
-    assert sent[-1] > Fraction(79, 10)
+            assert read[-1] <= shown.time + Fraction(3, 5)
+    assert read[-1] > Fraction(79, 10)

@@ -24,7 +24,7 @@ Packets = list[tuple[Fraction, bytes]]
 
 
 def copy(source: Path, output: Path, format: str = "matte", **options: Any) -> tuple[VideoInfo, list[Frame], list[str]]:
-    """Writes every frame of `source`; gives what the source is, its frames and the writer's notes."""
+    """Write every frame of `source`; gives what the source is, its frames and the writer's notes."""
     info = probe(source)
     found = np.zeros((1, info.height, info.width), bool)
     found[0, 10:30, 10:40] = True
@@ -130,7 +130,7 @@ RED = (200, 30, 30)  # a wrong matrix turns it into (214, 45, 27)
 
 
 def one_colour(output: Path, info: VideoInfo) -> list[int]:
-    """Writes one red frame and reads its middle back, rounding as exactly as FFmpeg can."""
+    """Write one red frame and read its middle back, rounding as exactly as FFmpeg can."""
     red = np.full((48, 64, 3), RED, np.uint8)
     with open_writer(output, OutputFormat.CUTOUT, info, ["a"], WriterOptions(audio=False)) as writer:
         writer.write(replace(frame(0), pixels=red), np.ones((1, 48, 64), bool))

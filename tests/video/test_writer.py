@@ -1,4 +1,4 @@
-"""What every writer promises: whole or not at all, nothing left behind, no work lost by a wrong name."""
+"""The contract of every writer: complete output or none, nothing left behind, and no work lost to a mistyped name."""
 
 import errno
 import os
@@ -140,7 +140,7 @@ def test_an_empty_folder_needs_no_overwrite(tmp_path: Path) -> None:
 def test_a_folder_with_other_files_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "thesis.tex").write_text("years of work")
-    with pytest.raises(OutputExistsError, match=r"holds more than PNG files \(thesis\.tex\)"):
+    with pytest.raises(OutputExistsError, match=r"contains more than PNG files \(thesis\.tex\)"):
         write(tmp_path / "home", "png", describe(tmp_path / "in"), overwrite=True)
     assert (tmp_path / "home" / "thesis.tex").exists()
 
@@ -159,10 +159,10 @@ def test_wrong_places_are_refused_with_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"there is no folder .*missing to write out\.mp4 into"):
         write(tmp_path / "missing" / "out.mp4", "matte", info)
     (tmp_path / "dir.mp4").mkdir()
-    with pytest.raises(UsageError, match="is there already and is not a file"):
+    with pytest.raises(UsageError, match="already exists and is not a file"):
         write(tmp_path / "dir.mp4", "matte", info, overwrite=True)
     (tmp_path / "file").write_text("x")
-    with pytest.raises(UsageError, match="is there already and is not a folder"):
+    with pytest.raises(UsageError, match="already exists and is not a folder"):
         write(tmp_path / "file", "png", info, overwrite=True)
 
 
@@ -205,15 +205,21 @@ def test_frames_of_two_sizes_do_not_fit_a_video(tmp_path: Path) -> None:
     [
         ("a.mp4", "overlay", {"codec": "nonesuch"}, UnavailableError, r"no video encoder 'nonesuch'.*libx264, libx265"),
         ("a.mp4", "overlay", {"codec": "aac"}, UsageError, "aac does not encode video"),
-        ("a.webm", "overlay", {"codec": "libx264"}, UsageError, r"\.webm files do not hold what the encoder libx264"),
-        ("a.mp4", "overlay", {"codec": "prores_ks"}, UsageError, r"name the output \.mov"),
-        ("a.webm", "alpha", {"codec": "libsvtav1"}, UsageError, "libsvtav1 keeps no transparency"),
+        (
+            "a.webm",
+            "overlay",
+            {"codec": "libx264"},
+            UsageError,
+            r"\.webm files cannot hold the output of the encoder libx264",
+        ),
+        ("a.mp4", "overlay", {"codec": "prores_ks"}, UsageError, r"end the output's name in \.mov"),
+        ("a.webm", "alpha", {"codec": "libsvtav1"}, UsageError, "libsvtav1 does not support transparency"),
         (
             "a.mp4",
             "overlay",
             {"quality": 52},
             UsageError,
-            r"--quality 52 is out of range: libx264 takes 0 \(best\) to 51",
+            r"--quality 52 is out of range; libx264 accepts 0 \(best\) to 51",
         ),
         ("a.mkv", "overlay", {"codec": "ffv1", "quality": 3}, UsageError, "ffv1 has no quality number"),
         ("a.mp4", "cutout", {"background": "no"}, UsageError, "'no' is not a colour"),

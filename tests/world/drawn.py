@@ -1,4 +1,4 @@
-"""A small scene of rectangles, quick to make and with every case the layouts must hold."""
+"""A small scene of rectangles, quick to make and with every case that the layouts must handle."""
 
 import numpy as np
 

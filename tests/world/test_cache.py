@@ -1,4 +1,4 @@
-"""Scenes kept on disk: the same as drawn, drawn once, and drawn again where they are damaged."""
+"""Scenes cached on disk: identical to drawn ones, drawn only once, and drawn again if damaged."""
 
 from pathlib import Path
 

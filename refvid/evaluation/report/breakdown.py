@@ -1,4 +1,4 @@
-"""Where a model is strong and where it fails: samples grouped by sentence, by object and by what became of them."""
+"""Breakdown of the scores: samples grouped by expression, by object and by outcome, to show where a model fails."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -13,16 +13,16 @@ from refvid.evaluation.scoring import SampleRow
 
 _DRAWS = 1000
 _SEED = 0
-_FEWEST_VIDEOS = 5  # an interval drawn from fewer says more about chance than about the model
+_FEWEST_VIDEOS = 5  # an interval bootstrapped from fewer is mostly noise
 
 _LENGTHS = ((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, None))
-_SIDES = (32, 64, 96, 160)  # pixels; 32 and 96 are COCO's borders of small and large
+_SIDES = (32, 64, 96, 160)  # pixels; 32 and 96 are COCO's bounds of small and large objects
 
 Scorer = Callable[[SampleRow], float | None]
 
 
 def scorer_of(rules: Rules) -> Scorer:
-    """Returns what a sample is judged by: its IoU, or the mean of its J and F; None where it does not count."""
+    """Return a function that maps a sample to its IoU or to its mean of J and F, and an ignored sample to None."""
     if rules.measure == "contour":
         return _contour_score
     empty = {"one": 1.0, "zero": 0.0, "skip": None}[rules.empty]
@@ -36,7 +36,7 @@ def _contour_score(row: SampleRow) -> float | None:
 
 
 def by_length(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by the number of words of their expression; empty groups are left out."""
+    """Group samples by the number of words in their expression; empty groups are left out."""
     groups = []
     for low, high in _LENGTHS:
         label = f"{low} or more words" if high is None else f"{low} – {high} words"
@@ -45,21 +45,21 @@ def by_length(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
 
 
 def by_word_kind(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by what their expression describes the object by; a sample is in every group that it fits."""
+    """Group samples by the kinds of words that their expression uses; a sample is in every group that applies."""
     kinds = {text: kinds_of(text) for text in {row.text for row in rows}}
     groups = [(f"{kind}", [row for row in rows if kind in kinds[row.text]]) for kind in WORD_KINDS]
     return _bars([*groups, ("none of these", [row for row in rows if not kinds[row.text]])], score)
 
 
 def by_actor(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by what their expression says that the object is."""
+    """Group samples by the kind of object that their expression names."""
     actors = {text: actor_of(text) for text in {row.text for row in rows}}
     groups = [(kind, [row for row in rows if actors[row.text] == kind]) for kind in ACTOR_KINDS]
     return _bars([*groups, ("anything else", [row for row in rows if actors[row.text] is None])], score)
 
 
 def by_size(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by the area of their object, as the side of a square of that area."""
+    """Group samples by object area, given as the side of a square of equal area."""
     groups, low = [("not in the frame", [row for row in rows if not row.truth_area])], 0
     for high in (*_SIDES, None):
         label = (
@@ -74,7 +74,7 @@ def by_size(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
 
 
 def by_object(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
-    """Groups samples by their object, the mean over its expressions, runs and frames; best first."""
+    """Return the mean score of each object over its expressions, runs and frames, best first."""
     groups: dict[str, list[SampleRow]] = {}
     for row in rows:
         which = row.key if row.instance is None else str(row.instance)
@@ -84,7 +84,7 @@ def by_object(rows: Sequence[SampleRow], score: Scorer) -> list[Bar]:
 
 
 def outcomes(rows: Iterable[SampleRow]) -> list[Slice]:
-    """Counts in which way samples are right or wrong; the definitions stand beside the chart."""
+    """Count the samples by outcome; the report prints the definitions beside the chart."""
     names = ("found", "only a part of it", "leaked beyond it", "something else marked", "nothing found")
     counts = dict.fromkeys((*names, "rightly nothing", "marked though absent"), 0)
     for row in rows:
@@ -99,7 +99,8 @@ def _outcome(row: SampleRow) -> str:
         return "nothing found"
     if row.iou > 0.5:
         return "found"
-    # A mask that covers half of a small object and ten times as much around it has an IoU below 0.1 and yet leaked.
+    # IoU alone is not enough: a mask that covers half of a small object and ten times its area around it has an IoU
+    # below 0.1, yet it leaked rather than marked something else.
     if row.iou < 0.1 and row.intersection < 0.5 * row.truth_area:
         return "something else marked"
     return "leaked beyond it" if row.predicted_area > row.truth_area else "only a part of it"
@@ -117,14 +118,16 @@ def _bars(groups: Iterable[tuple[str, Sequence[SampleRow]]], score: Scorer, inte
 
 
 def bootstrap_interval(videos: Sequence[str], values: npt.NDArray[np.float64]) -> Point | None:
-    """Returns a 95 % interval of a mean: percentiles of 1,000 draws of whole videos, whose samples are alike.
+    """Return a 95 % confidence interval of the mean by the percentile bootstrap with 1,000 draws.
+
+    Whole videos are drawn rather than samples, because the samples of a video are correlated.
 
     Args:
-        videos: Which video each value is of.
-        values: float64 [n].
+        videos: Name of the video of each value.
+        values: Scores of the samples, float64 [n].
 
     Returns:
-        Its ends, the same for the same values; None of fewer than five videos.
+        The lower and upper bound, identical for identical input; None for fewer than five videos.
     """
     _, places = np.unique(np.asarray(videos), return_inverse=True)
     sums, counts = np.bincount(places, weights=values), np.bincount(places)

@@ -1,4 +1,4 @@
-"""Charts as inline SVG: drawn by hand, coloured by the page's style sheet, each with its figures as a table."""
+"""Charts as inline SVG, coloured by the style sheet of the page; each chart carries its data as a table."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-WIDTH = 480  # of every chart, in units of about one CSS pixel where two charts stand side by side
-_TEXT_GAP = 4  # from the middle of a line of text down to its baseline
+WIDTH = 480  # of every chart, in units of about one CSS pixel when two charts stand side by side
+_TEXT_GAP = 4  # distance from the middle of a line of text to its baseline
 
 Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing and the figures in it.
+    """A drawing together with its data.
 
     Attributes:
-        svg: Safe markup.
-        head: Headings of the figures.
-        rows: The figures, as printed.
+        svg: Markup that is safe to insert unescaped.
+        head: Column headings of the data.
+        rows: Rows of the data, formatted.
     """
 
     svg: Markup
@@ -32,9 +32,9 @@ class Series:
     """A curve.
 
     Attributes:
-        label: What it shows.
-        points: (x, y), by rising x, fractions.
-        strong: Whether it is what the chart is about; others are thin.
+        label: Name in the legend.
+        points: (x, y) by rising x; y is a fraction.
+        strong: Whether the curve is emphasised; the others are drawn thin.
     """
 
     label: str
@@ -47,10 +47,10 @@ class Bar:
     """A horizontal bar.
 
     Attributes:
-        label: What it shows.
-        value: Fraction.
-        count: How many samples it stands for.
-        interval: Of the value; None where it is unknown.
+        label: Name of the group.
+        value: Length of the bar, a fraction.
+        count: Number of samples in the group.
+        interval: Confidence interval of the value; None if unknown.
     """
 
     label: str
@@ -64,9 +64,9 @@ class Slice:
     """A part of a whole.
 
     Attributes:
-        label: What it shows.
-        count: Of samples.
-        tone: Number of its colour in the style sheet.
+        label: Name of the part.
+        count: Number of samples.
+        tone: Index of the colour in the style sheet.
     """
 
     label: str
@@ -76,7 +76,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class _Frame:
-    """The plot inside a chart: maps values to places."""
+    """The plotting area of a chart, which maps data values to drawing coordinates."""
 
     left: float
     top: float
@@ -95,14 +95,14 @@ class _Frame:
 
 
 def histogram(name: str, title: str, values: Sequence[float], mark: float, bins: int = 20) -> Chart:
-    """Draws how fractions are spread over 0 to 1.
+    """Draw the distribution of fractions between 0 and 1.
 
     Args:
-        name: Unique on the page.
-        title: What is counted.
+        name: Id that is unique on the page.
+        title: Title of the chart and of its x axis.
         values: Fractions; at least one.
-        mark: A value to mark with a line: the mean.
-        bins: Of equal width; the last one holds 1 as well.
+        mark: Mean, marked by a vertical line.
+        bins: Number of bins of equal width; the last one includes 1.
     """
     counts = [0] * bins
     for value in values:
@@ -129,13 +129,13 @@ def histogram(name: str, title: str, values: Sequence[float], mark: float, bins:
 
 
 def curves(name: str, title: str, x_title: str, series: Sequence[Series]) -> Chart:
-    """Draws curves over a common axis, the strong ones on top; thin ones differ in their dashes.
+    """Draw curves over a common axis, emphasised ones on top; thin ones differ in their dash pattern.
 
     Args:
-        name: Unique on the page.
-        title: What is drawn.
-        x_title: What it is drawn over.
-        series: At least one, with at least two points.
+        name: Id that is unique on the page.
+        title: Title of the chart.
+        x_title: Title of the x axis.
+        series: Curves; at least one, with at least two points.
     """
     xs = sorted({x for one in series for x, _ in one.points})
     top, ticks = _ticks(max(y for one in series for _, y in one.points))
@@ -161,14 +161,14 @@ def curves(name: str, title: str, x_title: str, series: Sequence[Series]) -> Cha
 
 
 def bars(name: str, title: str, x_title: str, items: Sequence[Bar], what: str = "samples") -> Chart:
-    """Draws horizontal bars with their intervals as whiskers.
+    """Draw horizontal bars with confidence intervals as whiskers.
 
     Args:
-        name: Unique on the page.
-        title: What is drawn.
-        x_title: What the length means.
-        items: At least one.
-        what: Plural of what is counted.
+        name: Id that is unique on the page.
+        title: Title of the chart.
+        x_title: Title of the x axis.
+        items: Bars; at least one.
+        what: Plural noun for the counted items.
     """
     reach = max(item.interval[1] if item.interval else item.value for item in items)
     top, ticks = _ticks(max(reach, 0.05))
@@ -186,12 +186,12 @@ def bars(name: str, title: str, x_title: str, items: Sequence[Bar], what: str = 
 
 
 def parts(name: str, title: str, items: Sequence[Slice]) -> Chart:
-    """Draws the parts of a whole as one bar with a legend beneath.
+    """Draw the parts of a whole as a single stacked bar with a legend underneath.
 
     Args:
-        name: Unique on the page.
-        title: What the whole is.
-        items: At least one with a count above 0.
+        name: Id that is unique on the page.
+        title: Title of the chart.
+        items: Parts, at least one of which has a count above 0.
     """
     total = sum(item.count for item in items)
     shown = [item for item in items if item.count]
@@ -239,12 +239,12 @@ def _shorten(label: str, most: int = 21) -> str:
 
 
 def _ticks(highest: float) -> tuple[float, tuple[float, ...]]:
-    """Returns a round end of an axis from 0 that holds `highest`, and three to six ticks."""
+    """Return a round upper end, at least `highest`, for an axis that starts at 0, and two to six ticks."""
     for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.25):
         count = max(math.ceil(round(highest / step, 6)), 1)
         if count <= 5:
             return count * step, tuple(index * step for index in range(count + 1))
-    raise ValueError(f"{highest} is no fraction")
+    raise ValueError(f"the highest value is {highest}, expected a fraction")
 
 
 def _svg(name: str, title: str, description: str, height: float, drawn: Iterable[Markup]) -> Markup:
@@ -281,7 +281,7 @@ def _curve(frame: _Frame, series: Series, kind: str) -> Markup:
 
 
 def _legend(entries: Sequence[tuple[str, str]]) -> tuple[Markup, float]:
-    """Draws samples of curves with their labels, in two columns; returns the height as well."""
+    """Return the legend of curves, laid out in two columns, and its height."""
     drawn = []
     for index, (label, kind) in enumerate(entries):
         left, line = 40 + (index % 2) * 220, 268 + 20 * (index // 2)

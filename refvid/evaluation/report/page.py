@@ -1,4 +1,4 @@
-"""An evaluation as one page that a person reads: table, charts and pictures, with nothing loaded from elsewhere."""
+"""An evaluation as a self-contained HTML page with a table, charts and pictures."""
 
 import os
 from collections.abc import Sequence
@@ -40,8 +40,8 @@ from refvid.files import Staging, writing
 from refvid.metrics.regions import AP_THRESHOLDS, THRESHOLDS, precision_at
 
 _PAGE = "index.html"
-_MARK = '<meta name="generator" content="refvid eval">'  # by which a page is known as one that may be replaced
-_MAX_OBJECTS = 80  # in the chart; the best and the worst of more
+_MARK = '<meta name="generator" content="refvid eval">'  # identifies a page that may be overwritten
+_MAX_OBJECTS = 80  # in the chart; of more, only the best and the worst are drawn
 
 _KINDS = {
     "best": "Best",
@@ -59,13 +59,14 @@ _FAILURES = {
 
 @dataclass(frozen=True)
 class Figure:
-    """A chart with its text.
+    """A chart with its title and text.
 
     Attributes:
-        title: Above it.
-        text: A sentence or two beneath the title; may be "".
+        title: Heading of the chart.
+        text: A sentence or two under the heading, or "".
         chart: The drawing.
-        place: "" for a column, "wide" for a line with the text beside the drawing, "tall" for a long drawing.
+        place: Layout: "" for one column, "wide" for full width with the text beside the drawing, "tall" for a long
+            drawing.
     """
 
     title: str
@@ -76,31 +77,31 @@ class Figure:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Samples under a heading; `title` is "" where there is one gallery alone."""
+    """Samples under a common heading; `title` is "" if the page has a single gallery."""
 
     title: str
     samples: Sequence[ReportSample]
 
 
 def check_report(folder: Path) -> None:
-    """Checks that a report may be written into a folder, before the work that it is to report on; touches nothing.
+    """Check, before any work is done, that a report may be written into a folder; nothing is changed.
 
     Raises:
-        UsageError: The folder, or one above it, is a file.
-        OutputExistsError: It holds an index.html that is no report of refvid.
-        RefvidError: It may not be written to, or its index.html cannot be read.
+        UsageError: The folder or one of its parents is a file.
+        OutputExistsError: The folder holds an index.html that refvid did not write.
+        RefvidError: The folder is not writable, or its index.html cannot be read.
     """
     there = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise UsageError(f"the report goes into a folder, and {there} is a file; name another place")
+        raise UsageError(f"the report goes into a folder, but {there} is a file; give another folder")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise RefvidError(f"the report cannot be written: the folder {there} does not permit it; name another place")
+        raise RefvidError(f"the report cannot be written: no permission to write to {there}; give another folder")
     page = folder / _PAGE
     if page.exists():
         with writing(page), page.open("rb") as file:
             ours = _MARK.encode() in file.read(2000)
         if not ours:
-            raise OutputExistsError(f"{page} is no report of refvid, so it is not replaced; give another folder")
+            raise OutputExistsError(f"{page} is not a report of refvid, so it is not replaced; give another folder")
 
 
 def write_report(
@@ -111,21 +112,21 @@ def write_report(
     *,
     command: str | None = None,
 ) -> Path:
-    """Writes a page that needs nothing beside itself; one that refvid has written before is replaced.
+    """Write a self-contained page; a report that refvid has written there before is replaced.
 
     Args:
-        evaluation: What was measured.
-        referring_set: What it was measured on.
-        source: The masks that were measured, for the pictures.
-        folder: Is made where it is missing.
-        command: The command line, to be shown.
+        evaluation: The evaluation to report.
+        referring_set: The split that was evaluated.
+        source: Source of the evaluated masks, for the pictures.
+        folder: Folder of the page; created if it does not exist.
+        command: Command line to show on the page.
 
     Returns:
-        The page.
+        Path of the page.
 
     Raises:
         UsageError: The folder is a file.
-        OutputExistsError: The folder holds another index.html.
+        OutputExistsError: The folder holds an index.html that refvid did not write.
         RefvidError: The footage or a mask cannot be read, or the page cannot be written.
     """
     check_report(folder)
@@ -144,8 +145,8 @@ def write_report(
 
 
 def render_report(evaluation: Evaluation, galleries: Sequence[Gallery], *, command: str | None = None) -> str:
-    """Returns the page."""
-    # Everything is escaped on its way into the page, except the charts, which escape what they are given.
+    """Return the HTML of the page."""
+    # Jinja escapes everything except the charts, which are marked as safe because they escape their own text.
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -168,7 +169,7 @@ def render_report(evaluation: Evaluation, galleries: Sequence[Gallery], *, comma
 
 
 def summary_of(evaluation: Evaluation) -> str:
-    """Returns the result in a sentence or two."""
+    """Return a summary of the result in one or two sentences."""
     where = f"{evaluation.dataset} ({evaluation.split})"
     videos = len({row.video for row in evaluation.rows})
     if not evaluation.rows or not evaluation.scores:
@@ -201,7 +202,7 @@ def _objects(rows: Sequence[SampleRow]) -> int:
 
 
 def _tiles(evaluation: Evaluation) -> list[tuple[str, str]]:
-    """Returns the figures that stand large at the top."""
+    """Return (title, score) of the scores shown in large print at the top."""
     region = {"mean_iou": "Mean IoU", "overall_iou": "Overall IoU", "p@0.5": "P@0.5", "ap_mean_precision": "AP"}
     shown = {"j&f": "J&F", "j": "J, region", "f": "F, contour"} if is_contour(evaluation) else region
     return [(title, percent(evaluation.scores[key])) for key, title in shown.items() if key in evaluation.scores]
@@ -238,7 +239,7 @@ def _duration(evaluation: Evaluation) -> str:
 
 
 def _figures(evaluation: Evaluation) -> list[Figure]:
-    """Draws all charts that the samples have something for."""
+    """Return the charts for which there is data."""
     rows, score = evaluation.rows, scorer_of(evaluation.rules)
     values = [value for row in rows if (value := score(row)) is not None]
     if not values:

@@ -1,4 +1,4 @@
-"""Samples of an evaluation as pictures: what was meant beside what was found."""
+"""Pictures of evaluated samples: the ground truth beside the prediction."""
 
 import base64
 import io
@@ -15,13 +15,13 @@ from refvid.evaluation.scoring import SampleRow
 from refvid.evaluation.sources import MaskSource
 from refvid.video.frame import Pixels
 
-TRUTH_COLOUR = (255, 150, 20)  # orange and sky blue, told apart with every common kind of colour blindness
+TRUTH_COLOUR = (255, 150, 20)  # orange and sky blue, distinguishable with every common colour blindness
 FOUND_COLOUR = (48, 178, 255)
-EACH = 4  # pictures of a kind
+EACH = 4  # pictures per gallery
 
-_MAX_WIDTH_SHARE = 480  # pixels: two beside each other fill a page, and all of them stay below a megabyte or so
+_MAX_WIDTH_SHARE = 480  # pixels: two side by side fill the page, and a page stays below about 1 MB
 _TINT = 0.5
-_RIM = 0.55  # darkness of the pixel outside of the outline, for footage of its own colour
+_RIM = 0.55  # darkness of the outline's outer rim, so that it shows on footage of its own colour
 _QUALITY = 80
 
 Mask = npt.NDArray[np.bool_]
@@ -29,13 +29,13 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture that travels inside of a page.
+    """A picture embedded in a page.
 
     Attributes:
         address: Data URI.
-        width: In pixels.
-        height: In pixels.
-        words: What it shows, for those who do not see it.
+        width: Width in pixels.
+        height: Height in pixels.
+        words: Alternative text.
     """
 
     address: str
@@ -46,16 +46,16 @@ class Picture:
 
 @dataclass(frozen=True)
 class ReportSample:
-    """A sample as a reader of the report meets it.
+    """A sample as shown in the report.
 
     Attributes:
-        text: What was said.
+        text: Text of the expression.
         video: Name of the video.
         frame: Name of the frame.
-        row: Its measures; None where there is no truth.
-        truth: The frame with what was meant; None where there is no truth.
-        found: The frame with what was found.
-        nothing: Whether nothing was found.
+        row: Scores of the sample; None without ground truth.
+        truth: The frame with the ground truth outlined; None without ground truth.
+        found: The frame with the predicted mask.
+        nothing: Whether the predicted mask is empty.
     """
 
     text: str
@@ -68,10 +68,10 @@ class ReportSample:
 
 
 def pick(rows: Sequence[SampleRow], score: Scorer) -> dict[str, list[SampleRow]]:
-    """Picks the best, the middling and the worst samples, of different videos as far as there are enough.
+    """Pick the best, the middling and the worst samples, preferably from different videos.
 
-    Samples without an object in the frame are left out, for there is little to see. Which of several equal samples
-    are taken is chance, the same in every run.
+    Samples without an object in the frame are left out, since they have little to show. Ties are broken at random, but
+    identically in every run.
     """
     order = np.random.default_rng(0).permutation(len(rows))
     scored = [
@@ -106,15 +106,15 @@ def _of_different_videos(rows: Sequence[SampleRow]) -> list[SampleRow]:
 
 
 def draw_samples(rows: Iterable[SampleRow], referring_set: ReferringSet, source: MaskSource) -> list[ReportSample]:
-    """Draws samples that were measured.
+    """Draw samples together with their ground truth.
 
     Args:
-        rows: Their measures.
-        referring_set: That they are of.
-        source: The masks that were measured.
+        rows: Scores of the samples to draw.
+        referring_set: The split that the samples belong to.
+        source: Source of the evaluated masks.
 
     Raises:
-        RefvidError: The footage, the truth or a stored mask cannot be read.
+        RefvidError: The footage, the ground truth or a stored mask cannot be read.
     """
     videos = {video.name: video for video in referring_set.videos}
     samples = []
@@ -128,7 +128,7 @@ def draw_samples(rows: Iterable[SampleRow], referring_set: ReferringSet, source:
 
 
 def draw_unjudged(referring_set: ReferringSet, source: MaskSource) -> list[ReportSample]:
-    """Draws samples without their truth: a sentence each of videos evenly spread over the split.
+    """Draw samples of a split without public ground truth: one expression each of videos spread evenly over the split.
 
     Raises:
         RefvidError: The footage or a stored mask cannot be read.
@@ -171,7 +171,7 @@ def _draw(
 
 
 def _given(masks: Mask, truth: Mask, void: Mask | None, row: SampleRow) -> Mask:
-    """Returns the mask [H, W] that an object was given when objects and predictions were matched, by its counts."""
+    """Return the mask [H, W] that was matched to an object, identified by the pixel counts in its row."""
     counts = np.ones(truth.shape, np.bool_) if void is None else ~void
     areas = np.count_nonzero(masks & counts, axis=(1, 2))
     shared = np.count_nonzero(masks & truth & counts, axis=(1, 2))
@@ -179,9 +179,10 @@ def _given(masks: Mask, truth: Mask, void: Mask | None, row: SampleRow) -> Mask:
 
 
 def tint(pixels: Pixels, mask: Mask, colour: tuple[int, int, int]) -> Pixels:
-    """Mixes a colour into the masked pixels of uint8 [H, W, 3]; bool [H, W] says which.
+    """Blend a colour into the pixels of uint8 [H, W, 3] that are set in bool [H, W].
 
-    Their outermost ones take the colour as it is, or nobody would see a tint on footage of its own colour.
+    Pixels on the edge of the mask take the pure colour; otherwise the tint would be invisible on footage of that
+    colour.
     """
     mixed = ((1 - _TINT) * pixels + _TINT * np.array(colour)).round().astype(np.uint8)
     image = Image.fromarray(mask.astype(np.uint8) * np.uint8(255))
@@ -190,7 +191,13 @@ def tint(pixels: Pixels, mask: Mask, colour: tuple[int, int, int]) -> Pixels:
 
 
 def outline(pixels: Pixels, mask: Mask, colour: tuple[int, int, int]) -> Pixels:
-    """Draws a line of two pixels around the masked pixels of uint8 [H, W, 3], and a dark rim around it."""
+    """Draw a two-pixel line with a dark outer rim around a mask.
+
+    Args:
+        pixels: Frame, uint8 [H, W, 3].
+        mask: bool [H, W].
+        colour: RGB colour of the line.
+    """
     image = Image.fromarray(mask.astype(np.uint8) * np.uint8(255))
     inner, near, far = (
         np.asarray(image.filter(ImageFilter.MinFilter(3))) > 0,
@@ -202,7 +209,7 @@ def outline(pixels: Pixels, mask: Mask, colour: tuple[int, int, int]) -> Pixels:
 
 
 def _shrink(mask: Mask, size: tuple[int, int]) -> Mask:
-    """Resizes bool [H, W] to (width, height); a pixel is set where half of what it covers was."""
+    """Resize a mask bool [H, W] to (width, height); a pixel is set if at least half of the area it covers was set."""
     image = Image.fromarray(mask.astype(np.uint8) * np.uint8(255))
     return np.asarray(image.resize(size, Image.Resampling.BOX)) >= 128
 

@@ -1,4 +1,4 @@
-"""What the words of an expression are about: colours, clothes, actions, places, sizes, and kinds of actors."""
+"""Kinds of words in expressions: colours, clothes, actions, positions and sizes, and kinds of actors."""
 
 import re
 
@@ -27,12 +27,12 @@ _CLOTHES = (
     "hoodie vest hat cap helmet shoes boots uniform clothes outfit costume tracksuit kimono diaper backpack bag tie "
     "scarf glasses sunglasses gloves topless shirtless blouse jumper cardigan leggings socks wearing dressed"
 )
-# Beside every word in -ing.
+# In addition to every word in -ing.
 _ACTIONS = (
     "walks runs jumps rolls eats flies climbs crawls sits stands drives swings shoots throws catches kicks "
     "walk run jump roll eat fly climb crawl sit stand catch pull pick shoot turn thrown dribbled parked passed"
 )
-# Beside the words of positions.
+# In addition to `POSITION_WORDS`.
 _RELATIONS = "behind nearby next beside besides between above below under underneath furthest inside outside"
 _SIZES = (
     "small smaller smallest big bigger biggest large larger largest little tiny huge tall taller tallest short shorter "
@@ -55,7 +55,7 @@ WORD_KINDS: dict[str, frozenset[str]] = {
     "position or relation": _of(_RELATIONS) | POSITION_WORDS,
     "size": _of(_SIZES),
 }
-"""What an expression may tell the object by; any word in -ing is an action as well, see `kinds_of`."""
+"""Words by which an expression distinguishes its object, by kind; words in -ing count as actions too (`kinds_of`)."""
 
 ACTOR_KINDS: dict[str, frozenset[str]] = {
     "adult or youth": _of(_ADULTS),
@@ -64,16 +64,16 @@ ACTOR_KINDS: dict[str, frozenset[str]] = {
     "vehicle": _of(_VEHICLES),
     "ball": _of("ball balls basketball football baseball"),
 }
-"""What an expression may be about: the kind of its first word that is among these."""
+"""Nouns by kind of actor; an expression belongs to the kind of the first of its words listed here."""
 
 
 def words_of(text: str) -> list[str]:
-    """Returns the words of an expression in small letters; "t-shirt" and "man's" are one word each."""
+    """Return the words of an expression in lower case; "t-shirt" and "man's" are one word each."""
     return re.findall(r"[^\W\d_]+(?:['’-][^\W\d_]+)*", text.lower())
 
 
 def kinds_of(text: str) -> frozenset[str]:
-    """Returns which of `WORD_KINDS` an expression uses."""
+    """Return the keys of `WORD_KINDS` whose words an expression uses."""
     words = words_of(text)
     kinds = {kind for kind, known in WORD_KINDS.items() if not known.isdisjoint(words)}
     if any(len(word) > 4 and word.endswith("ing") and word not in _NO_ACTIONS for word in words):
@@ -82,7 +82,7 @@ def kinds_of(text: str) -> frozenset[str]:
 
 
 def actor_of(text: str) -> str | None:
-    """Returns which of `ACTOR_KINDS` the first noun of an expression belongs to, None for no known noun."""
+    """Return the key of `ACTOR_KINDS` that the first known noun of an expression belongs to, or None."""
     for word in words_of(text):
         for kind, known in ACTOR_KINDS.items():
             if word in known:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.layers.products import onednn_dtype
+from refvid.model.layers import onednn
 
 NARROW = 8
 
@@ -21,9 +21,10 @@ class PackedConvolution(nn.Conv2d):
     Args:
         convolution: Whose weights it has.
         relu: Whether ReLU follows.
+        relu6: Whether ReLU6 follows.
     """
 
-    def __init__(self, convolution: nn.Conv2d, *, relu: bool = False) -> None:
+    def __init__(self, convolution: nn.Conv2d, *, relu: bool = False, relu6: bool = False) -> None:
         super().__init__(
             convolution.in_channels,
             convolution.out_channels,
@@ -37,7 +38,7 @@ class PackedConvolution(nn.Conv2d):
             device="meta",
         )
         self.weight, self.bias = convolution.weight, convolution.bias
-        self.relu = relu
+        self.relu, self.relu6 = relu, relu6
         # Weight and bias for inputs of this size and type; a stream has one.
         self._packed: tuple[torch.Size, torch.dtype, Tensor, Tensor | None] | None = None
 
@@ -46,27 +47,25 @@ class PackedConvolution(nn.Conv2d):
 
         Args:
             features: [B, C, h, w].
-            other: Added before ReLU, [B, C', h', w'].
+            other: Added before ReLU or ReLU6, [B, C', h', w'].
         """
-        dtype = onednn_dtype(features)
-        if dtype is None or isinstance(self.padding, str) or self.padding_mode != "zeros":
+        dtype = onednn.computing_dtype(features)
+        padding = None if isinstance(self.padding, str) or self.padding_mode != "zeros" else self.padding
+        if dtype is None or padding is None or not onednn.convolves(dtype):
             out = super().forward(features)
             out = out if other is None else out + other
-            return F.relu(out) if self.relu else out
-        place = (list(self.padding), list(self.stride), list(self.dilation), self.groups)
+            return F.relu6(out) if self.relu6 else F.relu(out) if self.relu else out
+        geometry = (list(padding), list(self.stride), list(self.dilation), self.groups)
         packed = self._packed
         if packed is None or packed[:2] != (features.shape, dtype):
-            order = torch.ops.mkldnn._reorder_convolution_weight
-            weight = order(self.weight.detach().to(dtype), *place, list(features.shape))
+            weight = onednn.pack(self.weight.detach().to(dtype), geometry, features.shape)
             bias = None if self.bias is None else self.bias.detach().to(dtype)
             packed = self._packed = features.shape, dtype, weight, bias
-        convolve, features = torch.ops.mkldnn._convolution_pointwise, features.to(dtype)
-        if other is None:
-            after = "relu" if self.relu else "none"
-            return cast(Tensor, convolve(features, *packed[2:], *place, after, [], ""))
-        relu = "relu" if self.relu else None
-        summed = convolve.binary(features, other.to(dtype), *packed[2:], *place, "add", 1.0, relu, [], "")
-        return cast(Tensor, summed)
+        added = None if other is None else other.to(dtype)
+        clamps = self.relu6 and added is None and onednn.clamps(dtype)
+        after: onednn.Activation = "relu6" if clamps else "relu" if self.relu else "none"
+        out = onednn.convolve(features.to(dtype), added, *packed[2:], geometry, after)
+        return F.relu6(out, inplace=True) if self.relu6 and not clamps else out
 
 
 def pack_convolutions(module: nn.Module) -> None:

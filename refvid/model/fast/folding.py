@@ -17,8 +17,10 @@ from refvid.model.cmsa.network import CmsaNetwork
 from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal
 from refvid.model.fast.backbone import FoldedLightBackbone
 from refvid.model.fast.convolution import pack_convolutions
+from refvid.model.fast.efficientnet import pack_efficientnet
 from refvid.model.interface import ReferringNetwork, lay_channels_last
 from refvid.model.layers.backbone import LightBackbone, ResidualBlock
+from refvid.model.layers.efficientnet import EfficientNetLite
 
 Network = TypeVar("Network", bound=ReferringNetwork)
 # Which norm follows which convolution in blocks that do not say so by their order. By name, as torchvision, whose the
@@ -30,7 +32,6 @@ FOLLOWING = {
 }
 FOLDABLE_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-LARGEST_KEPT = 31 << 20  # bytes; glibc learns from blocks below 32 MiB
 
 
 @torch.no_grad()
@@ -73,6 +74,9 @@ def _prepare_for_cpu(network: ReferringNetwork) -> None:
     """Let a network whose norms are folded compute in the order and by the library that suit a CPU."""
     if isinstance(network.backbone, LightBackbone):
         network.backbone = FoldedLightBackbone(network.backbone)
+    for part in list(network.modules()):
+        if isinstance(part, EfficientNetLite):
+            pack_efficientnet(part)
     if isinstance(network, CmsaNetwork):
         for index, attention in enumerate(network.cross_frame):
             network.cross_frame[index] = FoldedCrossFrame(cast(CrossFrameSelfAttention, attention))
@@ -83,13 +87,3 @@ def _prepare_for_cpu(network: ReferringNetwork) -> None:
                     network.cross_modal[index] = FoldedCrossModal(joint, cast(nn.Conv2d, mapping))
     lay_channels_last(network)
     pack_convolutions(network)
-    keep_freed_memory()
-
-
-def keep_freed_memory() -> None:
-    """Let the C library keep what a frame frees for the next one, where it is glibc.
-
-    By default it gives the top of the heap back to the system above a threshold, and zeroed pages have to be fetched
-    for every frame: a fifth of the time of a small network. The threshold follows the largest block that was freed.
-    """
-    torch.empty(LARGEST_KEPT, dtype=torch.uint8)

@@ -6,11 +6,12 @@ half of oneDNN's rate on processors that are not Intel's. The same holds for `to
 """
 
 import math
-from functools import cache
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from refvid.model.layers import onednn
 
 LOG2_E = math.log2(math.e)
 # Of base-2 logits whose exponentials are taken as they are. 2^90 times ten thousand positions times a value of a
@@ -19,30 +20,9 @@ LARGEST_LOGIT = 90.0
 SMALL_PRODUCT = 500_000  # multiplications; a call of oneDNN costs as much
 
 
-@cache
-def has_onednn() -> bool:
-    """Return whether this PyTorch has oneDNN, and the operators by which its own compiler calls it."""
-    names = ("_linear_pointwise", "_convolution_pointwise", "_reorder_convolution_weight")
-    available: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return available and all(hasattr(torch.ops.mkldnn, name) for name in names)
-
-
-def onednn_dtype(values: Tensor) -> torch.dtype | None:
-    """Return the type in which oneDNN computes with these values; None where they are not for oneDNN.
-
-    They are on the CPU and in inference, in float32, or in bfloat16 under autocast.
-    """
-    if values.device.type != "cpu" or torch.is_grad_enabled() or not has_onednn():
-        return None
-    mixed = torch.is_autocast_enabled("cpu")
-    dtype = torch.get_autocast_dtype("cpu") if mixed else torch.float32
-    known = (torch.float32, torch.bfloat16) if mixed else (torch.float32,)
-    return dtype if values.dtype in known and dtype in known else None
-
-
 def takes_onednn(values: Tensor) -> bool:
     """Return whether products with these values go to oneDNN: in float32, on the CPU and in inference."""
-    return onednn_dtype(values) == torch.float32
+    return onednn.computing_dtype(values) == torch.float32 and onednn.multiplies(torch.float32)
 
 
 def multiply(rows: Tensor, columns: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -61,8 +41,7 @@ def multiply(rows: Tensor, columns: Tensor, bias: Tensor | None = None) -> Tenso
     # oneDNN reads columns that are a transposed [K, N] too; anything else would cost a thousand times as much.
     rows = rows.contiguous()
     columns = columns if columns.T.is_contiguous() else columns.contiguous()
-    product: Tensor = torch.ops.mkldnn._linear_pointwise(rows, columns, bias, "none", [], "")
-    return product
+    return onednn.multiply(rows, columns, bias)
 
 
 def exponentials(keys: Tensor, queries: Tensor, reach: float | None = None) -> tuple[Tensor, Tensor | None]:

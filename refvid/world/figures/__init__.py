@@ -1,4 +1,4 @@
-"""The seven actors of A2D as articulated figures, each drawn into a small sprite."""
+"""The seven actors of A2D as articulated figures, each drawn as a small sprite."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ GAITS: dict[tuple[str, str], Gait] = {**PERSON_GAITS, **ANIMAL_GAITS, **THING_GA
 
 
 def random_look(rng: np.random.Generator, kind: str) -> Look:
-    """Return a random look of an actor; adults are men and women in equal parts."""
+    """Return a random look for an actor; adults are men and women with equal probability."""
     if kind == "adult":
         return dress(rng, kind, "man" if rng.random() < 0.5 else "woman")
     if kind == "baby":
@@ -26,9 +26,9 @@ def draw(look: Look, pose: Pose, stature: float) -> Sprite:
     """Draw an actor.
 
     Args:
-        look: What it looks like.
-        pose: What it does.
-        stature: Height at which it stands upright, pixels.
+        look: Appearance of the actor.
+        pose: Action and moment.
+        stature: Height of the actor in pixels when it stands upright.
     """
     if look.kind in ("adult", "baby"):
         return draw_person(look, pose, stature)

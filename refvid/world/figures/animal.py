@@ -1,4 +1,4 @@
-"""Dogs, cats and birds: random coats, and the dispatch to their painters."""
+"""Dogs, cats and birds: random coats, and the dispatch to their drawing functions."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from refvid.world.scene import Gait, Look, Pose, Sprite
 
 GAITS: dict[tuple[str, str], Gait] = {**quadruped_motion.GAITS, **bird.GAITS}
 
-# Share of the natural furs; the rest of the coats have any of the eleven colours.
+# Fraction of coats in natural colours; the others have any of the eleven colours.
 _NATURAL = 0.82
 _FURS: dict[str, dict[str, float]] = {
     "dog": {"brown": 0.38, "black": 0.24, "white": 0.22, "grey": 0.16},
@@ -24,17 +24,17 @@ _PATTERNS: dict[str, tuple[tuple[str, ...], tuple[float, ...]]] = {
 
 
 def coat(rng: np.random.Generator, kind: str) -> Look:
-    """Return a random look of an animal.
+    """Return a random look for an animal.
 
     Args:
-        rng: Decides everything.
-        kind: "dog", "cat" or "bird". Birds are plain; the accent is the colour of their wings.
+        rng: Generator for all random choices.
+        kind: "dog", "cat" or "bird". Birds are plain; their accent is the colour of the wings.
 
     Raises:
-        ValueError: For any other kind.
+        ValueError: The kind is none of these.
     """
     if kind not in ("dog", "cat", "bird"):
-        raise ValueError(f"no animal of kind {kind!r} has a coat: give dog, cat or bird")
+        raise ValueError(f"the kind is {kind!r}, expected 'dog', 'cat' or 'bird'")
     furs = _FURS.get(kind)
     if furs is not None and rng.random() < _NATURAL:
         colour = tuple(furs)[int(rng.choice(len(furs), p=tuple(furs.values())))]
@@ -53,17 +53,17 @@ def draw_animal(look: Look, pose: Pose, stature: float) -> Sprite:
     """Draw a dog, cat or bird.
 
     Args:
-        look: Of one of these kinds.
-        pose: Any of the kind's actions.
-        stature: Pixels from the ground to the top of the standing animal's head; at least 4.
+        look: Look of one of these kinds.
+        pose: Pose with any of the kind's actions.
+        stature: Height in pixels from the ground to the top of the standing animal's head, at least 4.
 
     Returns:
-        The sprite; its anchor is the ground beneath the middle, while flying the middle itself. A climbing animal has
-        its feet on the side it faces, and its anchor is beneath its rump.
+        The sprite, anchored on the ground beneath the middle, or at the middle of a flying animal. A climbing animal
+        has its feet on the side it faces and its anchor beneath its rump.
 
     Raises:
-        ValueError: When the kind is another or does not do the action.
+        ValueError: The kind is none of these, or cannot do the action.
     """
     if (look.kind, pose.action) not in GAITS:
-        raise ValueError(f"an animal of kind {look.kind!r} cannot be {pose.action!r}: see ACTIONS_OF for what can")
+        raise ValueError(f"an animal of kind {look.kind!r} cannot do {pose.action!r}, expected a pair of ACTIONS_OF")
     return (draw_bird if look.kind == "bird" else draw_quadruped)(look, pose, stature)

@@ -1,4 +1,4 @@
-"""Balls, painted as spheres pixel by pixel."""
+"""Balls, shaded pixel by pixel as spheres."""
 
 import math
 
@@ -20,7 +20,7 @@ _BOUNCE = 1.5
 
 
 def _icosahedron() -> npt.NDArray[np.float32]:
-    """Return its 12 corners and the middles of its 20 faces, unit vectors [32, 3], turned to look random."""
+    """Return the 12 corners and 20 face centres of an icosahedron, unit vectors [32, 3], in an odd orientation."""
     golden = (1 + math.sqrt(5)) / 2
     corners = [
         point
@@ -53,12 +53,12 @@ def draw_ball(look: Look, pose: Pose, stature: float) -> Sprite:
     """Draw a ball.
 
     Args:
-        look: Of kind "ball"; its pattern is "plain", "striped", "spotted" or "checked" (like a football).
-        pose: Any action of balls.
+        look: Look of kind "ball", with the pattern "plain", "striped", "spotted" or "checked" (like a football).
+        pose: Pose with any action of balls.
         stature: Diameter in pixels.
 
     Returns:
-        The sprite; a flying ball's anchor is its middle.
+        The sprite; the anchor of a flying ball is its middle.
     """
     turn, height, squash = _motion(pose)
     wide, high = stature / 2 * squash**-0.5, stature / 2 * squash
@@ -67,11 +67,11 @@ def draw_ball(look: Look, pose: Pose, stature: float) -> Sprite:
     y = ((rows / 2 - 0.5 - np.arange(rows, dtype=np.float32)) / np.float32(high))[:, None]
     square = x * x + y * y
     z = np.sqrt(np.maximum(0, 1 - square))
-    # Coverage of the pixels at the edge follows from their distance to it.
+    # Antialiasing: the coverage of a pixel near the edge follows from its distance to the edge.
     cover = np.clip((1 - np.sqrt(square)) * min(wide, high) + 0.5, 0, 1)
     cos, sin = math.cos(turn), math.sin(turn)
     share = _pattern(look, (x * cos - y * sin, x * sin + y * cos, z), stature)
-    # Light falls from the upper front; the rim is darker, which makes the disc a sphere.
+    # Light falls from the upper front, and the rim is darker, which makes the disc look like a sphere.
     light = 0.80 + 0.2 * np.clip(0.25 * x + 0.55 * y + 0.8 * z, -0.4, 1)
     shine = 0.4 * np.clip(1 - ((x - 0.32) ** 2 + (y - 0.4) ** 2) * 9, 0, 1)
     paint = np.array(look.paint, np.float32)
@@ -89,13 +89,13 @@ def draw_ball(look: Look, pose: Pose, stature: float) -> Sprite:
 
 
 def _motion(pose: Pose) -> tuple[float, float, float]:
-    """Return turn (radians clockwise), height above the ground (diameters) and height of the squashed ball."""
+    """Return turn (radians clockwise), height above the ground (in diameters) and height of the squashed ball."""
     if pose.action in ("rolling", "flying"):
         return pose.phase, 0.0, 1.0
     if pose.action == "none":
         return 0.4, 0.0, 1.0
     cycle, contact = pose.phase / (2 * math.pi) % 1.0, 0.16
-    # The turn of a bounce is a whole one a cycle, so that the motion repeats.
+    # A bounce makes exactly one full turn per cycle, so that the motion repeats.
     if cycle < contact:
         return pose.phase, 0.0, 1 - 0.24 * math.sin(math.pi * cycle / contact)
     air = (cycle - contact) / (1 - contact)
@@ -103,7 +103,7 @@ def _motion(pose: Pose) -> tuple[float, float, float]:
 
 
 def _pattern(look: Look, place: tuple[Grid, Grid, Grid], stature: float) -> Grid | None:
-    """Return the share of the accent at each point of the sphere, with edges about a pixel soft."""
+    """Return the share of the accent colour at each point of the sphere, with edges softened over about a pixel."""
     x, y, z = place
     if look.pattern == "striped":
         # Panels between the meridians of an axis that leans towards the viewer.
@@ -116,7 +116,7 @@ def _pattern(look: Look, place: tuple[Grid, Grid, Grid], stature: float) -> Grid
         if look.pattern == "spotted":
             edge, steep = corners - 0.962, 2.6
         else:
-            # Pentagons of a truncated icosahedron: nearer to a corner's plane than to any face's.
+            # The pentagons of a truncated icosahedron are the points nearer to the plane of a corner than of a face.
             edge, steep = corners - 1.027 * towards[..., 12:].max(-1), 1.5
     else:
         return None

@@ -27,18 +27,18 @@ GAITS: dict[tuple[str, str], Gait] = {
 
 @dataclass(frozen=True)
 class _Perch:
-    """One moment of a bird.
+    """A moment in a bird's motion.
 
     Attributes:
         body: Middle of the body.
-        lean: Of the body, radians upwards from level.
-        head: Middle of the head, relative to the body and turning with it.
-        gaze: Where the beak points, radians above forwards.
-        feet: Far and near.
-        wing: Radians that the wings are raised above the body; None when folded.
-        fan: Angle of the tail against the body, radians.
-        beak: How far it is open, radians.
-        turn: Of the whole figure about the body, radians.
+        lean: Angle of the body above level, in radians.
+        head: Middle of the head relative to the body, turning with it.
+        gaze: Direction of the beak, in radians above forwards.
+        feet: Far and near foot.
+        wing: Angle of the raised wings above the body, in radians; None for folded wings.
+        fan: Angle of the tail against the body, in radians.
+        beak: Opening angle of the beak, in radians.
+        turn: Turn of the whole figure about the body, in radians.
         flip: Whether it lies on its back.
         tucked: Whether the legs are drawn in.
         seeds: Whether there is food on the ground.
@@ -62,12 +62,12 @@ def draw_bird(look: Look, pose: Pose, stature: float) -> Sprite:
     """Draw a bird.
 
     Args:
-        look: Of kind "bird"; its wings have the colour `accent`.
-        pose: Any action of birds.
-        stature: Pixels from the ground to the top of the standing bird's head.
+        look: Look of kind "bird", whose wings have the colour `accent`.
+        pose: Pose with any action of birds.
+        stature: Height in pixels from the ground to the top of the standing bird's head.
 
     Returns:
-        The sprite; a flying bird's anchor is the middle of its body.
+        The sprite; the anchor of a flying bird is the middle of its body.
     """
     perch = _perch(pose.action, pose.phase)
     brush = Brush()
@@ -133,7 +133,7 @@ def _fly(phase: float) -> _Perch:
 
 
 def _hop(phase: float, gait: Gait, height: float, flutter: float | None) -> _Perch:
-    """Both feet together: they stand still on the ground, then go forwards through the air."""
+    """Return a moment of hopping: both feet together rest on the ground, then move forwards through the air."""
     cycle, ground = phase / (2 * math.pi) % 1.0, 0.42
     half = gait.stride * ground / 2
     if cycle < ground:
@@ -154,11 +154,11 @@ def _hop(phase: float, gait: Gait, height: float, flutter: float | None) -> _Per
 
 
 def _climb(phase: float) -> _Perch:
-    """Upright, with the belly and both feet to the support in front."""
+    """Return a moment of climbing, upright, with the belly and both feet towards the support in front."""
     body, feet = (-0.1, 0.42 + 0.03 * math.sin(phase)), []
     for start in (math.pi, 0.0):
         cycle = (phase + start) / (2 * math.pi) % 1.0
-        # The foot goes down as the body goes up, then swings back upwards.
+        # Relative to the rising body, a holding foot goes down; then it swings back up.
         share = cycle / 0.6 if cycle < 0.6 else 1 - (cycle - 0.6) / 0.4
         half = _CLIMB.stride * 0.6 / 2
         out = 0.24 - (0.06 * math.sin(math.pi * (cycle - 0.6) / 0.4) if cycle > 0.6 else 0.0)
@@ -201,7 +201,7 @@ def _folded(brush: Brush, look: Look, at: Place, length: float) -> None:
 
 
 def _wing(brush: Brush, look: Look, perch: _Perch, light: float) -> None:
-    """Draw a spread wing: an arm that leads and a hand that follows."""
+    """Draw a spread wing, made of an arm that leads and a hand that follows."""
     raised = perch.wing or 0.0
     angle = raised if light == 1.0 else raised * 0.92 + 0.08
     at = placer(perch.body, perch.lean, 1.0)
@@ -212,7 +212,7 @@ def _wing(brush: Brush, look: Look, perch: _Perch, light: float) -> None:
     elbow = (0.14 + shift, 0.1 + 0.36 * up)
     point = (-0.2 + shift - back, 0.1 + 0.86 * tip)
     trail = (-0.34 + shift - back, 0.08 + 0.42 * (up + tip) / 2)
-    # The farther from level, the narrower a wing looks from the side; level ones show their edge.
+    # The farther a wing is from vertical, the narrower it looks from the side; a level wing shows only its edge.
     colour = tone(look.paint, 0.88 * light)
     brush.polygon((at(*root), at(*elbow), at(*point), at(*trail), at(*rear)), colour)
     dark = tone(look.accent, (0.7 if look.accent == look.paint else 1.0) * light)

@@ -19,14 +19,14 @@ def _circle(corners: int) -> tuple[Point, ...]:
 
 
 def two_bones(start: Point, end: Point, upper: float, lower: float, side: int) -> tuple[Point, Point]:
-    """Return the joint between two bones and where they really end.
+    """Return the joint between two bones and the actual end of the second.
 
     Args:
-        start: Where the upper bone hangs.
-        end: Where the lower one should end; drawn nearer when it is out of reach.
+        start: Start of the upper bone.
+        end: Desired end of the lower bone; the nearest reachable point is used if it is out of reach.
         upper: Length of the upper bone.
         lower: Length of the lower bone.
-        side: 1 where the joint points forwards (of a limb that hangs down), -1 backwards.
+        side: 1 if the joint of a limb that hangs down points forwards, -1 for backwards.
     """
     across, up = end[0] - start[0], end[1] - start[1]
     distance = max(1e-6, math.hypot(across, up))
@@ -39,7 +39,7 @@ def two_bones(start: Point, end: Point, upper: float, lower: float, side: int) -
 
 
 def curve(start: Point, middle: Point, end: Point, count: int = 7) -> list[Point]:
-    """Return points on the arc that goes through three points, as a parabola in its parameter."""
+    """Return points on the parabolic arc through three points."""
     control = (2 * middle[0] - (start[0] + end[0]) / 2, 2 * middle[1] - (start[1] + end[1]) / 2)
     points = []
     for number in range(count):
@@ -51,7 +51,7 @@ def curve(start: Point, middle: Point, end: Point, count: int = 7) -> list[Point
 
 @lru_cache(maxsize=64)
 def rounded(points: tuple[Point, ...], times: int) -> list[Point]:
-    """Return a closed polygon with its corners cut off a few times (Chaikin's scheme, an eighth of each edge)."""
+    """Return a closed polygon with its corners cut off several times (Chaikin's scheme with an eighth of each edge)."""
     result = list(points)
     for _ in range(times):
         cut: list[Point] = []
@@ -63,7 +63,7 @@ def rounded(points: tuple[Point, ...], times: int) -> list[Point]:
 
 
 def placer(centre: Point, turn: float, size: float) -> Callable[[float, float], Point]:
-    """Return a function that puts points given forwards and upwards of a turned part's middle, in its sizes."""
+    """Return a map from a part's own coordinates, forwards and upwards in units of its size, to those of the figure."""
     cos, sin = math.cos(turn) * size, math.sin(turn) * size
 
     def at(forwards: float, upwards: float) -> Point:
@@ -73,7 +73,7 @@ def placer(centre: Point, turn: float, size: float) -> Callable[[float, float], 
 
 
 class Brush:
-    """Collects shapes in figure units: x forwards, y upwards from the ground under the middle, 1 = the stature."""
+    """A collection of shapes in figure units: x forwards, y upwards from the ground under the middle, in statures."""
 
     def __init__(self) -> None:
         self._points: list[Point] = []
@@ -94,11 +94,11 @@ class Brush:
         """Add a filled ellipse.
 
         Args:
-            centre: Of the ellipse.
-            radius: Half of its axis along `turn`.
-            colour: To fill it with.
-            squash: Length of the other axis relative to the first.
-            turn: Of the first axis, radians counter-clockwise from forwards.
+            centre: Centre of the ellipse.
+            radius: Half-axis along `turn`.
+            colour: Fill colour.
+            squash: Other half-axis relative to the first.
+            turn: Direction of the first axis, in radians counter-clockwise from forwards.
         """
         x, y = centre
         circle = _circle(28 if radius > 0.15 else 18 if radius > 0.05 else 10)
@@ -110,7 +110,7 @@ class Brush:
         self.polygon(points, colour)
 
     def limb(self, points: Sequence[Point], radii: Sequence[float], colour: RGB) -> None:
-        """Add straight bones with round joints; one radius a point."""
+        """Add straight bones with round joints, given one radius per point."""
         for (ax, ay), (bx, by), a, b in zip(points, points[1:], radii, radii[1:], strict=False):
             length = max(1e-6, math.hypot(bx - ax, by - ay))
             nx, ny = (ay - by) / length, (bx - ax) / length
@@ -122,7 +122,7 @@ class Brush:
             self.disc(point, radius, colour)
 
     def tube(self, points: Sequence[Point], radii: Sequence[float], colour: RGB) -> None:
-        """Add a smooth bent body with round ends; one radius a point."""
+        """Add a smoothly bent body with round ends, given one radius per point."""
         upper, lower = zip(*(across(points, radii, number, 1.0) for number in range(len(points))), strict=True)
         self.polygon([*upper, *reversed(lower)], colour)
         self.disc(points[0], radii[0], colour)
@@ -139,16 +139,16 @@ class Brush:
         anchor: Point = (0.0, 0.0),
         rest: bool = False,
     ) -> Sprite:
-        """Paint everything collected.
+        """Paint all shapes.
 
         Args:
-            stature: Pixels of one unit.
-            facing: -1 mirrors the picture.
-            turn: Of everything about the pivot, radians counter-clockwise.
-            flip: Whether to turn everything upside down about the pivot, before the turn.
-            pivot: Figure units.
-            anchor: Point of the turned figure that the sprite's anchor means.
-            rest: Whether the anchor's height is that of the lowest point instead.
+            stature: Pixels per unit.
+            facing: -1 to mirror the picture.
+            turn: Turn of the figure about the pivot, in radians counter-clockwise.
+            flip: Whether to turn the figure upside down about the pivot, before the turn.
+            pivot: Pivot in figure units.
+            anchor: Point of the turned figure that becomes the sprite's anchor.
+            rest: Whether to use the height of the lowest point for the anchor instead.
         """
         points = np.array(self._points)
         if turn or flip:
@@ -158,7 +158,7 @@ class Brush:
             points = points @ np.array(((cos, sin), (-sin, cos))) + pivot
         if rest:
             anchor = (anchor[0], float(points[:, 1].min()))
-        # Large figures need fewer samples: the steps at their edges are smaller than they are.
+        # Large figures need fewer samples, because steps at their edges are small compared with the figure.
         samples = 3 if stature <= 110 else 2
         pixels = points * (stature * samples, -stature * samples)
         low = np.floor(pixels.min(0) / samples) - 1
@@ -176,7 +176,7 @@ class Brush:
 
 
 def across(points: Sequence[Point], radii: Sequence[float], number: int, share: float) -> tuple[Point, Point]:
-    """Return the points above and below a point of a bent body, a share of its radius away."""
+    """Return the points above and below a point of a bent body, at a fraction of its radius."""
     (ax, ay), (bx, by) = points[max(0, number - 1)], points[min(len(points) - 1, number + 1)]
     length = max(1e-6, math.hypot(bx - ax, by - ay))
     nx, ny = (ay - by) / length * radii[number] * share, (bx - ax) / length * radii[number] * share

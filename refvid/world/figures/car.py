@@ -1,4 +1,4 @@
-"""Cars, seen from the side."""
+"""Cars seen from the side."""
 
 import math
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ _WHEEL = 0.2
 _LEAP = Gait(3.0, 0.6)
 GAITS: dict[tuple[str, str], Gait] = {
     ("car", "running"): Gait(2 * math.pi * _WHEEL, 1.6),
-    # Turning over it goes on by about the length of its outline.
+    # A car that rolls over advances by about its circumference.
     ("car", "rolling"): Gait(5.5, 0.45),
     ("car", "jumping"): _LEAP,
     ("car", "flying"): Gait(3.0, 0.7),
@@ -24,15 +24,15 @@ _ARCH = tuple(math.pi * number / 12 for number in range(13))
 
 @dataclass(frozen=True)
 class _Body:
-    """One type of car; statures, the front at the right.
+    """A type of car, in statures, with the front at the right.
 
     Attributes:
-        outline: Of the painted body without the wheels.
-        windows: One polygon a pane.
-        wheels: Where the axles are.
+        outline: Outline of the painted body without the wheels.
+        windows: One polygon per pane.
+        wheels: Positions of the axles.
         belt: Height of the line below the windows.
         load: Outline of a box or bed behind the cab, in a shade of the paint; may be empty.
-        doors: Where the door's edges are.
+        doors: Positions of the door's edges.
     """
 
     outline: tuple[Point, ...]
@@ -83,12 +83,12 @@ def draw_car(look: Look, pose: Pose, stature: float) -> Sprite:
     """Draw a car.
 
     Args:
-        look: Of kind "car".
-        pose: Any action of cars; the wheels turn once a cycle when it drives.
-        stature: Pixels from the ground to the roof.
+        look: Look of kind "car".
+        pose: Pose with any action of cars; the wheels of a driving car turn once per cycle.
+        stature: Height in pixels from the ground to the roof.
 
     Returns:
-        The sprite; a flying car's anchor is its middle.
+        The sprite; the anchor of a flying car is its middle.
     """
     body = _BODIES[int(look.build * len(_BODIES))]
     brush = Brush()
@@ -97,7 +97,7 @@ def draw_car(look: Look, pose: Pose, stature: float) -> Sprite:
     if pose.action == "flying":
         tilt, anchor = 0.22 + 0.2 * math.sin(pose.phase), middle
     elif pose.action == "rolling":
-        # It goes over its nose: clockwise when it faces right.
+        # It rolls over its nose: clockwise if it faces right.
         tilt, rest = -pose.phase, True
     elif pose.action == "jumping":
         tilt, rise = _leap(pose.phase)
@@ -105,7 +105,7 @@ def draw_car(look: Look, pose: Pose, stature: float) -> Sprite:
     elif pose.action == "none":
         spin = 0.3
     elif pose.action == "running":
-        # On its springs; the wheels stay on the road.
+        # The body moves on its springs, while the wheels stay on the road.
         lift = 0.008 * math.sin(2 * pose.phase)
     _paintwork(brush, look, body)
     brush.lift(lift)
@@ -115,12 +115,12 @@ def draw_car(look: Look, pose: Pose, stature: float) -> Sprite:
 
 
 def _leap(phase: float) -> tuple[float, float]:
-    """Return tilt and height of a leap: the nose goes up first and comes down first."""
+    """Return the tilt and height of a leap, in which the nose goes up first and comes down first."""
     cycle, ground = phase / (2 * math.pi) % 1.0, 0.25
     if cycle < ground:
         return -0.03 * math.sin(2 * math.pi * cycle / ground), 0.0
     air = (cycle - ground) / (1 - ground)
-    # Lifted a little more than the tilt alone would need, so that no wheel dips into the ground.
+    # Lift a little more than the tilt alone requires, so that no wheel dips into the ground.
     tilt = 0.32 * math.cos(math.pi * air) * math.sin(math.pi * air) ** 0.5
     return tilt, 2.2 * air * (1 - air) + 0.8 * abs(math.sin(tilt))
 
@@ -172,6 +172,6 @@ def _wheel(brush: Brush, axle: float, spin: float) -> None:
     for number in range(5):
         turn = -spin + 2 * math.pi * number / 5
         rim = (axle + _WHEEL * 0.62 * math.cos(turn), _WHEEL + _WHEEL * 0.62 * math.sin(turn))
-        # One spoke is darker, so that the eye can follow the turning.
+        # One spoke is darker, so that the rotation is visible.
         brush.limb(((axle, _WHEEL), rim), (0.02, 0.024), blend(_TYRE, (196, 198, 204), 0.0 if number == 0 else 0.3))
     brush.disc((axle, _WHEEL), _WHEEL * 0.2, (150, 152, 158))

@@ -1,4 +1,4 @@
-"""What motions of people are made of: bodies, joints, ways to bend them, and how far each motion carries."""
+"""The elements of people's motions: bodies, joints, ways to bend them, and the distance covered by each motion."""
 
 import math
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ GAITS: dict[tuple[str, str], Gait] = {
 
 @dataclass(frozen=True)
 class Body:
-    """Lengths of a body, statures; radii of its limbs are the drawer's business."""
+    """Lengths of a body in statures; the radii of limbs are set where they are drawn."""
 
     thigh: float
     shin: float
@@ -47,7 +47,7 @@ class Body:
 
     @property
     def standing(self) -> float:
-        """Height of the hip of somebody who stands."""
+        """Height of the hip when standing."""
         return self.ankle + 0.985 * self.leg
 
 
@@ -59,7 +59,7 @@ BODIES = {
 
 @dataclass(frozen=True)
 class Limb:
-    """An arm (shoulder, elbow, hand) or a leg (hip, knee, ankle) and the pitch of its foot, radians, toes up."""
+    """An arm (shoulder, elbow, hand) or a leg (hip, knee, ankle), with the pitch of its foot in radians, toes up."""
 
     root: Point
     middle: Point
@@ -69,7 +69,10 @@ class Limb:
 
 @dataclass(frozen=True)
 class Skeleton:
-    """Where the joints are; of arms and legs the far one comes first. `tilt` is the head's, radians, forwards."""
+    """The positions of the joints; of arms and legs, the far one comes first.
+
+    `tilt` is the forward tilt of the head in radians.
+    """
 
     hip: Point
     chest: Point
@@ -82,12 +85,12 @@ class Skeleton:
 
 
 def chance(build: float, salt: int) -> float:
-    """Return a number in [0, 1) that follows from a build and looks unrelated to those of other salts."""
+    """Return a number in [0, 1) determined by a build, and seemingly unrelated to those for other salts."""
     return math.sin(build * 917.0 + salt * 78.233) * 43758.5453 % 1.0
 
 
 def turned(skeleton: Skeleton, angle: float, centre: Point) -> Skeleton:
-    """Return the skeleton turned forwards (clockwise) about a centre, radians."""
+    """Return the skeleton turned forwards (clockwise) about a centre, by an angle in radians."""
     c, s = math.cos(angle), math.sin(angle)
 
     def spin(point: Point) -> Point:
@@ -109,7 +112,7 @@ def turned(skeleton: Skeleton, angle: float, centre: Point) -> Skeleton:
 
 
 def bend(root: Point, goal: Point, first: float, second: float, side: float, pitch: float = 0.0) -> Limb:
-    """Reach for a goal with two links; the joint between bends forwards (side 1) or backwards (-1)."""
+    """Return a limb of two links that reaches for a goal; its joint bends forwards (side 1) or backwards (-1)."""
     dx, dy = goal[0] - root[0], goal[1] - root[1]
     far = min(max(math.hypot(dx, dy), abs(first - second) + 1e-4), first + second - 1e-4)
     towards = math.atan2(dx, -dy)
@@ -120,14 +123,14 @@ def bend(root: Point, goal: Point, first: float, second: float, side: float, pit
 
 
 def hang(body: Body, root: Point, shoulder: float, elbow: float) -> Limb:
-    """Hold an arm at an angle from straight down, forwards, and bend its elbow forwards."""
+    """Return an arm at an angle from straight down to forwards, with its elbow bent forwards."""
     middle = (root[0] + body.upper_arm * math.sin(shoulder), root[1] - body.upper_arm * math.cos(shoulder))
     bent = shoulder + elbow
     return Limb(root, middle, (middle[0] + body.forearm * math.sin(bent), middle[1] - body.forearm * math.cos(bent)))
 
 
 def upright(body: Body, hip: Point, lean: float, nod: float = 0.0) -> tuple[Point, Point, float]:
-    """Return chest, head and the head's tilt of a trunk that leans forwards."""
+    """Return the chest, the head and the head's tilt for a trunk that leans forwards."""
     chest = (hip[0] + body.torso * math.sin(lean), hip[1] + body.torso * math.cos(lean))
     tilt = lean * 0.4 + nod
     turn = lean * 0.7 + nod * 0.5
@@ -135,7 +138,7 @@ def upright(body: Body, hip: Point, lean: float, nod: float = 0.0) -> tuple[Poin
 
 
 def sides(body: Body, point: Point) -> tuple[Point, Point]:
-    """Return the far and the near shoulder (or hip) seen in three-quarter view."""
+    """Return the far and the near shoulder (or hip) in three-quarter view."""
     return (point[0] + body.across, point[1] + 0.004), (point[0] - body.across, point[1] - 0.004)
 
 
@@ -146,7 +149,7 @@ def ease(value: float) -> float:
 
 
 def keys(turn: float, *moments: tuple[float, float]) -> float:
-    """Interpolate smoothly between (moment in [0, 1), value) keys of a cycle, given in order of time."""
+    """Return the smooth interpolation of (moment in [0, 1), value) keys of a cycle, given in chronological order."""
     turn %= 1.0
     ring = (*moments, (moments[0][0] + 1.0, moments[0][1]))
     if turn < moments[0][0]:
@@ -158,22 +161,25 @@ def keys(turn: float, *moments: tuple[float, float]) -> float:
 
 
 def planted(body: Body, flat: float, pitch: float) -> Point:
-    """Return the ankle of a foot whose sole lies at `flat` when flat, and pivots on heel or ball without sliding."""
+    """Return the ankle of a planted foot, which pivots on heel or ball without sliding.
+
+    `flat` is the position of the sole when it is flat.
+    """
     pivot = -body.heel if pitch > 0 else body.ball
     c, s = math.cos(pitch), math.sin(pitch)
     return (flat + pivot - pivot * c - body.ankle * s, -pivot * s + body.ankle * c)
 
 
 def step(body: Body, turn: float, front: float, travel: float, duty: float, lift: float) -> tuple[Point, float, bool]:
-    """Return ankle, pitch and whether the foot stands, for a leg that comes down at turn 0.
+    """Return the ankle, the pitch, and whether the foot is planted, for a leg that comes down at turn 0.
 
     Args:
-        body: Whose foot.
-        turn: Of the cycle, in [0, 1).
-        front: Where the foot comes down, statures before the hip.
-        travel: How far it goes back on the ground.
-        duty: Share of the cycle on the ground.
-        lift: How far it rises between.
+        body: Body that the foot belongs to.
+        turn: Moment of the cycle, in [0, 1).
+        front: Distance in statures before the hip at which the foot comes down.
+        travel: Distance that it moves back on the ground.
+        duty: Fraction of the cycle spent on the ground.
+        lift: Height that it rises to in between.
     """
     if turn < duty:
         stood = turn / duty

@@ -1,4 +1,4 @@
-"""What people wear: random clothes, skin and hair."""
+"""Random clothes, skin and hair for people."""
 
 import numpy as np
 
@@ -44,18 +44,18 @@ _DARK = frozenset({"black", "blue", "brown", "purple", "red", "green"})
 
 
 def dress(rng: np.random.Generator, kind: str, sex: str | None) -> Look:
-    """Dress a random person.
+    """Return a random look for a person.
 
     Args:
-        rng: Decides everything.
+        rng: Generator for all random choices.
         kind: "adult" or "baby".
-        sex: "man" or "woman" of an adult, None of a baby.
+        sex: "man" or "woman" for an adult, None for a baby.
 
     Returns:
-        A look whose colour, paint, pattern and accent are those of the top or dress.
+        A look with the colour, paint, pattern and accent of its top or dress.
 
     Raises:
-        ValueError: When kind and sex are not such a pair.
+        ValueError: The kind and the sex do not fit together.
     """
     if (kind, sex) not in (("adult", "man"), ("adult", "woman"), ("baby", None)):
         raise ValueError(f"a person of kind {kind!r} and sex {sex!r}: expected adult man, adult woman or baby None")
@@ -80,7 +80,7 @@ def dress(rng: np.random.Generator, kind: str, sex: str | None) -> Look:
 
 
 def _extras(rng: np.random.Generator, kind: str, sex: str | None) -> list[Garment]:
-    """Add shoes (babies are often barefoot), and sometimes something on the head and a bag."""
+    """Return shoes (often none for babies), and sometimes headwear and a bag."""
     found = []
     if kind == "adult" or rng.uniform() < 0.4:
         found.append(_garment(rng, "shoes", "shoes", "shoes"))
@@ -94,14 +94,14 @@ def _extras(rng: np.random.Generator, kind: str, sex: str | None) -> list[Garmen
 def _garment(rng: np.random.Generator, slot: str, name: str, shares: str, patterned: bool = False) -> Garment:
     colour = _draw(rng, _SHARES[shares])
     coat = paint(rng, colour)
-    while name_of(shaded(coat)) != colour and colour != "white":  # pale pink in the shade is grey to everybody
+    while name_of(shaded(coat)) != colour and colour != "white":  # pale pink in the shade looks grey
         coat = paint(rng, colour)
     pattern = _draw(rng, _PATTERNS) if patterned else "plain"
     return Garment(slot, name, colour, coat, pattern, _accent(rng, colour, coat))
 
 
 def _accent(rng: np.random.Generator, colour: str, coat: RGB) -> RGB:
-    """Choose white, nearly black or a darker shade, whichever shows on the paint and leaves its name true."""
+    """Choose white, nearly black or a darker shade, whichever is visible on the paint and keeps its name true."""
     if colour in ("black", "grey"):
         return (240, 240, 236) if colour == "black" or sum(coat) < 400 else (40, 40, 44)
     if colour == "white":

@@ -11,10 +11,10 @@ _ROUND = [(math.cos(math.tau * k / 24), math.sin(math.tau * k / 24)) for k in ra
 
 
 class Head:
-    """Draws the head of one person; hair that hangs behind the body comes first, the rest later."""
+    """The head of one person, drawn in two passes: first the hair behind the body, later the rest."""
 
     def __init__(self, board: Board, look: Look, skeleton: Skeleton, radius: float, loose: bool) -> None:
-        """Take what decides the head; the radius is in statures, loose hair hangs down."""
+        """Store what the head depends on; the radius is in statures, and loose hair hangs down."""
         self._board, self._look, self._radius, self._back = board, look, radius, skeleton.back
         self._centre, self._loose = skeleton.head, loose
         self._c, self._s = math.cos(skeleton.tilt), math.sin(skeleton.tilt)
@@ -40,7 +40,7 @@ class Head:
         self._board.polygon(ink, [self._at(u, v) for u, v in points])
 
     def _down(self, u: float, v: float, dx: float, dy: float, radius: float) -> Disc:
-        """Return a disc that hangs straight down from a point of the head, or with it when the hair is not loose."""
+        """Return a disc straight below a point of the head, or one that turns with it if the hair is not loose."""
         if not self._loose:
             return Disc(*self._at(u + dx, v + dy), radius * self._radius)
         x, y = self._at(u, v)

@@ -1,4 +1,4 @@
-"""A drawing board whose pixels are numbers of inks, so that each garment can be found again afterwards."""
+"""A drawing board whose pixels are ink numbers, so that the region of each garment can be recovered."""
 
 import math
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from PIL import Image, ImageChops, ImageDraw
 from refvid.world.scene import RGB
 
 Point = tuple[float, float]
-_ARC = 6  # points on half the rim of a limb's end; more are not seen at three pixels a pixel
+_ARC = 6  # points on the half circle at a limb's end; more make no visible difference at this resolution
 
 
 class Disc(NamedTuple):
-    """A round spot, in statures."""
+    """A disc, in statures."""
 
     x: float
     y: float
@@ -28,25 +28,25 @@ def shade(colour: RGB, factor: float) -> RGB:
 
 
 def shaded(colour: RGB) -> RGB:
-    """Return a colour as it is on the far side of a body; white less dark, or it would be grey."""
+    """Return a colour as it appears on the far side of a body; white is darkened less, since it would turn grey."""
     return shade(colour, 0.89 if min(colour) > 190 else 0.8)
 
 
 def edge_of(colour: RGB) -> RGB:
-    """Return a colour for folds and rims: darker, but of a nearly black colour lighter, or nobody would see it."""
+    """Return a visible colour for folds and rims: darker than the given one, or lighter than a nearly black one."""
     if sum(colour) < 190:
         return (colour[0] + 34, colour[1] + 34, colour[2] + 36)
     return shade(colour, 0.72)
 
 
 def between(first: Disc, second: Disc, share: float) -> Disc:
-    """Return the disc at a share of the way from one to another."""
+    """Return the disc at a given fraction of the way from one disc to another."""
     x, y, radius = (a + (b - a) * share for a, b in zip(first, second, strict=True))
     return Disc(x, y, radius)
 
 
 def across(start: Point, stop: Point, share: float, half: float) -> list[Disc]:
-    """Return two small discs left and right of a limb at a share of its length: a hem cut straight."""
+    """Return two small discs left and right of a limb at a fraction of its length, which cut a hem straight."""
     dx, dy = stop[0] - start[0], stop[1] - start[1]
     long = math.hypot(dx, dy) or 1.0
     x, y, u, v = start[0] + dx * share, start[1] + dy * share, -dy / long * half, dx / long * half
@@ -54,17 +54,18 @@ def across(start: Point, stop: Point, share: float, half: float) -> list[Disc]:
 
 
 class Board:
-    """Draws shapes given in statures (x forwards, y upwards) and hands out an antialiased picture.
+    """A board for shapes given in statures (x forwards, y upwards) that yields an antialiased picture.
 
     Attributes:
-        scale: Pixels drawn for each pixel of the finished picture, along one axis.
+        scale: Number of drawn pixels per pixel of the finished picture, along one axis.
     """
 
     def __init__(self, box: tuple[float, float, float, float], stature: float) -> None:
-        """Prepare a board that covers a box of left, bottom, right and top, statures; a stature is in pixels."""
-        # Above 375 px two suffice: the steps are small against the figure, and 700 rows take long enough.
+        """Prepare a board for a box (left, bottom, right, top) in statures; the stature is in pixels."""
+        # Large figures need fewer samples, because steps at their edges are small compared with the figure, and they
+        # take longest to draw.
         self.scale = 4 if stature < 70 else 3 if stature < 260 else 2
-        # Whole pixels to the left and above, or a still figure would tremble with the size of its board.
+        # The origin lies on a whole pixel; otherwise a still figure would jitter as the size of its board changes.
         self._left, self._top = math.ceil(-box[0] * stature), math.ceil(box[3] * stature)
         width, height = self._left + math.ceil(box[2] * stature), self._top + math.ceil(-box[1] * stature)
         self._unit = stature * self.scale
@@ -76,7 +77,7 @@ class Board:
         self._known: dict[tuple[RGB, str], int] = {}
 
     def ink(self, colour: RGB, slot: str = "") -> int:
-        """Return the number of an ink; a slot keeps inks of the same colour apart."""
+        """Return the number of an ink; different slots keep inks of the same colour apart."""
         number = self._known.get((colour, slot))
         if number is None:
             number = self._known[colour, slot] = len(self._colours)
@@ -85,7 +86,7 @@ class Board:
         return number
 
     def disc(self, ink: int, disc: Disc) -> None:
-        """Draw a round spot."""
+        """Draw a disc."""
         x, y, radius = disc.x * self._unit + self._x, self._y - disc.y * self._unit, disc.radius * self._unit
         self._draw.ellipse((x - radius, y - radius, x + radius, y + radius), fill=ink)
 
@@ -95,30 +96,30 @@ class Board:
         self._draw.polygon([(x * unit + left, top - y * unit) for x, y in points], fill=ink)
 
     def line(self, ink: int, points: Sequence[Point], width: float) -> None:
-        """Draw a line through points; it is never thinner than two drawn pixels."""
+        """Draw a line through points, at least two drawn pixels wide."""
         unit, left, top = self._unit, self._x, self._y
         path = [(x * unit + left, top - y * unit) for x, y in points]
         self._draw.line(path, fill=ink, width=max(2, round(width * unit)), joint="curve")
 
     def chain(self, ink: int, discs: Sequence[Disc], grow: float = 0.0) -> None:
-        """Draw a limb: discs joined by their common tangents, one after the other, all grown by a margin."""
+        """Draw a limb: consecutive discs joined by their common tangents, all enlarged by a margin."""
         for first, second in pairwise(discs):
             self.polygon(ink, _capsule(first, second, grow))
 
     def hull(self, ink: int, discs: Sequence[Disc], grow: float = 0.0) -> None:
-        """Draw the convex hull of discs: a cloth stretched over them."""
+        """Draw the convex hull of discs, as of cloth stretched over them."""
         self.polygon(ink, _hull([point for disc in discs for point in _rim(disc, grow)]))
 
     def mark(
         self, slot: str, marks: dict[RGB, RGB], lines: Sequence[tuple[Point, Point, float]], dots: Sequence[Disc]
     ) -> None:
-        """Draw a pattern over everything of a slot.
+        """Draw a pattern over everything drawn for a slot.
 
         Args:
-            slot: Whose inks are drawn over.
-            marks: For the inks that take marks, by their colours, the colours of the marks.
-            lines: Ends and widths of lines, statures.
-            dots: Round marks, statures.
+            slot: Slot whose inks are drawn over.
+            marks: Colour of the marks for each ink colour that is to be marked.
+            lines: (start, end, width) of each line, in statures.
+            dots: Round marks, in statures.
         """
         sheet = Image.new("L", self._image.size)
         pencil, unit = ImageDraw.Draw(sheet), self._unit
@@ -135,18 +136,18 @@ class Board:
                 self._image.paste(self.ink(accent, slot), mask=ImageChops.darker(cloth, sheet))
 
     def finish(self) -> tuple[Image.Image, Point]:
-        """Return the picture, RGBA, cropped to what is drawn, and column and row in it of the point (0, 0)."""
+        """Return the RGBA picture cropped to what is drawn, and the column and row of the point (0, 0) in it."""
         flat = self._image.copy()
         flat.putpalette([value for colour in self._colours for value in colour])
-        # Black where nothing is: the reduced colours are those of premultiplied alpha without any multiplying.
+        # Empty pixels are black, so that averaging yields premultiplied colours without any multiplication.
         colour = flat.convert("RGB").reduce(self.scale)
-        # The sum of ink and ink over a small divisor is 255 wherever there is any; a table would take longer.
+        # (ink + ink) / 0.004 saturates to 255 wherever there is ink, which is faster than a lookup table.
         alpha = ImageChops.add(self._image, self._image, 0.004).reduce(self.scale)
         picture = Image.merge("RGBA", (*colour.split(), alpha))
         return self._cropped(_straight(picture))
 
     def region(self, slot: str) -> tuple[Image.Image, Point]:
-        """Return how much of each pixel a slot covers, mode L, cropped like `finish`'s picture."""
+        """Return the coverage of each pixel by a slot, mode L, cropped like the picture of `finish`."""
         cover = self._image.point([255 if s == slot else 0 for s in self._slots] + [0] * (256 - len(self._slots)))
         whole = self._image.point([0] + [255] * 255).reduce(self.scale)
         box = whole.getbbox() or (0, 0, 1, 1)
@@ -158,7 +159,7 @@ class Board:
 
 
 def _straight(picture: Image.Image) -> Image.Image:
-    """Divide colours by alpha; the picture is small by now."""
+    """Divide colours by alpha; this is cheap, since the picture has been reduced by now."""
     raw = Image.frombytes("RGBa", picture.size, picture.tobytes())
     return raw.convert("RGBA")
 
@@ -190,7 +191,7 @@ def _capsule(first: Disc, second: Disc, grow: float) -> list[Point]:
 
 
 def _hull(points: list[Point]) -> list[Point]:
-    """Return the convex hull, by Andrew's monotone chain."""
+    """Return the convex hull by Andrew's monotone chain algorithm."""
     points = sorted(points)
     halves = []
     for row in (points, points[::-1]):

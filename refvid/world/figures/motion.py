@@ -1,4 +1,4 @@
-"""How people move: where every joint is at each moment of a motion; feet that stand on the ground do not slide."""
+"""The motions of people: the position of every joint at each moment; feet planted on the ground do not slide."""
 
 import math
 from collections.abc import Callable
@@ -29,9 +29,9 @@ def posed(kind: str, action: str, phase: float, build: float) -> Skeleton:
 
     Args:
         kind: "adult" or "baby".
-        action: One of those `GAITS` has for the kind; any other is shown standing.
-        phase: Of the cycle, radians.
-        build: Settles the posture where an action leaves a choice.
+        action: Action in `GAITS` for the kind; any other is drawn as standing.
+        phase: Phase of the cycle, in radians.
+        build: Number that decides the posture if an action allows several.
     """
     body = BODIES[kind]
     stride = GAITS[kind, action].stride if (kind, action) in GAITS else 0.0
@@ -41,7 +41,7 @@ def posed(kind: str, action: str, phase: float, build: float) -> Skeleton:
 def _legs(
     body: Body, turn: float, front: float, travel: float, duty: float, lift: float, most: float, hop: float = 0.0
 ) -> tuple[Point, tuple[Limb, Limb]]:
-    """Return hip and both legs of a gait; the hip is as high as the standing legs allow, at most `most`."""
+    """Return the hip and both legs of a gait; the hip is as high as the planted legs allow, but at most `most`."""
     steps = [step(body, (turn + shift) % 1.0, front, travel, duty, lift) for shift in (0.5, 0.0)]
     height = most
     for foot, _, stands in steps:
@@ -62,7 +62,7 @@ def _walk(body: Body, phase: float, build: float, stride: float) -> Skeleton:
     swing = math.cos(phase)
     chest, head, tilt = upright(body, hip, 0.04 + 0.05 * chance(build, 3) + 0.05 * math.sin(phase) * baby)
     far, near = sides(body, chest)
-    if baby:  # a toddler holds its arms up to keep its balance
+    if baby:  # toddlers raise their arms to keep their balance
         arms = hang(body, far, 0.8 + 0.25 * swing, 1.1), hang(body, near, 0.35 - 0.25 * swing, 1.2)
     else:
         reach = 0.45 + 0.15 * chance(build, 4)
@@ -120,7 +120,7 @@ def _crawl(body: Body, phase: float, build: float, stride: float) -> Skeleton:
 
 
 def _holds(turn: float, duty: float, travel: float, top: float) -> list[tuple[float, float]]:
-    """Return height of the far and the near hand (or foot) that climb by turns, and how far each is off its hold."""
+    """Return the heights of the far and near hand (or foot) in climbing, and the distance of each from its hold."""
     found = []
     for shift in (0.5, 0.0):
         t = (turn + shift) % 1.0
@@ -138,7 +138,7 @@ def _climb(body: Body, phase: float, build: float, stride: float) -> Skeleton:
         return _climb_from_behind(
             body, phase, _holds(turn, duty, travel, body.standing + body.torso + arm_length * 0.9), feet
         )
-    # Hands above its big head would hide a baby's face: seen from the side it leans on them.
+    # Raised hands would hide a baby's face, because its head is big; instead it leans on its hands, seen from the side.
     low = body.head > 0.1
     hip = (-0.1, body.ankle + body.leg * 0.93)
     chest, head, tilt = upright(body, hip, 0.35 if low else 0.1, -0.3 if low else -0.1)
@@ -162,7 +162,7 @@ def _climb_from_behind(
 
     def limb(joint: Point, side: float, wide: float, y: float, links: tuple[float, float], outwards: float) -> Limb:
         reached = bend((joint[0] + side * wide, joint[1]), (side * (wide + 0.04), y), *links, outwards)
-        # Knees and elbows point to the wall as much as sideways: seen from behind the bend is half as wide.
+        # Knees and elbows point to the wall as much as sideways, so from behind the bend looks half as wide.
         straight = (reached.root[0] + reached.end[0]) / 2
         return replace(reached, middle=(straight + 0.55 * (reached.middle[0] - straight), reached.middle[1]))
 
@@ -189,7 +189,7 @@ def _eat(body: Body, phase: float, build: float, stride: float) -> Skeleton:
         lean = 0.0
     chest, head, tilt = upright(body, hip, lean + 0.05 * bite, 0.06 + 0.1 * bite)
     far, near = sides(body, chest)
-    # The food is above the hand: that is what goes to the mouth.
+    # The food, held above the hand, has to reach the mouth.
     mouth = (head[0] + body.head * 1.2, head[1] - body.head * 0.62 - 0.04)
     rest = (chest[0] + 0.17, chest[1] - 0.2)
     hand = (

@@ -1,4 +1,4 @@
-"""Stripes, spots and checks, in the coordinates of the body that wears them, so that they go where it goes."""
+"""Stripes, spots and checks in the coordinates of the wearer's body, so that they move with it."""
 
 from collections.abc import Callable
 
@@ -9,18 +9,18 @@ from refvid.world.scene import Garment
 def draw_pattern(
     board: Board, garment: Garment, axis: Callable[[float, float], Point], long: float, step: float
 ) -> None:
-    """Draw a garment's pattern over what is drawn of it so far.
+    """Draw a garment's pattern over what has been drawn of the garment.
 
     Args:
-        board: With the garment on it, in inks of its slot.
-        garment: What it is of; nothing happens for a plain one.
-        axis: From statures forwards of the trunk's middle and share of its length upwards to statures on the board.
-        long: Length of the trunk, statures.
-        step: From mark to mark, statures.
+        board: Board with the garment, in inks of its slot.
+        garment: Garment; nothing is drawn for a plain one.
+        axis: Function from (statures forwards of the trunk's middle, fraction of its length upwards) to the board.
+        long: Length of the trunk in statures.
+        step: Distance between marks in statures.
     """
     if garment.pattern == "plain":
         return
-    # The marks take less than half of the cloth: the paint, which the colour is named after, stays the ground.
+    # The marks cover less than half of the cloth, so that the paint, which gives the colour its name, predominates.
     thick = step * (0.34 if garment.pattern == "striped" else 0.2)
     lines: list[tuple[Point, Point, float]] = []
     dots: list[Disc] = []

@@ -22,23 +22,23 @@ def draw_person(look: Look, pose: Pose, stature: float) -> Sprite:
     """Draw a person at a moment of a motion.
 
     Args:
-        look: Of kind "adult" or "baby".
-        pose: Its phase is that of the action's cycle in `GAITS`.
-        stature: Height of the person if it stood upright, pixels, at least 4.
+        look: Look of kind "adult" or "baby".
+        pose: Pose, whose phase refers to the action's cycle in `GAITS`.
+        stature: Height of the person in pixels when upright, at least 4.
 
     Returns:
-        RGBA sprite, antialiased; the anchor is on the ground under the middle of the body. A lift, as of a jump, is in
-        the picture: the anchor stays on the ground.
+        Antialiased RGBA sprite, anchored on the ground under the middle of the body. The anchor stays on the ground
+        when the body is lifted, as in a jump.
 
     Raises:
-        ValueError: When the kind is no person's or the stature too small.
+        ValueError: The kind is not a person's, or the stature is too small.
     """
     picture, anchor = _paint(look, pose, stature).finish()
     return _faced(picture, anchor, pose)
 
 
 def draw_regions(look: Look, pose: Pose, stature: float) -> dict[str, Sprite]:
-    """Return where each garment is seen, by its slot, as sprites whose alpha is the share covered.
+    """Return the visible part of each garment by slot, as sprites whose alpha is the coverage.
 
     Args:
         look: As for `draw_person`.
@@ -46,10 +46,10 @@ def draw_regions(look: Look, pose: Pose, stature: float) -> dict[str, Sprite]:
         stature: As for `draw_person`.
 
     Returns:
-        For every garment's slot a sprite in its paint, of the size and with the anchor of `draw_person`'s.
+        For each garment's slot, a sprite in its paint with the size and anchor of the one from `draw_person`.
 
     Raises:
-        ValueError: As `draw_person` does.
+        ValueError: The kind is not a person's, or the stature is too small.
     """
     board = _paint(look, pose, stature)
     found = {}
@@ -62,7 +62,7 @@ def draw_regions(look: Look, pose: Pose, stature: float) -> dict[str, Sprite]:
 
 
 def _faced(picture: Image.Image, anchor: Point, pose: Pose) -> Sprite:
-    if pose.action == "rolling":  # lies on whatever is lowest: knees, back, head
+    if pose.action == "rolling":  # rests on whatever is lowest: knees, back, head
         anchor = (anchor[0], picture.height)
     if pose.facing < 0:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -72,7 +72,7 @@ def _faced(picture: Image.Image, anchor: Point, pose: Pose) -> Sprite:
 
 def _paint(look: Look, pose: Pose, stature: float) -> Board:
     if look.kind not in BODIES or not stature >= 4:
-        raise ValueError(f"a {look.kind!r} {stature} px tall: expected an adult or a baby of at least 4 px")
+        raise ValueError(f"the figure is a {look.kind!r} of {stature} px, expected an adult or baby of at least 4 px")
     skeleton = posed(look.kind, pose.action, pose.phase, look.build)
     points = [skeleton.hip, skeleton.chest, skeleton.head]
     points += [point for limb in (*skeleton.arms, *skeleton.legs) for point in (limb.root, limb.middle, limb.end)]
@@ -85,7 +85,7 @@ def _paint(look: Look, pose: Pose, stature: float) -> Board:
 
 
 class _Tailor:
-    """Draws one dressed figure, layer by layer."""
+    """The painter of one dressed figure, layer by layer."""
 
     def __init__(self, board: Board, look: Look, skeleton: Skeleton, action: str) -> None:
         self._board, self._look, self._bones = board, look, skeleton
@@ -103,7 +103,7 @@ class _Tailor:
         self._axis = self._frame()
 
     def _frame(self) -> Callable[[float, float], Point]:
-        """Return the map from the trunk's own coordinates (across forwards, share of its length up) to statures."""
+        """Return the map from the trunk's coordinates (forwards, fraction of its length upwards) to statures."""
         (hx, hy), (cx, cy) = self._bones.hip, self._bones.chest
         long = math.hypot(cx - hx, cy - hy) or 1.0
         ux, uy = (cx - hx) / long, (cy - hy) / long
@@ -150,7 +150,7 @@ class _Tailor:
         if name in ("trousers", "jeans", "romper"):
             cloth = self._ink("lower" if lower else "top", (lower or self._trunk).paint, far)
             cuff = ankle * (1.25 if name == "trousers" else 1.1)
-            # A limb ends round: the cuff's middle stays above the ankle, so that the shoe is seen.
+            # Limbs have round ends, so the middle of the cuff stays above the ankle to keep the shoe visible.
             hem = between(middle, end, 0.86)
             self._board.chain(cloth, [root, middle, Disc(hem.x, hem.y, cuff)], 0.003)
         elif name == "shorts":
@@ -175,7 +175,7 @@ class _Tailor:
         self._board.hull(ink, [heel, ball, sole(0.0, 0.0, low * 0.75)])
 
     def _draw_skirt(self) -> None:
-        """Draw what hangs from the waist: skirt, dress, the tail of a coat, a diaper; and the seat of trousers."""
+        """Draw what hangs from the waist: skirt, dress, coat tails or diaper; and the seat of trousers."""
         lower = self._worn.get("lower")
         hip, (far, near) = Disc(*self._axis(0, 0.02), self._hips), self._bones.legs
         if lower is not None and lower.name != "skirt":
@@ -190,7 +190,10 @@ class _Tailor:
             self._drape(lower, 0.55 + 0.55 * chance(self._look.build, 14), hip, far, near)
 
     def _drape(self, garment: Garment, reach: float, hip: Disc, far: Limb, near: Limb) -> None:
-        """Stretch cloth from the waist over both legs as far as a share of the thigh; above 1 over the shin too."""
+        """Stretch cloth from the waist over both legs.
+
+        `reach` is the fraction of the thigh that is covered; above 1, the cloth covers part of the shin too.
+        """
         hem = []
         for limb in (far, near):
             start, stop, share = (limb.root, limb.middle, reach) if reach <= 1 else (limb.middle, limb.end, reach - 1)
@@ -259,7 +262,7 @@ class _Tailor:
             self._board.chain(cloth, [root, between(root, middle, sleeve)], 0.006)
 
     def _sleeve(self) -> float:
-        """Return how far the sleeves reach: 0 not at all, up to 1 on the upper arm, 2 to the wrist."""
+        """Return the length of the sleeves: 0 for none, up to 1 on the upper arm, 2 to the wrist."""
         name, luck = self._trunk.name, chance(self._look.build, 16)
         if name in LONG_SLEEVES or (name in ("shirt", "romper") and luck < 0.6) or (name == "dress" and luck < 0.3):
             return 2.0
@@ -297,7 +300,7 @@ class _Tailor:
             self._board.line(rim, [(x - 0.03, y - 0.08), (x, y + 0.005), (x + 0.03, y - 0.08)], 0.012)
             top, low = y - 0.08, y - 0.16
             points = [(x - 0.05, top), (x + 0.05, top), (x + 0.065, low), (x - 0.065, low)]
-        else:  # hands are needed elsewhere: it hangs across the shoulder
+        else:  # the hands are busy, so it hangs across the shoulder
             self._board.line(rim, [self._axis(0.3 * self._chest, 1.04), self._axis(-self._hips, 0.2)], 0.014)
             points = [self._axis(u - 0.6 * self._hips, v) for u in (-0.055, 0.055) for v in (0.0, 0.26)]
         self._board.hull(cloth, [Disc(*point, 0.012) for point in points])

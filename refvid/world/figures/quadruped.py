@@ -1,4 +1,4 @@
-"""Dogs and cats, seen from the side."""
+"""Dogs and cats seen from the side."""
 
 import math
 from dataclasses import dataclass
@@ -8,14 +8,14 @@ from refvid.world.figures.quadruped_motion import LEGS, Frame, Stance, stance_of
 from refvid.world.figures.tint import tone
 from refvid.world.scene import RGB, Look, Pose, Sprite
 
-# Where marks sit on the body: along it from rump (0) to chest (1), across it from belly (-1) to back (1), radius.
+# Marks on the body: place along it from rump (0) to chest (1), across it from belly (-1) to back (1), and radius.
 _SPOTS = ((0.27, 0.3, 0.09), (0.46, -0.25, 0.05), (0.63, 0.35, 0.085), (0.98, 0.5, 0.07))
 _STRIPES = (0.08, 0.24, 0.4, 0.56, 0.72, 0.88)
 
 
 @dataclass(frozen=True)
 class _Breed:
-    """What a build number makes of a dog or cat; lengths in statures."""
+    """The traits of a dog or cat that follow from its build number; lengths in statures."""
 
     frame: Frame
     radii: tuple[float, float, float]
@@ -51,12 +51,12 @@ def draw_quadruped(look: Look, pose: Pose, stature: float) -> Sprite:
     """Draw a dog or cat.
 
     Args:
-        look: Of kind "dog" or "cat".
-        pose: Any of the kind's actions.
-        stature: Pixels from the ground to the top of the standing animal's head.
+        look: Look of kind "dog" or "cat".
+        pose: Pose with any of the kind's actions.
+        stature: Height in pixels from the ground to the top of the standing animal's head.
 
     Returns:
-        The sprite; a climbing animal's anchor is beneath its rump, and its feet are on the side it faces.
+        The sprite; the anchor of a climbing animal is beneath its rump, and its feet are on the side it faces.
     """
     breed = _breed(look)
     stance = stance_of(look.kind, pose.action, pose.phase, breed.frame)
@@ -88,7 +88,7 @@ def draw_quadruped(look: Look, pose: Pose, stature: float) -> Sprite:
 
 
 def _body(breed: _Breed, stance: Stance) -> tuple[list[Point], list[float]]:
-    """Return the spine from rump to chest and the body's radius along it."""
+    """Return the spine from rump to chest and the radius of the body along it."""
     hip, shoulder = stance.hip, stance.shoulder
     middle = ((hip[0] + shoulder[0]) / 2, (hip[1] + shoulder[1]) / 2 + stance.arch)
     # The joints of the legs lie in the lower half of the body.
@@ -120,7 +120,7 @@ def _leg(brush: Brush, look: Look, breed: _Breed, stance: Stance, number: int) -
         shin = knee, ankle
     else:
         start = (stance.shoulder[0], stance.shoulder[1])
-        # Shoulder blades slide: the leg is as long as it takes for the foot to stay where it stands.
+        # Shoulder blades slide, so the leg may be as long as needed for the foot to stay in place.
         bone = max(joint * 0.52, math.dist(start, foot) * 0.503)
         elbow, foot = two_bones(start, foot, bone, bone, -1)
         # In a low crawl elbows and knees lie on the ground.
@@ -135,7 +135,7 @@ def _leg(brush: Brush, look: Look, breed: _Breed, stance: Stance, number: int) -
 
 
 def _bands(brush: Brush, colour: RGB, shin: tuple[Point, Point], thick: float) -> None:
-    """Ring a leg between knee and foot."""
+    """Draw rings around a leg between knee and foot."""
     (ax, ay), (bx, by) = shin
     rings = [(ax + (bx - ax) * share, ay + (by - ay) * share) for share in (0.1, 0.36, 0.62, 0.9)]
     for number in (1, 2):
@@ -178,7 +178,7 @@ def _neck(brush: Brush, look: Look, breed: _Breed, stance: Stance) -> None:
     wide = breed.radii[2]
     brush.limb((base, stance.head), (wide * 0.84, breed.head * 0.7), look.paint)
     if look.kind == "dog" and look.build * 17 % 1 < 0.5:
-        # A collar of no particular colour.
+        # A collar in a colour without an obvious name.
         across_x, across_y = stance.head[0] - base[0], stance.head[1] - base[1]
         length = max(1e-6, math.hypot(across_x, across_y))
         nx, ny = -across_y / length * wide * 0.7, across_x / length * wide * 0.7

@@ -1,4 +1,4 @@
-"""Where the joints of a dog or cat are at each moment of its motions."""
+"""The positions of a dog's or cat's joints at each moment of its motions."""
 
 import math
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ class Frame:
 
     Attributes:
         joint: Height of hips and shoulders when standing.
-        length: From hip to shoulder.
-        neck: From the shoulder to the middle of the head, standing.
-        tail: Angle of the tail's root (radians, pi is straight back), how much it bends, and how far it wags.
-        sits: Whether it sits when it does nothing.
+        length: Distance from hip to shoulder.
+        neck: Distance from the shoulder to the middle of the head when standing.
+        tail: Angle of the tail's root (radians, pi is straight back), its bend, and the amplitude of wagging.
+        sits: Whether the animal sits when idle.
     """
 
     joint: float
@@ -31,22 +31,22 @@ class Frame:
 
 @dataclass(frozen=True)
 class Stance:
-    """One moment.
+    """A moment in the motion of a dog or cat.
 
     Attributes:
         hip: Joint of the hind legs.
         shoulder: Joint of the front legs.
-        arch: How far the middle of the back is above the line between them.
+        arch: Height of the middle of the back above the line between hip and shoulder.
         head: Middle of the head.
-        gaze: Where the snout points, radians above forwards.
-        feet: Four, in the order of `LEGS`.
-        heel: Lean of the hind feet, radians back from upright; None to follow the leg.
-        tail: Angle of the root, bend and sway, radians.
-        jaw: How far the mouth is open, radians.
+        gaze: Direction of the snout, in radians above forwards.
+        feet: Four feet, in the order of `LEGS`.
+        heel: Lean of the hind feet, in radians back from upright; None to follow the leg.
+        tail: Angle of the root, bend and sway, in radians.
+        jaw: Opening angle of the mouth, in radians.
         food: Whether there is food under the snout.
-        turn: Of the whole figure about its pivot, radians.
+        turn: Turn of the whole figure about its pivot, in radians.
         flip: Whether it lies on its back.
-        pivot: Of the turn.
+        pivot: Pivot of the turn.
     """
 
     hip: Point
@@ -83,16 +83,16 @@ GAITS: dict[tuple[str, str], Gait] = {
 
 
 def footstep(cycle: float, stride: float, duty: float, lift: float, reach: float = 0.0) -> Point:
-    """Return where a foot is relative to the middle of its stance.
+    """Return the position of a foot relative to the middle of its stance.
 
-    While it stands it goes back exactly as fast as the body goes forwards, so that it stays where it is.
+    A planted foot moves back exactly as fast as the body moves forwards, so that it stays in place on the ground.
 
     Args:
-        cycle: Cycles since the foot came down; any real number.
-        stride: Way of the body in one cycle.
-        duty: Share of the cycle that the foot stands.
+        cycle: Number of cycles since the foot came down; any real number.
+        stride: Distance the body travels in one cycle.
+        duty: Fraction of the cycle in which the foot is planted.
         lift: Height of the swing.
-        reach: How far the swing goes beyond both ends of the stance.
+        reach: Distance by which the swing goes beyond both ends of the stance.
     """
     cycle %= 1.0
     half = stride * duty / 2
@@ -108,8 +108,8 @@ def stance_of(kind: str, action: str, phase: float, frame: Frame) -> Stance:
     Args:
         kind: "dog" or "cat".
         action: Any of the kind's actions.
-        phase: Of the motion's cycle, radians.
-        frame: The breed.
+        phase: Phase of the motion's cycle, in radians.
+        frame: Measures of the breed.
     """
     cycle = phase / (2 * math.pi)
     if action == "walking":
@@ -134,12 +134,12 @@ def _plus(point: Point, dx: float, dy: float) -> Point:
 
 
 def _ground(frame: Frame) -> tuple[Point, Point]:
-    """Return where a front and a hind foot stand."""
+    """Return the ground positions of a front and a hind foot."""
     return (frame.length / 2 + 0.01, 0.0), (-frame.length / 2 - 0.03, 0.0)
 
 
 def _joints(frame: Frame, drop: float = 0.0, pitch: float = 0.0, gather: float = 0.0) -> tuple[Point, Point]:
-    """Return hip and shoulder: lowered, pitched (shoulder up) and drawn together."""
+    """Return the hip and shoulder when lowered, pitched (shoulder up) and drawn together."""
     half = frame.length / 2 * (1 - gather)
     return (-half, frame.joint - drop - pitch), (half, frame.joint - drop + pitch)
 
@@ -147,7 +147,7 @@ def _joints(frame: Frame, drop: float = 0.0, pitch: float = 0.0, gather: float =
 def _stepping(
     frame: Frame, cycle: float, starts: tuple[float, float, float, float], step: tuple[float, float, float, float]
 ) -> tuple[Point, Point, Point, Point]:
-    """Return the feet, each at its own start in the cycle; `step` is the rest of what `footstep` takes."""
+    """Return the feet, each with its own start in the cycle; `step` holds the remaining arguments of `footstep`."""
     front, hind = _ground(frame)
     feet = [
         _plus(place, *footstep(cycle + start, *step))
@@ -176,7 +176,7 @@ def _sit(phase: float, frame: Frame) -> Stance:
     feet = (_plus(front, 0.06, 0), _plus(hind, 0.06, 0), front, hind)
     head = _plus(shoulder, frame.neck[0] * 0.55, frame.neck[1] + 0.03 + 0.014 * math.sin(phase))
     _, bend, sway = frame.tail
-    # The tail lies on the ground: its tip curls up a little and sweeps.
+    # The tail lies on the ground; its tip curls up a little and sweeps.
     tail = (math.pi + 0.12 + 0.1 * math.sin(2 * phase), -abs(bend) * 0.55 - 0.3, sway * math.sin(2 * phase))
     return Stance(hip, shoulder, 0.03, head, 0.1 * math.sin(phase), feet, 1.2, tail)
 
@@ -191,7 +191,7 @@ def _walk(stride: float, cycle: float, frame: Frame) -> Stance:
 
 def _gallop(stride: float, cycle: float, frame: Frame) -> Stance:
     phase = 2 * math.pi * cycle
-    # 1 when all feet are gathered under the body, -1 when it is stretched out.
+    # 1 if all feet are gathered under the body, -1 if the body is stretched out.
     gather = math.cos(phase - 2 * math.pi * 0.44)
     pitch = 0.05 * math.cos(phase - 2 * math.pi * 0.75)
     hip, shoulder = _joints(frame, -0.03 * math.cos(2 * phase - 2 * math.pi * 0.88), pitch, 0.1 * gather - 0.02)

@@ -1,4 +1,4 @@
-"""Cars and balls: random paint, and the dispatch to their painters."""
+"""Cars and balls: random paint, and the dispatch to their drawing functions."""
 
 import numpy as np
 
@@ -16,17 +16,17 @@ _PATTERNS = {
 
 
 def paint_thing(rng: np.random.Generator, kind: str) -> Look:
-    """Return a random look of a car or ball: any of the eleven colours, patterns now and then.
+    """Return a random look for a car or ball, in any of the eleven colours and sometimes with a pattern.
 
     Args:
-        rng: Decides everything.
+        rng: Generator for all random choices.
         kind: "car" or "ball".
 
     Raises:
-        ValueError: For any other kind.
+        ValueError: The kind is neither.
     """
     if kind not in _PATTERNS:
-        raise ValueError(f"no thing of kind {kind!r} can be painted: give one of {', '.join(_PATTERNS)}")
+        raise ValueError(f"the kind is {kind!r}, expected one of {', '.join(_PATTERNS)}")
     names, weights = _PATTERNS[kind]
     colour = COLOURS[int(rng.integers(len(COLOURS)))]
     shade = paint(rng, colour)
@@ -39,16 +39,16 @@ def draw_thing(look: Look, pose: Pose, stature: float) -> Sprite:
     """Draw a car or ball.
 
     Args:
-        look: Of kind "car" or "ball".
-        pose: Any of the kind's actions.
-        stature: Height of the car, diameter of the ball, pixels; at least 4.
+        look: Look of kind "car" or "ball".
+        pose: Pose with any of the kind's actions.
+        stature: Height of the car or diameter of the ball in pixels, at least 4.
 
     Returns:
-        The sprite; its anchor is the ground beneath the middle, while flying the middle itself.
+        The sprite, anchored on the ground beneath the middle, or at the middle of a flying thing.
 
     Raises:
-        ValueError: When the kind is another or does not do the action.
+        ValueError: The kind is neither, or cannot do the action.
     """
     if (look.kind, pose.action) not in GAITS:
-        raise ValueError(f"a thing of kind {look.kind!r} cannot be {pose.action!r}: see ACTIONS_OF for what can")
+        raise ValueError(f"a thing of kind {look.kind!r} cannot do {pose.action!r}, expected a pair of ACTIONS_OF")
     return (car.draw_car if look.kind == "car" else ball.draw_ball)(look, pose, stature)

@@ -1,4 +1,4 @@
-"""Shades of a paint that keep its name, and colours for the marks upon it."""
+"""Shades of a paint that keep its name, and colours for marks on it."""
 
 from functools import lru_cache
 
@@ -19,12 +19,14 @@ def blend(first: RGB, second: RGB, share: float) -> RGB:
 
 @lru_cache(maxsize=4096)
 def tone(paint: RGB, factor: float) -> RGB:
-    """Return a darker (factor below 1) or lighter (above 1) shade, with the paint's name where that is possible.
+    """Return a darker (factor below 1) or lighter (above 1) shade, which keeps the paint's name if possible.
 
     Args:
         paint: sRGB colour.
-        factor: 0 to 2; up to half as far from 1 is used where the name would change on the way: limbs that nobody can
-            tell apart would be worse. Shades of a nearly black paint are all lighter, because none darker is seen.
+        factor: Brightness from 0 to 2. It is moved towards 1, but at most halfway, as long as the name of the shade
+            would
+            change: a wrong name is better than limbs that cannot be distinguished. A nearly black paint is always
+            lightened, because a darker shade would be invisible.
     """
     name = name_of(paint)
     share = abs(factor - 1)
@@ -36,7 +38,7 @@ def tone(paint: RGB, factor: float) -> RGB:
 
 
 def marks(rng: np.random.Generator, paint: RGB) -> RGB:
-    """Return a random colour for spots and stripes: whitish, blackish or a deep shade, well apart from the paint."""
+    """Return a random colour for spots and stripes: off-white, near-black or a deep shade, distinct from the paint."""
     here = to_lab(paint)
     choices = [
         colour for colour in (_CHALK, _COAL, blend(paint, _COAL, 0.6)) if np.linalg.norm(to_lab(colour) - here) > 32

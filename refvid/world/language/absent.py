@@ -1,4 +1,4 @@
-"""Expressions that mean nothing in a scene, though most come close: the right kind in the wrong colour."""
+"""Expressions that refer to nothing in a scene, though most come close: the right kind in the wrong colour."""
 
 from collections.abc import Callable, Sequence
 
@@ -28,30 +28,30 @@ from refvid.world.palette import COLOURS
 from refvid.world.scene import ACTIONS_OF, Facts, Reference
 
 _MAX_WORDS = 20
-_ATTEMPTS = 12  # for each expression wanted
+_ATTEMPTS = 12  # per requested expression
 _SHARES = {"colour": 4.0, "action": 3.0, "garment": 2.0, "kind": 2.0, "direction": 1.0, "position": 1.0}
-_COATS = ("black", "white", "brown", "grey", "orange", "yellow")  # of cats and dogs, as far as one would ask for them
+_COATS = ("black", "white", "brown", "grey", "orange", "yellow")  # plausible colours of cats and dogs
 _GARMENTS = {
     "man": ("shirt", "t-shirt", "jacket", "coat", "sweater", "jeans", "shorts", "trousers", "hat", "cap", "backpack"),
     "woman": ("shirt", "blouse", "jacket", "coat", "dress", "skirt", "jeans", "hat", "handbag", "backpack"),
     "baby": ("romper", "shirt", "t-shirt", "sweater", "hat", "shorts", "diaper"),
 }
-_BARE = frozenset({"hat", "bag", "dress"})  # slots that are asked for without a colour, too
+_BARE = frozenset({"hat", "bag", "dress"})  # slots whose garments are also mentioned without a colour
 
 
 def absent(rng: np.random.Generator, facts: Sequence[Facts], width: int, height: int, count: int) -> list[Reference]:
-    """Make expressions that are certainly true of no actor of a scene, seen or not.
+    """Return expressions that are certainly false of every actor of a scene, whether seen or not.
 
     Args:
-        rng: Decides everything.
-        facts: Of every actor of the scene.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
-        count: How many are wanted; fewer come where the scene does not yield them.
+        rng: Generator for all random choices.
+        facts: Facts about every actor of the scene.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+        count: Number of expressions requested; fewer are returned if the scene does not allow more.
 
     Returns:
-        Different expressions of at most 20 words, their actor None. Most take the kind of an actor that is there and
-        a colour, garment or action that only others have, or nobody.
+        Distinct expressions of at most 20 words whose actor is None. Most combine the kind of an actor in the scene
+        with a colour, garment or action that only other actors have, or none.
     """
     view = View.of(facts, width, height)
     found: dict[str, Reference] = {}
@@ -68,7 +68,10 @@ def absent(rng: np.random.Generator, facts: Sequence[Facts], width: int, height:
 
 
 def _miss(rng: np.random.Generator, view: View, way: str) -> Reference | None:
-    """Try an expression that fails by one way; a second claim, true of the actor it starts from, may go with it."""
+    """Try to make an expression that is false in the given way.
+
+    It may include a second claim, which is true of the actor it starts from.
+    """
     if way == "kind" or not view.facts:
         return _other_kind(rng, view)
     index = pick(rng, range(len(view.facts)))
@@ -90,17 +93,17 @@ def _miss(rng: np.random.Generator, view: View, way: str) -> Reference | None:
 
 def _checked(rng: np.random.Generator, view: View, noun: str, kind: str, claims: dict[str, Claim]) -> Reference | None:
     truths = called(view, noun)
-    for said in claims.values():
-        truths = both(truths, said.truths)
+    for one in claims.values():
+        truths = both(truths, one.truths)
     if any(truths):
         return None
     expression = sentence(rng, noun, kind, claims)
-    ways = {way for said in claims.values() for way in said.ways} | {"kind"}
+    ways = {way for one in claims.values() for way in one.ways} | {"kind"}
     return Reference(expression, None, frozenset(ways)) if len(words_in(expression)) <= _MAX_WORDS else None
 
 
 def _other_kind(rng: np.random.Generator, view: View) -> Reference | None:
-    """A kind that is not there, perhaps doing or wearing what somebody of the scene does."""
+    """Return an expression for a kind that is not in the scene, perhaps with an action or garment of an actor."""
     role = pick(rng, tuple(role for role in NOUNS_OF if role != "adult"))
     noun = weigh(rng, NOUNS_OF[role])
     kind = "adult" if role in ("man", "woman") else role
@@ -122,7 +125,7 @@ def _other_kind(rng: np.random.Generator, view: View) -> Reference | None:
 
 
 def _wrong_colour(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """A colour of another actor, or any."""
+    """Return a claim about the colour of another actor, or about any colour."""
     look = topic.facts.look
     others = [fact.look.colour for fact in topic.view.facts if fact.look.colour]
     colours = _COATS if look.kind in ("cat", "dog") else COLOURS
@@ -131,7 +134,7 @@ def _wrong_colour(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def _wrong_garment(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """A garment that somebody else wears, or any, or one's own in another colour."""
+    """Return a claim about a garment of another actor, any garment, or one of the actor's own in another colour."""
     look = topic.facts.look
     if look.kind not in PEOPLE:
         return None

@@ -1,4 +1,4 @@
-"""Single statements about an actor, each with its words and its truth for every actor of the scene."""
+"""Single claims about an actor, each with its words and its truth for every actor of the scene."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -26,19 +26,19 @@ from refvid.world.scene import Facts, Garment
 
 T = TypeVar("T")
 PEOPLE = ("adult", "baby")
-_MIN_PIXELS = 32  # box side from which patterns, shoes, hats and bags can be made out
+_MIN_PIXELS = 32  # minimum box side at which patterns, shoes, hats and bags are recognisable
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement about an actor.
+    """A claim about an actor.
 
     Attributes:
-        ways: As in `refvid.world.scene.Reference`.
-        slot: Where in a sentence it goes: "size", "gait", "rank", "pattern", "colour", "clothes", "worn top", ...,
-            "action", "tail", "pace", "still", "direction", "facing", "place", "relation", "ordinal", "not ...".
-        text: Words, or for "action" the participle.
-        truths: For every actor.
+        ways: Ways of telling actors apart, as in `refvid.world.scene.Reference`.
+        slot: Place in a sentence: "size", "gait", "rank", "pattern", "colour", "clothes", "worn top", ..., "action",
+            "tail", "pace", "still", "direction", "facing", "place", "relation", "ordinal", "not ...".
+        text: Words of the claim; for "action", the participle.
+        truths: Truth of the claim for every actor.
         present: For "action", the third person ("walks"), if there is one.
     """
 
@@ -51,40 +51,40 @@ class Claim:
 
 @dataclass(frozen=True)
 class Topic:
-    """What a claim is made about.
+    """The context in which a claim is made.
 
     Attributes:
         view: The scene.
-        target: Index of the actor.
-        domain: Whether each actor could be meant by the noun and what was said before.
-        speaker: Names another actor, or returns None if it has no unique name.
-        said: Slots of what was said before.
+        target: Index of the actor that the claim is about.
+        domain: Whether the noun and the preceding claims could refer to each actor.
+        speaker: Function that names another actor; it returns None if there is no unambiguous name.
+        claimed: Slots of the preceding claims.
     """
 
     view: View
     target: int
     domain: Truths
     speaker: Callable[[int], str | None]
-    said: frozenset[str] = frozenset()
+    claimed: frozenset[str] = frozenset()
 
     @property
     def facts(self) -> Facts:
-        """Of the target."""
+        """Facts about the target."""
         return self.view.facts[self.target]
 
     @property
     def rivals(self) -> list[int]:
-        """Other actors that could be meant."""
+        """The other actors that the words so far could refer to."""
         return [index for index, truth in enumerate(self.domain) if truth and index != self.target]
 
 
 def pick(rng: np.random.Generator, options: Sequence[T]) -> T:
-    """Return one of the options, all equally likely."""
+    """Return one of the options with equal probability."""
     return options[int(rng.random() * len(options))]
 
 
 def weigh(rng: np.random.Generator, options: dict[T, float]) -> T:
-    """Return a key, as likely as its weight says."""
+    """Return a key with probability proportional to its weight."""
     mark = rng.random() * sum(options.values())
     for key, weight in options.items():
         mark -= weight
@@ -94,22 +94,22 @@ def weigh(rng: np.random.Generator, options: dict[T, float]) -> T:
 
 
 def colour_word(rng: np.random.Generator, colour: str) -> str:
-    """Return a word for a palette colour."""
+    """Return a random word for a colour of the palette."""
     return weigh(rng, COLOUR_WORDS[colour])
 
 
 def noun_of(rng: np.random.Generator, facts: Facts) -> str:
-    """Return a noun for an actor."""
+    """Return a random noun for an actor."""
     return weigh(rng, NOUNS_OF[role_of(facts.look)])
 
 
 def claim(ways: str, slot: str, text: str, truths: Truths, present: str = "") -> Claim:
-    """Make a claim; ways are separated by blanks."""
+    """Return a claim; `ways` is separated by blanks."""
     return Claim(frozenset(ways.split()), slot, text, truths, present)
 
 
 def colour_claim(rng: np.random.Generator, view: View, colour: str, people: bool) -> Claim:
-    """Claim fur or paint of a colour or, of people, clothes."""
+    """Return a claim about the colour of fur or paint or, for people, of the clothes."""
     word = colour_word(rng, colour)
     if people:
         return claim("colour", "clothes", word, ask.is_dressed_in(view, colour))
@@ -117,7 +117,7 @@ def colour_claim(rng: np.random.Generator, view: View, colour: str, people: bool
 
 
 def garment_claim(rng: np.random.Generator, view: View, name: str, colour: str = "", pattern: str = "") -> Claim:
-    """Claim a garment; its slot is "worn" and the garment's."""
+    """Return a claim about a garment; its slot is "worn" followed by the garment's slot."""
     words = [colour_word(rng, colour)] if colour else []
     if pattern:
         words.insert(0 if rng.random() < 0.5 else 1, weigh(rng, PATTERN_WORDS[pattern]))
@@ -131,14 +131,14 @@ def garment_claim(rng: np.random.Generator, view: View, name: str, colour: str =
 
 
 def with_article(article: str, text: str) -> str:
-    """Put "the", "a" (or "an") or nothing before a text."""
+    """Return a text with "the", "a" (or "an") or nothing in front of it."""
     if article == "a" and text[0] in "aeiou" and not text.startswith("uni"):
         article = "an"
     return f"{article} {text}" if article else text
 
 
 def action_claim(rng: np.random.Generator, view: View, kind: str, action: str) -> Claim | None:
-    """Claim an action in one of the verbs for the kind; None if it has none."""
+    """Return a claim about an action, in one of the verbs for the kind; None if there is none."""
     verbs = verbs_of(kind, action)
     if not verbs:
         return None
@@ -147,7 +147,7 @@ def action_claim(rng: np.random.Generator, view: View, kind: str, action: str) -
 
 
 def direction_claim(rng: np.random.Generator, view: View, direction: str) -> Claim:
-    """Claim where an actor goes; the words follow a verb."""
+    """Return a claim about the direction of travel; its words follow a verb."""
     if direction in ("up", "down"):
         text = direction
     else:
@@ -166,8 +166,8 @@ def direction_claim(rng: np.random.Generator, view: View, direction: str) -> Cla
     return claim("direction", "direction", text, ask.travels(view, direction))
 
 
-def pace_claim(rng: np.random.Generator, view: View, pace: str, kind: str = "", told: bool = False) -> Claim:
-    """Claim a pace; of the kind depends how "still" is said, `told` is as in `predicates.paces`."""
+def pace_claim(rng: np.random.Generator, view: View, pace: str, kind: str = "", with_action: bool = False) -> Claim:
+    """Return a claim about the pace; `kind` decides how "still" is worded, for `with_action` see `predicates.paces`."""
     if pace == "still":
         upright = "lying" if kind == "ball" else "standing"
         text = weigh(
@@ -177,11 +177,11 @@ def pace_claim(rng: np.random.Generator, view: View, pace: str, kind: str = "", 
     words: dict[str, float] = (
         {"fast": 4, "quickly": 1.5, "very fast": 1} if pace == "fast" else {"slowly": 4, "very slowly": 0.8}
     )
-    return claim("pace", "pace", weigh(rng, words), ask.paces(view, pace, told))
+    return claim("pace", "pace", weigh(rng, words), ask.paces(view, pace, with_action))
 
 
 def side_claim(rng: np.random.Generator, view: View, side: str, domain: Truths) -> Claim:
-    """Claim a side of the picture."""
+    """Return a claim about a side of the picture."""
     if side in ("left", "right"):
         words: dict[str, float] = {f"on the {side}": 8, f"on the {side} side": 1.2, f"at the {side}": 0.5}
     else:
@@ -190,7 +190,7 @@ def side_claim(rng: np.random.Generator, view: View, side: str, domain: Truths) 
 
 
 def claim_colour(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Colour of the fur or paint, or of the clothes as a whole."""
+    """Return a claim about the colour of the fur or paint, or of the clothes as a whole."""
     look = topic.facts.look
     if look.kind in PEOPLE:
         tops = [garment for garment in look.garments if garment.slot in ("top", "dress") and garment.colour]
@@ -206,7 +206,7 @@ _GARMENT_SHARES = {"top": 5, "dress": 6, "lower": 3, "hat": 4, "bag": 3, "shoes"
 
 
 def claim_garment(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """One garment, mostly with its colour; hats and bags also without."""
+    """Return a claim about one garment, mostly with its colour; for hats and bags also without."""
     shares = {garment: _GARMENT_SHARES[garment.slot] for garment in topic.facts.look.garments}
     shares = {garment: share for garment, share in shares.items() if _visible(topic, garment.slot) and garment.colour}
     if not shares:
@@ -222,7 +222,7 @@ def claim_garment(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def claim_pattern(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """A pattern of the fur or paint, or a garment with its pattern."""
+    """Return a claim about the pattern of the fur or paint, or about a garment with its pattern."""
     look = topic.facts.look
     if not _visible(topic, "pattern"):
         return None
@@ -240,7 +240,7 @@ def claim_pattern(rng: np.random.Generator, topic: Topic) -> Claim | None:
         first, second = (look.colour, accent) if rng.random() < 0.6 else (accent, look.colour)
         text = f"{colour_word(rng, first)} and {colour_word(rng, second)}"
         return claim("pattern colour", "colour", text, ask.is_two_coloured(topic.view, look.colour, accent))
-    if look.kind == "ball" and look.pattern == "checked":  # a football: nobody calls its panels so
+    if look.kind == "ball" and look.pattern == "checked":  # a football; nobody calls its panels checked
         return None
     return claim(
         "pattern", "pattern", weigh(rng, PATTERN_WORDS[look.pattern]), ask.is_patterned(topic.view, look.pattern)
@@ -248,7 +248,7 @@ def claim_pattern(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def claim_size(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Size against the others of the kind: "the biggest dog", "the smaller car", "the tall man"."""
+    """Return a claim about the size among others of the kind: "the biggest dog", "the smaller car", "the tall man"."""
     rivals = topic.rivals
     if not rivals:
         return None
@@ -269,7 +269,7 @@ def claim_size(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def claim_action(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """What it does."""
+    """Return a claim about the action."""
     facts = topic.facts
     if facts.action == "none" and not is_still(facts):
         return None
@@ -277,7 +277,7 @@ def claim_action(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def claim_direction(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Where it goes or, now and then, looks."""
+    """Return a claim about the direction of travel or, now and then, of the gaze."""
     facts = topic.facts
     if rng.random() < 0.15:
         truths = ask.faces(topic.view, facts.facing)
@@ -289,7 +289,7 @@ def claim_direction(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def claim_pace(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """How fast it moves on, or that it does not."""
+    """Return a claim about how fast the actor travels, or that it does not."""
     facts = topic.facts
     if is_still(facts):
         return pace_claim(rng, topic.view, "still", facts.look.kind)
@@ -297,11 +297,11 @@ def claim_pace(rng: np.random.Generator, topic: Topic) -> Claim | None:
         return None
     if facts.look.kind not in PEOPLE and rng.random() < 0.15:
         return claim("pace", "gait", facts.pace, ask.paces(topic.view, facts.pace))
-    return pace_claim(rng, topic.view, facts.pace, told="action" in topic.said)
+    return pace_claim(rng, topic.view, facts.pace, with_action="action" in topic.claimed)
 
 
 def describe_tail(rng: np.random.Generator, facts: Facts) -> str:
-    """Return words that may follow the verb of an action when nothing else does: "on the ground"."""
+    """Return words that may follow the verb of an action if nothing else does: "on the ground"."""
     if facts.action == "jumping" and not facts.direction:
         return "up and down"
     if facts.action == "climbing" and facts.direction:

@@ -1,4 +1,4 @@
-"""Statements about place, order and neighbours, and denials: what needs the rest of the scene."""
+"""Claims that need the rest of the scene: place, order, relations to other actors, and negations."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 
 
 def claim_position(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Where in the picture it is: a side, a corner, the middle, the outermost, or nearest the camera."""
+    """Return a claim about the place in the picture: a side, corner, the middle, outermost, or nearest the camera."""
     manner = weigh(rng, {"side": 6, "middle": 3, "corner": 1.2, "outermost": 2, "upright": 1, "depth": 1.2})
     if manner == "outermost":
         return _outermost(rng, topic)
@@ -49,7 +49,7 @@ def _outermost(rng: np.random.Generator, topic: Topic) -> Claim | None:
         far = both(truths, places.on_side(view, side, topic.domain))
         if len(topic.rivals) >= 2 and far[target] == YES:
             return claim("position", "place", weigh(rng, {f"on the far {side}": 3, f"at the far {side}": 1}), far)
-        if far[target] != YES or topic.facts.look.kind in PEOPLE:  # "the right man" is another one
+        if far[target] != YES or topic.facts.look.kind in PEOPLE:  # "the right man" would be ambiguous
             return None
         return claim("position", "rank", side, far)
     if rng.random() < 0.15:
@@ -83,7 +83,7 @@ _RELATION_SHARES = {"beside": 4, "left": 1.5, "right": 1.5, "behind": 4, "in fro
 
 
 def claim_relation(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """How it stands to another actor that has a name of its own."""
+    """Return a claim about the relation to another actor that can itself be named unambiguously."""
     view, target = topic.view, topic.target
     others = [index for index, fact in enumerate(view.facts) if index != target and fact.seen]
     if not others:
@@ -103,7 +103,7 @@ def claim_relation(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def claim_ordinal(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Which it is, counted from a side; text "second|from the left", both sides of the noun."""
+    """Return a claim about the position counted from a side; its text "second|from the left" surrounds the noun."""
     if not topic.rivals or (len(topic.rivals) == 1 and rng.random() < 0.6):
         return None
     side = pick(rng, ("left", "right"))
@@ -116,7 +116,7 @@ def claim_ordinal(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def claim_negation(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """What it is not, does not or does not wear, while one of its rivals does."""
+    """Return a claim about what the actor is not, does not do or does not wear, but one of its rivals does."""
     manner = weigh(rng, {"moving": 2, "action": 2, "colour": 2, "hat": 2, "garment": 1})
     found = _denials(rng, topic, manner)
     if found is None:

@@ -1,7 +1,7 @@
 """Referring expressions: sentences that are true of exactly one actor of a scene.
 
-A sentence is a noun and up to three claims (`refvid.world.language.claims`). It is made only when, taken together, they
-are certainly true of one actor that is seen and certainly false of all the others, the barely visible included.
+A sentence is a noun with up to three claims (`refvid.world.language.claims`). It is used only if, taken as a whole, it
+is certainly true of one visible actor and certainly false of all others, including barely visible ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from refvid.world.language.claims import (
     weigh,
 )
 from refvid.world.language.comparisons import claim_negation, claim_ordinal, claim_position, claim_relation
-from refvid.world.language.predicates import View, both, called, meant
+from refvid.world.language.predicates import View, both, called, sole_referent
 from refvid.world.language.sentence import sentence
 from refvid.world.language.words import NO, VOCABULARY, YES, words_in, words_of
 from refvid.world.scene import Facts, Reference
@@ -46,7 +46,8 @@ _MAKERS: dict[str, Callable[[np.random.Generator, Topic], Claim | None]] = {
     "ordinal": claim_ordinal,
     "negation": claim_negation,
 }
-# How often a way is chosen; claims are made in this order, so that what is compared comes after what narrows it down.
+# Weight of each way of telling actors apart. Claims are made in this order, so that comparisons come after the claims
+# that narrow down what is compared.
 _SHARES = {
     "colour": 3.2,
     "garment": 3.6,
@@ -64,15 +65,15 @@ _RANK = {way: rank for rank, way in enumerate(_MAKERS)}
 _MOTIONS = ("action", "direction", "pace")
 _LENGTHS = {0: 0.08, 1: 0.36, 2: 0.4, 3: 0.16}
 _SLOTS = ("top", "dress", "lower", "hat", "bag")
-_ATTEMPTS = 14  # for each expression wanted
+_ATTEMPTS = 14  # per requested expression
 _TAILLESS = frozenset({"direction", "pace", "gait", "place", "relation"})
 _DEEDS = frozenset({"action", "direction", "pace", "still", "facing", "gait", "not doing"})
-# Slots that do not go together in one sentence.
+# Slots that must not be combined in one sentence.
 _CLASHES: dict[str, frozenset[str]] = {
     "size": frozenset({"rank", "ordinal"}),
     "rank": frozenset({"place", "relation", "side relation", "ordinal"}),
     "place": frozenset({"relation", "side relation", "ordinal"}),
-    "side relation": _DEEDS | {"ordinal"},  # "walking to the left of" could be a direction
+    "side relation": _DEEDS | {"ordinal"},  # "walking to the left of" could be read as a direction
     "ordinal": _DEEDS | {"relation", "not clothes", "not colour", *(f"not worn {slot}" for slot in _SLOTS)},
     "still": _DEEDS,
     "facing": _DEEDS,
@@ -85,17 +86,17 @@ _CLASHES: dict[str, frozenset[str]] = {
 
 
 def refer(rng: np.random.Generator, facts: Sequence[Facts], width: int, height: int, count: int) -> list[Reference]:
-    """Make expressions that mean one seen actor each, spread over the actors and over the ways to tell them apart.
+    """Return expressions that refer to one visible actor each, spread over the actors and the ways to tell them apart.
 
     Args:
-        rng: Decides everything.
-        facts: Of every actor of the scene; the actors that are not seen are never meant, nor could they be.
-        width: Of the picture, pixels.
-        height: Of the picture, pixels.
-        count: How many are wanted; fewer come where the scene does not yield them.
+        rng: Generator for all random choices.
+        facts: Facts about every actor of the scene. No expression refers, or could refer, to an actor that is not seen.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+        count: Number of expressions requested; fewer are returned if the scene does not allow more.
 
     Returns:
-        Different expressions of at most 20 words.
+        Distinct expressions of at most 20 words.
     """
     return _refer(rng, View.of(facts, width, height), count, _SHARES)
 
@@ -103,9 +104,9 @@ def refer(rng: np.random.Generator, facts: Sequence[Facts], width: int, height: 
 def refer_motion(
     rng: np.random.Generator, facts: Sequence[Facts], width: int, height: int, count: int
 ) -> list[Reference]:
-    """Make expressions that tell actors apart by action, direction and pace alone, as `refer` does.
+    """Return expressions that tell actors apart by action, direction and pace alone; otherwise as `refer`.
 
-    Only actors of which there are several of a kind are meant, so that the noun does not give them away.
+    They refer only to actors with others of their kind in the scene, so that the noun alone does not give them away.
     """
     view = View.of(facts, width, height)
     return _refer(rng, view, count, {way: _SHARES[way] for way in _MOTIONS})
@@ -139,7 +140,7 @@ def _refer(rng: np.random.Generator, view: View, count: int, shares: dict[str, f
 def _describe(
     rng: np.random.Generator, view: View, target: int, shares: dict[str, float], wanted: int
 ) -> Reference | None:
-    """Try a sentence with the wanted number of claims, or with more where they are needed to tell the target apart."""
+    """Try to make a sentence with the wanted number of claims, or more if the target cannot be told apart otherwise."""
     facts = view.facts[target]
     noun = noun_of(rng, facts)
     order = _shuffled(rng, shares)
@@ -148,17 +149,17 @@ def _describe(
         if len(claims) < min(wanted, 1):
             return None
         truths = called(view, noun)
-        for said in claims.values():
-            truths = both(truths, said.truths)
-        if meant(view, truths) == target:
-            return _say(rng, view, target, noun, claims)
+        for one in claims.values():
+            truths = both(truths, one.truths)
+        if sole_referent(view, truths) == target:
+            return _compose(rng, view, target, noun, claims)
         if len(claims) < number:
             return None
     return None
 
 
 def _shuffled(rng: np.random.Generator, shares: dict[str, float]) -> list[str]:
-    """Return the ways in a random order, the likely ones rather early."""
+    """Return the ways in random order, those with larger weights tending to come first."""
     waits = rng.standard_exponential(len(shares)).tolist()
     order = sorted((wait / share, way) for wait, (way, share) in zip(waits, shares.items(), strict=True))
     return [way for _, way in order]
@@ -167,10 +168,10 @@ def _shuffled(rng: np.random.Generator, shares: dict[str, float]) -> list[str]:
 def _claims(
     rng: np.random.Generator, view: View, target: int, noun: str, order: Sequence[str], number: int
 ) -> dict[str, Claim]:
-    """Make up to a number of claims by the first ways of an order that have something true to say; by slot.
+    """Return up to `number` claims, by slot, using the first ways in `order` that have something true to claim.
 
-    What a claim compares the target with are the actors that the noun and its adjectives could mean: "the biggest
-    white dog" is compared with white dogs, "the biggest dog that is running" with all dogs.
+    Comparisons are made among the actors that the noun and its adjectives could refer to: "the biggest white dog" is
+    compared with white dogs, "the biggest dog that is running" with all dogs.
     """
     chosen = sorted(order[:number], key=_RANK.__getitem__)
     spare = [way for way in order[number:] if _RANK[way] > _RANK["pattern"]][:2]
@@ -182,8 +183,9 @@ def _claims(
     for way in chosen + spare:
         if len(claims) >= number:
             break
-        meanable = dressed if way == "ordinal" else domain  # one counts "the second man in red from the left" in red
-        topic = Topic(view, target, meanable, lambda index: name_actor(rng, view, index), frozenset(claims))
+        # In "the second man in red from the left", only the men in red are counted.
+        comparable = dressed if way == "ordinal" else domain
+        topic = Topic(view, target, comparable, lambda index: name_actor(rng, view, index), frozenset(claims))
         made = _MAKERS[way](rng, topic)
         if made is None or made.truths[target] != YES or not _fits(claims, made.slot):
             continue
@@ -196,34 +198,36 @@ def _claims(
 
 
 def _fits(claims: dict[str, Claim], slot: str) -> bool:
-    """Whether a slot goes with what has been claimed."""
-    denials = [said for said in claims if said.startswith("not ")]
+    """Return whether a slot can be combined with the claims so far."""
+    denials = [other for other in claims if other.startswith("not ")]
     if slot in claims or (slot.startswith("not ") and denials):
         return False
     clashes = _CLASHES.get(slot, frozenset())
-    return not any(said in clashes or slot in _CLASHES.get(said, ()) for said in claims)
+    return not any(other in clashes or slot in _CLASHES.get(other, ()) for other in claims)
 
 
 def name_actor(rng: np.random.Generator, view: View, index: int) -> str | None:
-    """Name an actor by its kind and at most one claim about its looks; None if that is not enough."""
+    """Return a name for an actor from its kind and at most one claim about its looks; None if that is ambiguous."""
     noun = noun_of(rng, view.facts[index])
     claims: dict[str, Claim] = {}
     truths = called(view, noun)
-    if meant(view, truths) != index or rng.random() < 0.25:
+    if sole_referent(view, truths) != index or rng.random() < 0.25:
         way = weigh(rng, {"colour": 3, "garment": 2, "pattern": 1})
         made = _MAKERS[way](rng, Topic(view, index, truths, lambda other: None))
         if made is not None:
             claims[made.slot] = made
             truths = both(truths, made.truths)
-    if meant(view, truths) != index:
+    if sole_referent(view, truths) != index:
         return None
     return sentence(rng, noun, view.facts[index].look.kind, claims, landmark=True)
 
 
-def _say(rng: np.random.Generator, view: View, target: int, noun: str, claims: dict[str, Claim]) -> Reference | None:
-    """Put an expression together; None if it is too long."""
+def _compose(
+    rng: np.random.Generator, view: View, target: int, noun: str, claims: dict[str, Claim]
+) -> Reference | None:
+    """Return the finished expression; None if it is too long."""
     facts = view.facts[target]
-    ways = {way for said in claims.values() for way in said.ways}
+    ways = {way for one in claims.values() for way in one.ways}
     nouns = called(view, noun)
     if not claims or NO in nouns:
         ways.add("kind")

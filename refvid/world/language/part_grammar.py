@@ -1,4 +1,4 @@
-"""Expressions for a photo of one person: for the person, for each garment, and for what is not there."""
+"""Expressions for a photo of one person: about the person, about each garment, and about absent things."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from refvid.world.palette import COLOURS
 from refvid.world.photos.facts import LabelledPart, PersonFacts
 
-# Label of the photo set -> what people call it. The first is the plainest.
+# Label in the photo set -> common names for it, the plainest first.
 NAMES: dict[str, tuple[str, ...]] = {
     "bag": ("bag", "handbag"),
     "belt": ("belt",),
@@ -57,7 +57,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "wedges": ("shoes", "wedges"),
 }
 
-# What a part might be called besides, which is not said of it but forbids to say it of another part or to deny it.
+# Further names that a part might go by. The grammar never uses them, but because somebody might, it does not use them
+# for another part either, nor does it claim that there is no such thing.
 _ALSO: dict[str, frozenset[str]] = {
     "accessories": frozenset({"hat", "belt", "scarf", "bag", "tie", "glasses"}),
     "blazer": frozenset({"coat", "suit", "top"}),
@@ -100,7 +101,7 @@ _ALSO: dict[str, frozenset[str]] = {
     "wedges": frozenset({"heels", "sandals"}),
 }  # fmt: skip
 
-# Names of two of a kind, which take no article.
+# Names in the plural, which take no article.
 _PLURAL = frozenset({
     "boots", "clogs", "flats", "glasses", "gloves", "hair", "heels", "jeans", "leggings", "loafers", "pants", "pumps",
     "sandals", "shoes", "shorts", "sneakers", "socks", "stockings", "sunglasses", "tights", "trainers", "trousers",
@@ -149,11 +150,11 @@ WORDS: tuple[str, ...] = tuple(
 
 @dataclass(frozen=True)
 class Saying:
-    """An expression for a photo and what it means.
+    """An expression for a photo and its referent.
 
     Attributes:
-        expression: In English.
-        part: Index of the part in `PersonFacts.parts`, -1 for the whole person, None for nothing in the photo.
+        expression: Text of the expression, in English.
+        part: Index of the part in `PersonFacts.parts`; -1 for the whole person, None for nothing in the photo.
     """
 
     expression: str
@@ -167,24 +168,24 @@ def words_of_part(part: LabelledPart) -> frozenset[str]:
 
 
 def words_of_person(facts: PersonFacts) -> frozenset[str]:
-    """Return the words that are true of a person, what is worn included."""
+    """Return the words that are true of a person, including what the person wears."""
     worn = (words_of_part(part) for part in facts.parts)
     return frozenset(SEX_WORDS[facts.sex]).union(*worn)
 
 
 def describe(rng: np.random.Generator, facts: PersonFacts, count: int, absent: int) -> list[Saying]:
-    """Return different expressions for a photo, each true of exactly one thing in it or, the last ones, of nothing.
+    """Return distinct expressions for a photo; the last ones refer to nothing, each of the others to exactly one thing.
 
     Args:
-        rng: Source of randomness.
-        facts: Of the person.
-        count: How many expressions that mean the person or a part, at most.
-        absent: How many that mean nothing, at most.
+        rng: Generator for all random choices.
+        facts: Facts about the person.
+        count: Maximum number of expressions that refer to the person or a part.
+        absent: Maximum number of expressions that refer to nothing.
     """
     askable = [index for index, part in enumerate(facts.parts) if part.label in NAMES]
     targets = [-1, *(int(index) for index in rng.permutation(askable))]
-    meant = [targets[k % len(targets)] if rng.random() < 0.75 else -1 for k in range(count)]
-    makers: list[Callable[[], Saying | None]] = [partial(_say, rng, facts, target) for target in meant]
+    chosen = [targets[k % len(targets)] if rng.random() < 0.75 else -1 for k in range(count)]
+    makers: list[Callable[[], Saying | None]] = [partial(_compose, rng, facts, target) for target in chosen]
     makers += [partial(_deny, rng, facts)] * absent
     found: dict[str, Saying] = {}
     for make in makers:
@@ -196,18 +197,18 @@ def describe(rng: np.random.Generator, facts: PersonFacts, count: int, absent: i
     return list(found.values())
 
 
-def _say(rng: np.random.Generator, facts: PersonFacts, target: int) -> Saying | None:
+def _compose(rng: np.random.Generator, facts: PersonFacts, target: int) -> Saying | None:
     expression = _person(rng, facts) if target == -1 else _part(rng, facts, target)
     return None if expression is None else Saying(expression, target)
 
 
 def may_be_called(part: LabelledPart, name: str) -> bool:
-    """Return whether somebody might call the part so."""
+    """Return whether somebody might call the part by this name."""
     return name in NAMES.get(part.label, ()) or name in _ALSO.get(part.label, ())
 
 
 def _coloured(part: LabelledPart, colour: str) -> bool:
-    """Whether somebody might say that the part has the colour."""
+    """Return whether somebody might say that the part has this colour."""
     return colour in part.near
 
 
@@ -238,7 +239,7 @@ def _person(rng: np.random.Generator, facts: PersonFacts) -> str:
 
 
 def _worn(rng: np.random.Generator, part: LabelledPart) -> tuple[str, str]:
-    """Return how somebody is said to have a part on and what the part is: "in", "a red coat"."""
+    """Return a preposition or verb for wearing a part, and the part: "in", "a red coat"."""
     name = _pick(rng, NAMES[part.label])
     words = f"{part.colour} {name}" if part.colour and rng.random() < 0.85 else name
     if name == "hair":
@@ -267,7 +268,7 @@ def _part(rng: np.random.Generator, facts: PersonFacts, target: int) -> str | No
 
 
 def _deny(rng: np.random.Generator, facts: PersonFacts) -> Saying | None:
-    """Say something that is false of the person and of every part, preferably only just."""
+    """Return an expression that is false of the person and of every part, preferably by a narrow miss."""
     way = rng.random()
     name, colour = _pick(rng, _OF_PARTS), _pick(rng, COLOURS)
     worn = [part for part in facts.parts if part.label in NAMES and part.label != "hair"]

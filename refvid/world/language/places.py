@@ -1,7 +1,7 @@
-"""Predicates of place, size, order and relation; truths as in `refvid.world.language.predicates`.
+"""Predicates of place, size, order and relation; for truth values see `refvid.world.language.predicates`.
 
-Most compare an actor with the others that a noun and its adjectives could mean: the `domain`, one truth an actor.
-Margins are wide, so that every "yes" and "no" is plain to see.
+Most compare an actor with the others that a noun and its adjectives could refer to: the `domain`, one truth per actor.
+Margins are wide, so that every "yes" and "no" is obvious to a viewer.
 """
 
 from collections.abc import Callable
@@ -10,15 +10,15 @@ from itertools import pairwise
 from refvid.world.language.predicates import Spot, Truths, View
 from refvid.world.language.words import MAYBE, NO, YES
 
-SIZE_MARGIN = 1.35  # of box heights
-_FAR_MARGIN = 0.1  # between centres for "leftmost", fraction of the picture
-_ROW_MARGIN = 0.06  # between neighbours that are counted
+SIZE_MARGIN = 1.35  # ratio of box heights
+_FAR_MARGIN = 0.1  # gap between centres required for "leftmost", fraction of the picture
+_ROW_MARGIN = 0.06  # gap required between neighbours for an ordinal
 _AIRBORNE = frozenset({"flying", "jumping", "climbing"})
 _UPRIGHT = frozenset({"walking", "running", "none"})
 
 
 def _from_side(spot: Spot, side: str) -> tuple[float, float, float]:
-    """Return near edge, centre and far edge, measured from a side of the picture, fractions."""
+    """Return the near edge, centre and far edge of a box, measured from a side of the picture, as fractions."""
     if side == "left":
         return spot.left, spot.x, spot.right
     if side == "right":
@@ -33,7 +33,13 @@ def _rivals(domain: Truths, index: int) -> list[int]:
 
 
 def on_side(view: View, side: str, domain: Truths) -> Truths:
-    """Whether actors are "on the left" ("right", "top", "bottom") of the picture, or clearly so among their kind."""
+    """Return whether actors are "on the left" ("right", "top", "bottom") of the picture, or clearly of their kind.
+
+    Args:
+        view: The scene.
+        side: One of the four sides.
+        domain: Whether each actor is one that the words so far could refer to.
+    """
     measures = [_from_side(spot, side) for spot in view.spots]
 
     def judge(index: int) -> int:
@@ -56,7 +62,7 @@ def on_side(view: View, side: str, domain: Truths) -> Truths:
 
 
 def in_middle(view: View, domain: Truths) -> Truths:
-    """Whether actors are in the middle of the picture's width and, of three or more of a kind, not at an end."""
+    """Return whether actors are in the middle of the width and, among three or more of a kind, not at either end."""
     ranks = sorted((view.spots[index].x, index) for index, truth in enumerate(domain) if truth)
     order = [index for _, index in ranks]
     median = order[len(order) // 2] if len(order) >= 3 and len(order) % 2 else None
@@ -76,7 +82,10 @@ def in_middle(view: View, domain: Truths) -> Truths:
 
 
 def _best(view: View, domain: Truths, beats: Callable[[int, int], bool]) -> Truths:
-    """Whether actors beat every other of the domain (of two at least); no once another certainly beats them."""
+    """Return whether actors beat every other one of the domain, which must have at least two members.
+
+    The truth is "no" as soon as another actor certainly beats the actor.
+    """
     hidden = any(truth and not (view.facts[i].seen and view.spots[i].known) for i, truth in enumerate(domain))
 
     def judge(index: int) -> int:
@@ -93,7 +102,7 @@ def _best(view: View, domain: Truths, beats: Callable[[int, int], bool]) -> Trut
 
 
 def outermost(view: View, side: str, domain: Truths) -> Truths:
-    """Whether actors are "leftmost" ("rightmost") of the domain, by a clear gap."""
+    """Return whether actors are "leftmost" ("rightmost") in the domain, by a clear gap."""
     measures = [_from_side(spot, side) for spot in view.spots]
 
     def beats(one: int, other: int) -> bool:
@@ -103,7 +112,7 @@ def outermost(view: View, side: str, domain: Truths) -> Truths:
 
 
 def outsized(view: View, large: bool, domain: Truths) -> Truths:
-    """Whether actors are the largest (smallest) of the domain: box height by `SIZE_MARGIN`, and visible area."""
+    """Return whether actors are the largest (smallest) in the domain: by `SIZE_MARGIN` in box height, and by area."""
 
     def beats(one: int, other: int) -> bool:
         bigger, smaller = (one, other) if large else (other, one)
@@ -115,12 +124,12 @@ def outsized(view: View, large: bool, domain: Truths) -> Truths:
 
 
 def all_upright(view: View, domain: Truths) -> bool:
-    """Whether everyone of the domain is on their feet, so that heights compare as statures."""
+    """Return whether everyone in the domain is upright, so that box heights compare like statures."""
     return all(fact.action in _UPRIGHT for fact, truth in zip(view.facts, domain, strict=True) if truth)
 
 
 def frontmost(view: View, near: bool, domain: Truths) -> Truths:
-    """Whether actors of the domain stand clearly in front of (behind) the others, as seen by the camera."""
+    """Return whether actors of the domain are clearly in front of (behind) all others, as seen by the camera."""
 
     def beats(one: int, other: int) -> bool:
         front, back = (one, other) if near else (other, one)
@@ -133,7 +142,7 @@ def frontmost(view: View, near: bool, domain: Truths) -> Truths:
 
 
 def counted(view: View, side: str, place: int, domain: Truths) -> Truths:
-    """Whether actors are the first (place 0), second, ... of the domain from a side; perhaps if that is unclear."""
+    """Return whether actors are the first (place 0), second, ... in the domain from a side; perhaps if unclear."""
     members = [index for index, truth in enumerate(domain) if truth]
     clear = all(domain[index] == YES and view.facts[index].seen and view.spots[index].known for index in members)
     order = sorted(members, key=lambda index: _from_side(view.spots[index], side)[1])
@@ -145,7 +154,7 @@ def counted(view: View, side: str, place: int, domain: Truths) -> Truths:
 
 
 def _gaps(one: Spot, other: Spot) -> tuple[float, float, float, float]:
-    """Return the gaps in x and y (negative where the boxes overlap) and the smaller width and height."""
+    """Return the gaps in x and y (negative if the boxes overlap) and the smaller width and height."""
     gap_x = max(one.left, other.left) - min(one.right, other.right)
     gap_y = max(one.top, other.top) - min(one.bottom, other.bottom)
     width = min(one.right - one.left, other.right - other.left)
@@ -167,7 +176,7 @@ def _beside(view: View, one: int, other: int) -> int:
 
 
 def _to_side(view: View, one: int, other: int, sign: int) -> int:
-    """Left of (sign 1), right of (-1)."""
+    """Return whether `one` is to the left (sign 1) or right (-1) of `other`."""
     here, there = view.spots[one], view.spots[other]
     gap_x, gap_y, width, _ = _gaps(here, there)
     ahead = sign * (there.x - here.x)
@@ -177,7 +186,7 @@ def _to_side(view: View, one: int, other: int, sign: int) -> int:
 
 
 def _in_depth(view: View, one: int, other: int, sign: int) -> int:
-    """Behind (sign 1), in front of (-1); perhaps where one could rather follow or lead the other."""
+    """Return whether `one` is behind (sign 1) or in front of (-1) `other`; perhaps if it may follow or lead it."""
     here, there = view.spots[one], view.spots[other]
     gap_x, gap_y, width, _ = _gaps(here, there)
     along = {"left": 1, "right": -1}.get(view.facts[other].direction, 0)
@@ -189,7 +198,7 @@ def _in_depth(view: View, one: int, other: int, sign: int) -> int:
 
 
 def _over(view: View, one: int, other: int, sign: int) -> int:
-    """Above (sign 1), below (-1)."""
+    """Return whether `one` is above (sign 1) or below (-1) `other`."""
     upper, lower = (one, other) if sign > 0 else (other, one)
     gap_x, _, width, _ = _gaps(view.spots[upper], view.spots[lower])
     if gap_x > 0.25 or view.spots[upper].y > view.spots[lower].y - 0.05:
@@ -211,7 +220,7 @@ RELATIONS = tuple(_RELATIONS)
 
 
 def related(view: View, relation: str, landmark: int) -> Truths:
-    """Whether actors stand in one of `RELATIONS` to the actor `landmark`; no for itself."""
+    """Return whether actors are in one of `RELATIONS` to the actor `landmark`; no for the landmark itself."""
 
     def judge(index: int) -> int:
         if index == landmark:

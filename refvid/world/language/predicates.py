@@ -1,8 +1,8 @@
-"""What can be asked of the actors of a scene, answered for all of them: no, perhaps, yes.
+"""Predicates on the actors of a scene, each evaluated for all actors at once to no, perhaps or yes.
 
-Every predicate returns one truth an actor. "Perhaps" stands for whatever two viewers could judge differently: a shade
-between two colours, a place between left and middle, a margin too small to see. An expression means an actor only
-where it is certainly true of that one and certainly false of every other.
+"Perhaps" stands for everything that two viewers could judge differently: a shade between two colours, a place between
+left and middle, a margin too small to see. An expression refers to an actor only if it is certainly true of that actor
+and certainly false of every other.
 """
 
 from collections.abc import Sequence
@@ -16,17 +16,17 @@ from refvid.world.scene import RGB, Facts, Garment, Look
 
 Truths = tuple[int, ...]
 
-# Adults always wear something there: slot -> slots of which one must be told for it to be known.
+# Slots that adults always cover -> slots of which one must be among the known garments for the cover to be known.
 _COVERED_BY = {
     "top": frozenset({"top", "dress"}),
     "dress": frozenset({"top", "dress"}),
     "lower": frozenset({"lower", "dress"}),
     "shoes": frozenset({"shoes"}),
 }
-_DOUBTFUL_SHADE = 10.0  # certainty below which the neighbouring colour's name is possible, CIELAB units
+_DOUBTFUL_SHADE = 10.0  # certainty, in CIELAB units, below which a neighbouring colour's name is possible
 _QUICK, _SLUGGISH = frozenset({"running", "flying"}), frozenset({"crawling", "climbing"})
 _AIRBORNE = frozenset({"flying", "jumping", "climbing"})
-# Kind and action -> what it could be taken for.
+# Kind and action -> actions that it could be mistaken for.
 _MISTAKEN: dict[tuple[str, str], tuple[str, ...]] = {
     ("ball", "flying"): ("jumping",),
     ("ball", "jumping"): ("flying",),
@@ -39,7 +39,7 @@ _MISTAKEN: dict[tuple[str, str], tuple[str, ...]] = {
 
 
 class Spot(NamedTuple):
-    """An actor's box as fractions of the picture, and how many pixels high or wide it is at most."""
+    """An actor's box as fractions of the picture, and its longer side in pixels."""
 
     left: float
     top: float
@@ -49,30 +49,30 @@ class Spot(NamedTuple):
 
     @property
     def x(self) -> float:
-        """Centre, fraction of the width."""
+        """Horizontal centre as a fraction of the width."""
         return (self.left + self.right) / 2
 
     @property
     def y(self) -> float:
-        """Centre, fraction of the height."""
+        """Vertical centre as a fraction of the height."""
         return (self.top + self.bottom) / 2
 
     @property
     def known(self) -> bool:
-        """Whether anything of the actor is visible."""
+        """Return whether anything of the actor is visible."""
         return self.right > self.left and self.bottom > self.top
 
 
 @dataclass(frozen=True)
 class View:
-    """The actors of a scene and where the picture shows them."""
+    """The actors of a scene together with their positions in the picture."""
 
     facts: tuple[Facts, ...]
     spots: tuple[Spot, ...]
 
     @classmethod
     def of(cls, facts: Sequence[Facts], width: int, height: int) -> "View":
-        """Measure the boxes against a picture of width x height pixels."""
+        """Return the view of actors in a picture of width x height pixels."""
         spots = []
         for fact in facts:
             left, top, right, bottom = fact.box
@@ -91,8 +91,8 @@ def opposite(truths: Truths) -> Truths:
     return tuple(YES - truth for truth in truths)
 
 
-def meant(view: View, truths: Truths) -> int | None:
-    """Return the seen actor of which alone something is true, None if it is not certain that there is one."""
+def sole_referent(view: View, truths: Truths) -> int | None:
+    """Return the visible actor of which alone something is certainly true; None if there is no such actor."""
     if sum(truths) != YES or YES not in truths:
         return None
     index = truths.index(YES)
@@ -100,7 +100,7 @@ def meant(view: View, truths: Truths) -> int | None:
 
 
 def called(view: View, noun: str) -> Truths:
-    """Whether each actor may be called by a noun of `words.NOUNS`."""
+    """Return whether each actor may be called by a noun of `words.NOUNS`."""
     roles = NOUNS[noun]
     return tuple(roles.get(role_of(fact.look), NO) for fact in view.facts)
 
@@ -110,20 +110,20 @@ def _is_doubtful(paint: RGB) -> bool:
     return certainty(paint) < _DOUBTFUL_SHADE
 
 
-def _coloured(colour: str, paint: RGB, asked: str) -> int:
-    if colour == asked:
+def _coloured(colour: str, paint: RGB, wanted: str) -> int:
+    if colour == wanted:
         return YES
-    if not colour:  # nobody is certain what to call it
+    if not colour:  # the colour has no certain name
         return MAYBE
-    return MAYBE if asked in NEAR_COLOURS[colour] and _is_doubtful(paint) else NO
+    return MAYBE if wanted in NEAR_COLOURS[colour] and _is_doubtful(paint) else NO
 
 
-def _marked(pattern: str, accent: RGB, asked: str) -> int:
-    return MAYBE if pattern != "plain" and colour_of(accent) == asked else NO
+def _marked(pattern: str, accent: RGB, wanted: str) -> int:
+    return MAYBE if pattern != "plain" and colour_of(accent) == wanted else NO
 
 
 def is_coloured(view: View, colour: str) -> Truths:
-    """Whether fur, feathers, paint or leather have a colour; no for people."""
+    """Return whether fur, feathers, paint or leather have a colour; no for people."""
 
     def judge(fact: Facts) -> int:
         look = fact.look
@@ -135,7 +135,7 @@ def is_coloured(view: View, colour: str) -> Truths:
 
 
 def is_two_coloured(view: View, colour: str, accent: str) -> Truths:
-    """Whether an animal or thing has both colours, one of them as its pattern; perhaps if it has only one of them."""
+    """Return whether an animal or thing has both colours, one as its pattern; perhaps if it has only one of them."""
 
     def judge(fact: Facts) -> int:
         look = fact.look
@@ -149,7 +149,7 @@ def is_two_coloured(view: View, colour: str, accent: str) -> Truths:
 
 
 def is_dressed_in(view: View, colour: str) -> Truths:
-    """Whether people are "in red": yes by top or dress, perhaps by any other garment or a pattern's marks."""
+    """Return whether people are "in red": yes for top or dress, perhaps for another garment or marks of a pattern."""
 
     def judge(garment: Garment) -> int:
         truth = _coloured(garment.colour, garment.paint, colour)
@@ -157,11 +157,11 @@ def is_dressed_in(view: View, colour: str) -> Truths:
             truth = min(truth, MAYBE)
         return max(truth, _marked(garment.pattern, garment.accent, colour))
 
-    return tuple(max(map(judge, fact.look.garments), default=NO) or _untold(fact.look, "top") for fact in view.facts)
+    return tuple(max(map(judge, fact.look.garments), default=NO) or _unstated(fact.look, "top") for fact in view.facts)
 
 
-def _untold(look: Look, slot: str) -> int:
-    """Perhaps if an adult must wear something in a slot and the facts do not tell what, else no."""
+def _unstated(look: Look, slot: str) -> int:
+    """Return perhaps if an adult must wear something in a slot but the facts do not include it, otherwise no."""
     slots = _COVERED_BY.get(slot)
     if look.kind != "adult" or slots is None or any(garment.slot in slots for garment in look.garments):
         return NO
@@ -173,11 +173,11 @@ def _share_place(slot: str, other: str) -> bool:
 
 
 def _is_garment(garment: Garment, name: str, colour: str, pattern: str) -> int:
-    worn, asked = CLOTHS[garment.name], CLOTHS[name]
+    worn, wanted = CLOTHS[garment.name], CLOTHS[name]
     truth = NO
     if name in worn.names:
         truth = YES
-    elif worn.families & asked.families or (colour and _share_place(worn.slot, asked.slot)):
+    elif worn.families & wanted.families or (colour and _share_place(worn.slot, wanted.slot)):
         truth = MAYBE
     if colour and truth:
         hue = max(_coloured(garment.colour, garment.paint, colour), _marked(garment.pattern, garment.accent, colour))
@@ -188,29 +188,29 @@ def _is_garment(garment: Garment, name: str, colour: str, pattern: str) -> int:
 
 
 def wears(view: View, name: str, colour: str = "", pattern: str = "") -> Truths:
-    """Whether people wear a garment that may be called so, optionally of a colour and with a pattern."""
+    """Return whether people wear a garment of this name, optionally of a colour and with a pattern."""
 
     def judge(fact: Facts) -> int:
         truth = max((_is_garment(garment, name, colour, pattern) for garment in fact.look.garments), default=NO)
-        return truth or _untold(fact.look, CLOTHS[name].slot)
+        return truth or _unstated(fact.look, CLOTHS[name].slot)
 
     return tuple(map(judge, view.facts))
 
 
 def wears_any(view: View, slot: str) -> Truths:
-    """Whether people wear anything in a slot ("hat", "bag")."""
+    """Return whether people wear anything in a slot ("hat", "bag")."""
     return tuple(YES if any(garment.slot == slot for garment in fact.look.garments) else NO for fact in view.facts)
 
 
 def is_patterned(view: View, pattern: str) -> Truths:
-    """Whether fur, feathers, paint or leather have a pattern; no for people."""
+    """Return whether fur, feathers, paint or leather have a pattern; no for people."""
     return tuple(
         YES if fact.look.pattern == pattern and fact.look.kind not in ("adult", "baby") else NO for fact in view.facts
     )
 
 
 def does(view: View, action: str) -> Truths:
-    """Whether actors do an action of `scene.ACTIONS`; "none" asks whether they stand still."""
+    """Return whether actors do an action of `scene.ACTIONS`; "none" means standing still."""
 
     def judge(fact: Facts) -> int:
         if action == "none":
@@ -225,12 +225,12 @@ def does(view: View, action: str) -> Truths:
 
 
 def is_moving(view: View) -> Truths:
-    """Whether actors move on: yes if they travel, no if they do nothing, perhaps if they do something in place."""
+    """Return whether actors travel: yes if they do, no if they are idle, perhaps if they act in place."""
     return tuple(YES if fact.direction else NO if is_still(fact) else MAYBE for fact in view.facts)
 
 
 def travels(view: View, direction: str) -> Truths:
-    """Whether actors move "left", "right", "up" or "down"."""
+    """Return whether actors move "left", "right", "up" or "down"."""
 
     def judge(fact: Facts) -> int:
         if fact.direction == direction:
@@ -246,7 +246,7 @@ def travels(view: View, direction: str) -> Truths:
 
 
 def faces(view: View, facing: int) -> Truths:
-    """Whether actors look to the left (-1) or right (1); perhaps where a front cannot be told."""
+    """Return whether actors look to the left (-1) or right (1); perhaps if they have no recognisable front."""
 
     def judge(fact: Facts) -> int:
         if fact.look.kind not in ("bird", "car", "cat", "dog") or fact.action in ("climbing", "rolling"):
@@ -256,14 +256,15 @@ def faces(view: View, facing: int) -> Truths:
     return tuple(map(judge, view.facts))
 
 
-def paces(view: View, pace: str, told: bool = False) -> Truths:
-    """Whether actors are "fast", "slow" or "still".
+def paces(view: View, pace: str, with_action: bool = False) -> Truths:
+    """Return whether actors are "fast", "slow" or "still".
 
     Args:
         view: The scene.
         pace: One of the three.
-        told: Whether the action is said with it, so that it means "for that action": "running slowly". Else a slow
-            runner is perhaps slow, perhaps not, as is whoever crawls at its usual pace.
+        with_action: Whether the action is mentioned too, so that the pace is relative to it: "running slowly".
+            Otherwise, whether a slow runner is slow is uncertain, and so it is for somebody who crawls at the usual
+            pace.
     """
     if pace == "still":
         return does(view, "none")
@@ -273,10 +274,10 @@ def paces(view: View, pace: str, told: bool = False) -> Truths:
             return NO
         if fact.pace == pace:
             contrary = _QUICK if pace == "slow" else _SLUGGISH
-            return YES if told or (fact.look.kind == "car" or fact.action not in contrary) else MAYBE
+            return YES if with_action or (fact.look.kind == "car" or fact.action not in contrary) else MAYBE
         if fact.pace in ("slow", "fast"):
             likely = _SLUGGISH if pace == "slow" else _QUICK
-            return NO if told or fact.action not in likely else MAYBE
+            return NO if with_action or fact.action not in likely else MAYBE
         return MAYBE
 
     return tuple(map(judge, view.facts))

@@ -1,4 +1,4 @@
-"""Puts a noun and claims into the order of an English sentence."""
+"""The composition of a noun and claims into an English sentence."""
 
 import numpy as np
 
@@ -10,28 +10,28 @@ _FRONT = ("size", "rank", "gait", "pattern", "colour")
 def sentence(
     rng: np.random.Generator, noun: str, kind: str, claims: dict[str, Claim], *, landmark: bool = False
 ) -> str:
-    """Say a noun with claims.
+    """Return a noun and its claims as a sentence.
 
     Args:
-        rng: Chooses between ways to say the same.
-        noun: For the actor.
-        kind: Of the actor.
-        claims: By slot, at most one a slot.
-        landmark: Whether it is part of another sentence, so that it has an article and no verb of its own.
+        rng: Generator for the choice of wording.
+        noun: Noun for the actor.
+        kind: Kind of the actor.
+        claims: Claims by slot, at most one per slot.
+        landmark: Whether the result is embedded in another sentence, so that it has an article and no verb of its own.
     """
-    said = {slot: claim.text for slot, claim in claims.items()}
-    noun_phrase = _noun_phrase(rng, noun, said, claims, landmark)
+    texts = {slot: claim.text for slot, claim in claims.items()}
+    noun_phrase = _noun_phrase(rng, noun, texts, claims, landmark)
     who = "who" if kind in PEOPLE and rng.random() < 0.75 else "that"
-    clothes = _clothes(rng, said, who)
-    verb = _verb(rng, said, claims)
-    place = said.get("place") or said.get("relation") or said.get("side relation") or ""
-    denial = next((text for slot, text in said.items() if slot.startswith("not ")), "")
+    clothes = _clothes(rng, texts, who)
+    verb = _verb(rng, texts, claims)
+    place = texts.get("place") or texts.get("relation") or texts.get("side relation") or ""
+    denial = next((text for slot, text in texts.items() if slot.startswith("not ")), "")
     parts = [noun_phrase]
-    if "ordinal" in said:
-        parts += [clothes, said["ordinal"].split("|")[1]]
+    if "ordinal" in texts:
+        parts += [clothes, texts["ordinal"].split("|")[1]]
     else:
         parts.append(clothes)
-    if verb and "place" in said and "direction" in said:  # not "moving to the right on the left"
+    if verb and "place" in texts and "direction" in texts:  # avoid "moving to the right on the left"
         parts.append(place)
         place = ""
     if verb:
@@ -48,16 +48,16 @@ def sentence(
 
 
 def _noun_phrase(
-    rng: np.random.Generator, noun: str, said: dict[str, str], claims: dict[str, Claim], landmark: bool
+    rng: np.random.Generator, noun: str, texts: dict[str, str], claims: dict[str, Claim], landmark: bool
 ) -> str:
-    words = [said[slot] for slot in _FRONT if slot in said]
-    definite = "ordinal" in said or "rank" in said or ("size" in said and said["size"].endswith(("er", "est")))
-    if "ordinal" in said:
-        words.insert(0, said["ordinal"].split("|")[0])
-    if not words and not landmark and "action" in said and rng.random() < 0.12:
+    words = [texts[slot] for slot in _FRONT if slot in texts]
+    definite = "ordinal" in texts or "rank" in texts or ("size" in texts and texts["size"].endswith(("er", "est")))
+    if "ordinal" in texts:
+        words.insert(0, texts["ordinal"].split("|")[0])
+    if not words and not landmark and "action" in texts and rng.random() < 0.12:
         others = set(claims) & {"direction", "pace", "tail"}
         if not others:
-            words.append(said.pop("action"))
+            words.append(texts.pop("action"))
     words.append(noun)
     articles: dict[str, float] = {"the": 50, "a": 22, "": 33}
     if definite:
@@ -67,13 +67,13 @@ def _noun_phrase(
     return with_article(weigh(rng, articles), " ".join(words))
 
 
-def _clothes(rng: np.random.Generator, said: dict[str, str], who: str) -> str:
-    """Say clothes: "in yellow", "wearing a red shirt and blue jeans with a bag"."""
-    body = [said[slot] for slot in ("worn top", "worn dress", "worn lower") if slot in said]
-    hung = [said[slot] for slot in ("worn hat", "worn shoes") if slot in said]
+def _clothes(rng: np.random.Generator, texts: dict[str, str], who: str) -> str:
+    """Return the clothes as a phrase: "in yellow", "wearing a red shirt and blue jeans with a bag"."""
+    body = [texts[slot] for slot in ("worn top", "worn dress", "worn lower") if slot in texts]
+    hung = [texts[slot] for slot in ("worn hat", "worn shoes") if slot in texts]
     rng_order = body + hung if rng.random() < 0.7 else hung + body
     text = ""
-    if "clothes" in said:
+    if "clothes" in texts:
         words: dict[str, float] = {
             "in": 8,
             "dressed in": 2,
@@ -81,7 +81,7 @@ def _clothes(rng: np.random.Generator, said: dict[str, str], who: str) -> str:
             f"{who} is in": 0.5,
             f"{who} is wearing": 0.5,
         }
-        text = f"{weigh(rng, words)} {said['clothes']}"
+        text = f"{weigh(rng, words)} {texts['clothes']}"
         if hung:
             text += f" {pick(rng, ('with', 'and'))} {' and '.join(hung)}"
     elif rng_order:
@@ -93,30 +93,30 @@ def _clothes(rng: np.random.Generator, said: dict[str, str], who: str) -> str:
         if len(rng_order) > 1 and link != "with" and rng_order[-1] in hung:
             last = pick(rng, ("and", "with"))
         text = f"{link} {f' {last} '.join(rng_order)}"
-    if "worn bag" in said:
+    if "worn bag" in texts:
         joint = (
             ("with", "carrying") if text else ("with", "with", "carrying", "who has" if who == "who" else "that has")
         )
-        text = f"{text} {pick(rng, joint)} {said['worn bag']}".strip()
+        text = f"{text} {pick(rng, joint)} {texts['worn bag']}".strip()
     return text
 
 
-def _verb(rng: np.random.Generator, said: dict[str, str], claims: dict[str, Claim]) -> str:
-    """Say what is done, where to and how fast, with the verb as a participle."""
-    if "still" in said:
-        return said["still"]
-    if "facing" in said and "action" not in said:
-        return said["facing"]
-    path, pace = said.get("direction", ""), said.get("pace", "")
-    if "action" in said:
-        verb = said["action"]
+def _verb(rng: np.random.Generator, texts: dict[str, str], claims: dict[str, Claim]) -> str:
+    """Return the action with direction and pace as a phrase, the verb as a participle."""
+    if "still" in texts:
+        return texts["still"]
+    if "facing" in texts and "action" not in texts:
+        return texts["facing"]
+    path, pace = texts.get("direction", ""), texts.get("pace", "")
+    if "action" in texts:
+        verb = texts["action"]
     elif path:
         verb = weigh(rng, {"moving": 5, "going": 3, "heading": 0.7 if path.split()[0] != "from" else 0})
     elif pace:
         verb = "moving"
     else:
         return ""
-    words = [verb, path or said.get("tail", "")]
+    words = [verb, path or texts.get("tail", "")]
     if pace:
         early = pace == "slowly" and rng.random() < 0.35
         words.insert(0 if early else pick(rng, (1, 2)) if path else 1, pace)
@@ -126,7 +126,7 @@ def _verb(rng: np.random.Generator, said: dict[str, str], claims: dict[str, Clai
 def _linked(
     rng: np.random.Generator, verb: str, present: str, participle: str, who: str, clothes: str, denied: bool
 ) -> str:
-    """Join a verb phrase to its subject: "walking", "is walking", "who is walking", "walks"."""
+    """Return a verb phrase joined to its subject: "walking", "is walking", "who is walking", "walks"."""
     links: dict[str, float] = {"": 50, "is": 0 if denied else 32, f"{who} is": 1 if denied else 14}
     if f"{who} " in clothes:  # one relative clause is enough
         links = {"is": 1, "and is": 1}
@@ -134,8 +134,8 @@ def _linked(
         links |= {"present": 3, f"{who} present": 2}
     link = weigh(rng, links)
     if "present" in link:
-        said = present + verb.removeprefix(participle)
-        return f"{who} {said}" if link != "present" else said
+        phrase = present + verb.removeprefix(participle)
+        return f"{who} {phrase}" if link != "present" else phrase
     return f"{link} {verb}".strip()
 
 

@@ -1,4 +1,4 @@
-"""The words of the referring expressions: what things, clothes, colours and motions are called, and when."""
+"""The words of the referring expressions: names of things, clothes, colours and motions, and when they apply."""
 
 import re
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ NO, MAYBE, YES = 0, 1, 2
 
 
 def role_of(look: Look) -> str:
-    """Return "man" or "woman" for an adult whose sex is known, else the kind."""
+    """Return "man" or "woman" for an adult whose sex is known, otherwise the kind."""
     return look.sex or look.kind
 
 
@@ -20,8 +20,8 @@ def _noun(true: str, doubtful: str = "") -> dict[str, int]:
     return {role: MAYBE for role in doubtful.split()} | {role: YES for role in true.split()}
 
 
-# Noun -> role -> whether one may call it that. "Person" is said of adults only, "child" of babies only, but neither
-# is taken to exclude the other: an expression that leans on the difference is not made.
+# Noun -> role -> truth of the noun for that role. "Person" is used for adults only and "child" for babies only, but for
+# the other role each is "perhaps" rather than "no", so that no expression relies on the difference.
 NOUNS: dict[str, dict[str, int]] = {
     "man": _noun("man", "adult"),
     "guy": _noun("man", "adult"),
@@ -49,7 +49,7 @@ NOUNS: dict[str, dict[str, int]] = {
     "animal": _noun("cat dog bird"),
 }
 
-# Role -> nouns with the weights that they are said with.
+# Role -> nouns with the weights by which they are drawn.
 NOUNS_OF: dict[str, dict[str, float]] = {
     "man": {"man": 12, "guy": 4, "gentleman": 1, "person": 3, "adult": 0.6, "boy": 0.8},
     "woman": {"woman": 12, "lady": 3, "person": 3, "adult": 0.6, "girl": 1.5},
@@ -65,13 +65,13 @@ NOUNS_OF: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Cloth:
-    """How a garment is spoken of.
+    """The vocabulary of a kind of garment.
 
     Attributes:
-        slot: As in `refvid.world.scene.Garment`.
-        plural: Whether it goes without "a": jeans, shoes.
+        slot: Slot as in `refvid.world.scene.Garment`.
+        plural: Whether it takes no article, as jeans and shoes.
         names: Names that are true of it, its own first.
-        families: Garments that share a family are easily taken for each other.
+        families: Families it belongs to; garments of the same family are easily mistaken for each other.
     """
 
     slot: str
@@ -81,7 +81,7 @@ class Cloth:
 
 
 def _cloths(slot: str, families: str, *rows: str, plural: bool = False) -> dict[str, Cloth]:
-    """Make cloths of rows "name/another true name/..."."""
+    """Return garments parsed from rows "name/another true name/..."."""
     made = (Cloth(slot, plural, tuple(row.split("/")), frozenset(families.split())) for row in rows)
     return {cloth.names[0]: cloth for cloth in made}
 
@@ -111,7 +111,7 @@ COLOUR_WORDS: dict[str, dict[str, float]] = {
     "grey": {"grey": 1, "gray": 1},
     "purple": {"purple": 5, "violet": 1},
 }
-# Neighbours that people confuse where a shade lies between them.
+# Neighbouring colours, which people confuse for shades between them.
 NEAR_COLOURS: dict[str, frozenset[str]] = {
     name: frozenset(near.split())
     for name, near in {
@@ -138,7 +138,7 @@ PATTERN_WORDS: dict[str, dict[str, float]] = {
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb for what an actor does: "walking", "walks"; `present` is empty where only the participle is said."""
+    """A verb for an action, such as "walking", "walks"; `present` is empty if only the participle is used."""
 
     participle: str
     present: str
@@ -171,12 +171,12 @@ _MORE_VERBS: dict[tuple[str, str], tuple[Verb, ...]] = {
 
 @cache
 def verbs_of(kind: str, action: str) -> tuple[Verb, ...]:
-    """Return the verbs for a kind's action; none for a cat or dog that does nothing, which may stand or sit."""
+    """Return the verbs for a kind's action; none for an idle cat or dog, which may stand or sit."""
     base = (_BASE_VERBS[action],) if action in _BASE_VERBS else ()
     return base + _MORE_VERBS.get((kind, action), ())
 
 
-# What may follow a verb when nothing else does, true of every such motion.
+# Phrases that may follow a verb if nothing else does; they are true of every such motion.
 VERB_TAILS: dict[str, tuple[str, ...]] = {
     "rolling": ("on the ground", "around"),
     "crawling": ("on the ground",),
@@ -203,7 +203,7 @@ _PHOTO_WORDS = """
 
 
 def words_in(text: str) -> list[str]:
-    """Split a text of the grammar into words, as `refvid.model.layers.language.split_words` does."""
+    """Split an expression of the grammar into words, as `refvid.model.layers.language.split_words` does."""
     return re.findall(r"\w+(?:'\w+)*", text.lower())
 
 
@@ -221,23 +221,23 @@ VOCABULARY: tuple[str, ...] = _all_words()
 
 def _content_words() -> frozenset[str]:
     tables: list[Iterable[str]] = [NOUNS, *COLOUR_WORDS.values(), *PATTERN_WORDS.values()]
-    said = {word for table in tables for word in table}
-    said.update(word for cloth in CLOTHS.values() for name in cloth.names for word in words_in(name))
+    words = {word for table in tables for word in table}
+    words.update(word for cloth in CLOTHS.values() for name in cloth.names for word in words_in(name))
     verbs = [*_BASE_VERBS.values(), *(verb for verbs in _MORE_VERBS.values() for verb in verbs)]
-    said.update(word for verb in verbs for word in words_in(f"{verb.participle} {verb.present}"))
-    return frozenset(said.union(("still", "left", "right", "up", "down"), _MOVING, *_PACE_WORDS.values()))
+    words.update(word for verb in verbs for word in words_in(f"{verb.participle} {verb.present}"))
+    return frozenset(words.union(("still", "left", "right", "up", "down"), _MOVING, *_PACE_WORDS.values()))
 
 
 _MOVING = ("moving", "moves", "going", "goes", "heading")
 _PACE_WORDS = {"fast": ("fast", "quickly"), "slow": ("slow", "slowly")}
 
-# Every word that `words_of` can give.
+# Every word that `words_of` can return.
 CONTENT_WORDS: frozenset[str] = _content_words()
 
 
 @lru_cache(4096)
 def colour_of(paint: RGB) -> str:
-    """Return `palette.name_of` of a paint, remembered."""
+    """Return `palette.name_of` of a paint, cached."""
     return name_of(paint)
 
 
@@ -260,14 +260,14 @@ def _words_of_look(look: Look) -> set[str]:
 
 
 def words_of(facts: Facts) -> frozenset[str]:
-    """Return the content words of the grammar that are true of an actor on its own, lower-case.
+    """Return the content words of the grammar that are true of an actor on its own, in lower case.
 
-    Nouns, colours of fur or of every garment, names of garments, patterns, verbs, "moving", the direction ("left",
-    "right", "up", "down"), pace ("fast", "slowly") and "still". A word of `DIRECTION_OR_POSITION_WORDS` speaks of the
-    direction here (or, "top", of a garment), while in an expression it may speak of the place.
+    They are nouns, colours of fur or of every garment, names of garments, patterns, verbs, "moving", the direction
+    ("left", "right", "up", "down"), pace ("fast", "slowly") and "still". Words of `DIRECTION_OR_POSITION_WORDS` stand
+    for the direction here (or, for "top", a garment), although in an expression they may also stand for a place.
 
     Raises:
-        KeyError: A garment has a name that `CLOTHS` does not know.
+        KeyError: A garment has a name that `CLOTHS` lacks.
     """
     words = _words_of_look(facts.look)
     if facts.action != "none" or is_still(facts):
@@ -282,5 +282,5 @@ def words_of(facts: Facts) -> frozenset[str]:
 
 
 def is_still(facts: Facts) -> bool:
-    """Return whether an actor neither moves on nor does anything."""
+    """Return whether an actor neither travels nor acts."""
     return facts.action == "none" and not facts.direction and facts.pace == "still"

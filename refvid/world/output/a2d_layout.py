@@ -1,4 +1,4 @@
-"""Scenes in A2D Sentences' layout, as it is downloaded.
+"""A writer of scenes in the layout of A2D Sentences, as downloaded.
 
     Release/videoset.csv                                        nine columns, no heading
     Release/clips320H/<video>.mp4
@@ -7,8 +7,8 @@
     text_annotations/a2d_missed_videos.txt                      videos without a sentence
     text_annotations/a2d_annotation_with_instances/<video>/<frame>.h5
 
-Frames count from 1. References that mean nothing have no place in this layout and are left out. The original has one
-query for an instance, the world may have several.
+Frames are numbered from 1. Expressions without a referent have no place in this layout and are left out. The original
+data set has one query per instance, a world may have several.
 """
 
 import csv
@@ -30,18 +30,18 @@ RELEASE, TEXTS = "Release", "text_annotations"
 MIN_FRAMES = 5
 TEST_EVERY = 5
 
-# Facts of the original's colours: 54 degrees of hue between the actors, the actions from dark to pale.
+# The original's colours: actors are 54 degrees of hue apart, and actions range from dark to pale.
 _HUE_STEP = 0.15
 _PURE_ACTION = 5
 
 
 def is_test(index: int) -> bool:
-    """Whether a video belongs to the test split: every fifth one."""
+    """Return whether a video belongs to the test split, as every fifth one does."""
     return index % TEST_EVERY == TEST_EVERY - 1
 
 
 def class_code(facts: Facts) -> int:
-    """Number an actor's class as A2D does: kind and action from 1, a digit each; an adult walking is 18."""
+    """Return the number of an actor's class in A2D: kind and action from 1, one digit each; an adult walking is 18."""
     return 10 * (KINDS.index(facts.look.kind) + 1) + ACTIONS.index(facts.action) + 1
 
 
@@ -54,9 +54,9 @@ def class_colour(code: int) -> tuple[int, int, int]:
 
 
 def annotated_indices(rng: np.random.Generator, scene: Scene) -> list[int]:
-    """Choose three to five frames, from 0: the middle one, for which the references hold, and others around it.
+    """Choose three to five frame indices from 0: the middle one, for which the references hold, and others around it.
 
-    Only frames with an actor in them are chosen; there may be fewer of these, or none.
+    Frames without an actor are never chosen, so there may be fewer, or none.
     """
     total = len(scene.frames)
     count = int(rng.integers(3, 6))
@@ -67,15 +67,15 @@ def annotated_indices(rng: np.random.Generator, scene: Scene) -> list[int]:
 
 
 class A2DWriter:
-    """Writes scenes one after another; `finish` writes the lists.
+    """A writer that stores scenes one by one; `finish` writes the lists.
 
     Attributes:
-        sentences: Rows of the text so far.
-        frames: Annotated frames so far.
+        sentences: Number of rows of the text written so far.
+        frames: Number of annotated frames written so far.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Make the folders inside an existing one.
+        """Create the subfolders of an existing folder.
 
         Raises:
             UnavailableError: h5py is not installed.
@@ -92,17 +92,17 @@ class A2DWriter:
         """Write one video.
 
         Args:
-            index: Of the video; gives its name and split.
-            scene: At least `MIN_FRAMES` frames.
-            rng: Chooses the annotated frames.
+            index: Index of the video, from which its name and split follow.
+            scene: Scene of at least `MIN_FRAMES` frames.
+            rng: Generator for the choice of annotated frames.
 
         Returns:
-            True: A2D has a place for every scene.
+            True, since every scene fits into this layout.
 
         Raises:
             VideoError: The clip cannot be written.
         """
-        video = f"world{index:06d}"  # eleven characters, as the original's names
+        video = f"world{index:06d}"  # eleven characters, as in the original
         write_clip(self._folder / RELEASE / "clips320H" / f"{video}.mp4", scene.frames, scene.frames_per_second)
         annotated = annotated_indices(rng, scene)
         for frame in annotated:
@@ -124,7 +124,7 @@ class A2DWriter:
         (texts / "a2d_missed_videos.txt").write_text("\n".join(self._missed), encoding="utf-8")
 
     def _write_frame(self, video: str, frame: int, scene: Scene) -> None:
-        """Write the h5 file and the coloured picture of one annotated frame."""
+        """Write the h5 file and the class map of one annotated frame."""
         labels = scene.instances[frame]
         visible = [actor for actor in range(len(scene.actors)) if (labels == actor + 1).any()]
         codes = [class_code(scene.actors[actor]) for actor in visible]
@@ -142,7 +142,7 @@ class A2DWriter:
 def _write_h5(
     h5py: ModuleType, path: Path, labels: npt.NDArray[np.uint8], visible: Sequence[int], codes: Sequence[int]
 ) -> None:
-    """Write the masks of one frame as MATLAB would: axes reversed, single dimensions dropped, numbers as doubles."""
+    """Write the masks of one frame as MATLAB would: axes reversed, singleton dimensions dropped, numbers as doubles."""
     masks = np.stack([labels == actor + 1 for actor in visible])
     by_code = np.zeros(256, np.uint8)
     by_code[[actor + 1 for actor in visible]] = codes
@@ -155,7 +155,7 @@ def _write_h5(
     }
     if len(visible) == 1:
         content |= {"reMask": content["reMask"][0], "reBBox": content["reBBox"][:, 0]}
-    # Without times, and made in memory: the same scene gives the same bytes.
+    # Written in memory and without timestamps, so that the same scene gives the same bytes.
     buffer = io.BytesIO()
     with h5py.File(buffer, "w", track_order=False) as file:
         for name, values in content.items():
@@ -164,15 +164,15 @@ def _write_h5(
 
 
 def _box(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Return left, top, right, bottom as MATLAB counts: from 1, the last ones included."""
+    """Return left, top, right and bottom in MATLAB's convention: from 1, right and bottom inclusive."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return np.array([columns[0], rows[0], columns[-1], rows[-1]], np.float64) + 1
 
 
 def _describe(video: str, scene: Scene, annotated: int, *, test: bool) -> tuple[str, ...]:
-    """Make a row of videoset.csv; its label is the class of the actor that most is said about."""
-    told = [reference.actor for reference in scene.references if reference.actor is not None]
-    subject = max(told, key=told.count) if told else 0
+    """Return a row of videoset.csv; its label is the class of the actor with the most expressions."""
+    mentioned = [reference.actor for reference in scene.references if reference.actor is not None]
+    subject = max(mentioned, key=mentioned.count) if mentioned else 0
     label = class_code(scene.actors[subject]) if scene.actors else 0
     total, height, width = scene.instances.shape
     seconds = round(total / scene.frames_per_second)

@@ -1,6 +1,6 @@
-"""Scenes in J-HMDB Sentences' layout, as it is downloaded.
+"""A writer of scenes in the layout of J-HMDB Sentences, as downloaded.
 
-    Rename_Images/<action>/<video>/00001.png                    one a frame
+    Rename_Images/<action>/<video>/00001.png                    one per frame
     puppet_mask/<action>/<video>/puppet_mask.mat                part_mask, uint8 [H, W, T]
     jhmdb_annotation.txt                                        video_id,query
 
@@ -18,16 +18,16 @@ from PIL import Image
 from refvid.data.packages import need_package
 from refvid.world.scene import Scene
 
-# MATLAB 5.0 files begin with 116 bytes of text for people; the usual one holds the time of writing.
+# MATLAB 5.0 files begin with 116 bytes of free text. The usual text contains the time of writing, this one does not.
 _HEADER = b"MATLAB 5.0 MAT-file, Platform: refvid"
 _HEADER_BYTES = 116
 
 
 def best_reference(scene: Scene) -> tuple[int, str] | None:
-    """Choose whom a video is about: a described actor that does something, rather than one that stands; the largest.
+    """Choose the actor that a video is about: preferably one that acts rather than stands, then the largest.
 
     Returns:
-        The actor and an expression for it; None where the scene describes no actor.
+        The actor and an expression for it; None if no expression refers to an actor.
     """
     described = [
         (reference.actor, reference.expression) for reference in scene.references if reference.actor is not None
@@ -39,19 +39,19 @@ def best_reference(scene: Scene) -> tuple[int, str] | None:
         facts = scene.actors[choice[0]]
         return facts.action != "none", facts.area
 
-    return max(described, key=merit)  # the first of an actor's expressions: max keeps it
+    return max(described, key=merit)  # among expressions for the same actor, max keeps the first
 
 
 class JHMDBWriter:
-    """Writes scenes one after another; `finish` writes the text.
+    """A writer that stores scenes one by one; `finish` writes the text.
 
     Attributes:
-        sentences: Rows of the text so far.
-        frames: Annotated frames so far.
+        sentences: Number of rows of the text written so far.
+        frames: Number of annotated frames written so far.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Take an existing folder.
+        """Set the folder, which must exist.
 
         Raises:
             UnavailableError: SciPy is not installed.
@@ -65,12 +65,12 @@ class JHMDBWriter:
         """Write one video.
 
         Args:
-            index: Of the video; gives its name.
-            scene: What it shows.
-            rng: Not used: every frame is annotated.
+            index: Index of the video, from which its name follows.
+            scene: Scene to write.
+            rng: Unused, since every frame is annotated.
 
         Returns:
-            Whether the scene describes an actor; False writes nothing.
+            Whether an expression refers to an actor of the scene; otherwise nothing is written.
         """
         chosen = best_reference(scene)
         if chosen is None:
@@ -81,7 +81,7 @@ class JHMDBWriter:
         pictures = self._folder / "Rename_Images" / action / video
         pictures.mkdir(parents=True)
         for number, pixels in enumerate(scene.frames, 1):
-            # Level 3 costs a third of the usual time and a tenth more space.
+            # Compression level 3 takes a third of the default's time and a tenth more space.
             Image.fromarray(pixels).save(pictures / f"{number:05d}.png", compress_level=3)
         masks = self._folder / "puppet_mask" / action / video / "puppet_mask.mat"
         masks.parent.mkdir(parents=True)
@@ -96,7 +96,7 @@ class JHMDBWriter:
             csv.writer(file, lineterminator="\n").writerows([("video_id", "query"), *self._rows])
 
     def _encode(self, mask: npt.NDArray[np.bool_]) -> bytes:
-        """Make puppet_mask.mat of a mask [T, H, W]; the same mask gives the same bytes."""
+        """Return the bytes of puppet_mask.mat for a mask [T, H, W]; the same mask gives the same bytes."""
         buffer = io.BytesIO()
         self._scipy_io.savemat(buffer, {"part_mask": mask.transpose(1, 2, 0).astype(np.uint8)}, do_compression=True)
         content = buffer.getvalue()

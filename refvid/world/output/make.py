@@ -1,4 +1,4 @@
-"""`refvid world make`: many scenes, written as a data set on disk."""
+"""`refvid world make`: writes many scenes as a data set."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from refvid.world.scene import Scene
 
 LayoutName = Literal["a2d", "jhmdb"]
 SIZES: dict[LayoutName, tuple[int, int]] = {"a2d": (568, 320), "jhmdb": (320, 240)}
-MAX_VIDEOS = 1_000_000  # six digits in a name
+MAX_VIDEOS = 1_000_000  # names have six digits
 _MAX_DRAWS = 20
 _MIN_PHOTO = 256
 
@@ -28,15 +28,15 @@ SceneMaker = Callable[[np.random.Generator, bool], Scene]
 
 @dataclass(frozen=True)
 class WorldPlan:
-    """What to make.
+    """The specification of a world.
 
     Attributes:
-        layout: Whose files are written.
-        videos: How many, at least 1.
-        seed: Video i is drawn from (seed, i), whatever the number of videos.
-        frames: In each video, at least five.
-        size: Width and height in pixels; None is the layout's usual one.
-        photos: Folder of real photos to cut figures out of; None draws everything.
+        layout: Data set whose layout is used.
+        videos: Number of videos, at least 1.
+        seed: Seed; video i is drawn from (seed, i), whatever the number of videos.
+        frames: Number of frames per video, at least 5.
+        size: Width and height in pixels; None for the layout's usual size.
+        photos: Folder of real photos to cut figures from; None to draw everything.
     """
 
     layout: LayoutName = "a2d"
@@ -49,12 +49,12 @@ class WorldPlan:
 
 @dataclass(frozen=True)
 class WorldReport:
-    """What was made.
+    """The contents of a finished world.
 
     Attributes:
-        videos: Videos written.
-        sentences: Sentences about actors in them.
-        frames: Frames with masks.
+        videos: Number of videos.
+        sentences: Number of sentences about their actors.
+        frames: Number of frames with masks.
     """
 
     videos: int
@@ -63,17 +63,17 @@ class WorldReport:
 
 
 class LayoutWriter(Protocol):
-    """One way of storing scenes; `A2DWriter` and `JHMDBWriter`."""
+    """A way of storing scenes; implemented by `A2DWriter` and `JHMDBWriter`."""
 
     sentences: int
     frames: int
 
     def add(self, index: int, scene: Scene, rng: np.random.Generator) -> bool:
-        """Write one video; False when the layout has no place for the scene."""
+        """Write one video; return False if the scene does not fit into the layout."""
         ...
 
     def finish(self) -> None:
-        """Write what is about all videos."""
+        """Write the files that concern all videos."""
         ...
 
 
@@ -85,20 +85,20 @@ def make_world(
     progress: OnProgress = ignore_progress,
     draw: SceneMaker | None = None,
 ) -> WorldReport:
-    """Draw scenes and write them as a data set; the folder appears when it is whole.
+    """Draw scenes and write them as a data set; the folder appears only once it is complete.
 
     Args:
-        output: Folder to make; an empty one may be there.
-        plan: What to make.
-        overwrite: Replace a folder that was made by this function.
-        progress: Takes frames done and frames in all.
-        draw: Takes a video's random numbers and whether it is for testing; None draws the world.
+        output: Folder to create; it may exist if it is empty.
+        plan: Specification of the world.
+        overwrite: Whether to replace a folder that was made by this function.
+        progress: Called with the number of frames done and the total.
+        draw: Function of a video's generator and of whether the video is for testing; None to draw the world.
 
     Raises:
-        OutputExistsError: There is something in the folder already.
-        UsageError: The plan cannot be carried out, or the output has no folder to be in.
+        OutputExistsError: The folder is not empty.
+        UsageError: The plan is invalid, or the parent folder of the output does not exist.
         RefvidError: The photos cannot be used, or the files cannot be written.
-        UnavailableError: A package that the layout needs is not installed.
+        UnavailableError: A package needed for the layout is not installed.
     """
     _check(plan)
     staging = _WorldStaging(output, folder=True, overwrite=overwrite)
@@ -116,7 +116,7 @@ def make_world(
 
 
 def scene_maker(plan: WorldPlan) -> SceneMaker:
-    """Return the function that draws a plan's scenes; test videos are cut from photos that training never shows.
+    """Return the function that draws the scenes of a plan; test videos use photos that training never shows.
 
     Raises:
         RefvidError: The photos cannot be used.
@@ -129,8 +129,8 @@ def scene_maker(plan: WorldPlan) -> SceneMaker:
     from refvid.world.photos.scene import PhotoWorld
 
     worlds: dict[bool, PhotoWorld] = {}
-    for test in (False, True) if plan.layout == "a2d" else (True,):  # J-HMDB Sentences is for testing alone
-        # Hardly anybody is taller than the frame, so larger photos would only fill the memory.
+    for test in (False, True) if plan.layout == "a2d" else (True,):  # J-HMDB Sentences has a test split only
+        # Figures are rarely taller than the frame, so larger photos would only waste memory.
         size = max(_MIN_PHOTO, height)
         worlds[test] = PhotoWorld(plan.photos, split="validation" if test else "train", size=size)
     return lambda rng, test: worlds[test].draw_scene(rng, frames=plan.frames, width=width, height=height)
@@ -138,7 +138,7 @@ def scene_maker(plan: WorldPlan) -> SceneMaker:
 
 def _check(plan: WorldPlan) -> None:
     if not 1 <= plan.videos <= MAX_VIDEOS:
-        raise UsageError(f"{plan.videos} videos cannot be made; give a number from 1 to {MAX_VIDEOS}")
+        raise UsageError(f"{plan.videos} videos were requested; give a number from 1 to {MAX_VIDEOS}")
     if plan.frames < MIN_FRAMES:
         raise UsageError(f"a video of {plan.frames} frames is too short to annotate; give at least {MIN_FRAMES}")
     if plan.seed < 0:
@@ -150,7 +150,7 @@ def _write_videos(folder: Path, plan: WorldPlan, draw: SceneMaker, progress: OnP
     for index in range(plan.videos):
         rng = np.random.default_rng((plan.seed, index))
         test = plan.layout == "jhmdb" or is_test(index)
-        # A scene in which nothing can be told apart is rare, and the next one is as good.
+        # Scenes in which no actor can be told apart are rare; draw another one instead.
         if not any(writer.add(index, draw(rng, test), rng) for _ in range(_MAX_DRAWS)):
             raise RefvidError(f"{_MAX_DRAWS} scenes for video {index} describe no actor; give another --seed or --size")
         progress((index + 1) * plan.frames, plan.videos * plan.frames)
@@ -159,7 +159,7 @@ def _write_videos(folder: Path, plan: WorldPlan, draw: SceneMaker, progress: OnP
 
 
 def _write_record(path: Path, plan: WorldPlan) -> None:
-    """Write how the folder was made, which also marks it as one that may be replaced."""
+    """Write the record of how the folder was made, which also marks it as replaceable."""
     width, height = plan.size or SIZES[plan.layout]
     made = {
         "schema": 1,
@@ -175,10 +175,10 @@ def _write_record(path: Path, plan: WorldPlan) -> None:
 
 
 class _WorldStaging(Staging):
-    """The temporary place of a data set; only a folder that was made here is replaced."""
+    """The temporary location of a world; only a folder that contains a world is replaced."""
 
     def _check_replaceable(self, output: Path) -> None:
-        """A wrong name must not cost anybody the real data set."""
+        """Raise an error unless the folder is a world, so that a mistyped name never destroys the real data set."""
         if any(output.iterdir()) and not (output / RECORD).is_file():
             raise OutputExistsError(
                 f"{output} was not made by `refvid world make` (it holds no {RECORD}), so it is not replaced; "

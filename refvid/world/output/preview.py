@@ -1,4 +1,4 @@
-"""`refvid world preview`: a contact sheet of scenes, each with the actor that an expression names."""
+"""`refvid world preview`: a contact sheet of scenes, each with an expression and the actor it refers to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ SceneMaker = Callable[[np.random.Generator], Scene]
 if TYPE_CHECKING:
     from refvid.world.scenes.sampler import Mode
 
-SCENE_FRAMES = 24  # about a second: enough for a step
-PICTURE = (432, 270)  # width and height of a scene, pixels
+SCENE_FRAMES = 24  # about a second, enough for a step
+PICTURE = (432, 270)  # width and height of a scene in pixels
 _STRIP_GAP, _STRIP_FRAMES = 6, 3
 _MARGIN, _GAP, _PADDING, _HEADER = 28, 20, 12, 64
 _CAPTION_SIZE, _CAPTION_LINES, _LINE = 17, 2, 23
-_LINE_WIDTH, _RIM = 2, 0.5  # pixels; darkness of the pixel around the line, for backgrounds of its own colour
+_LINE_WIDTH, _RIM = 2, 0.5  # pixels; darkness of the rim, which shows the line on a background of its own colour
 _MAX_DRAWS = 20
 _KINDS: "dict[Mode, str]" = {"mixed": "mixed expressions", "motion": "motion expressions", "people": "people"}
 
@@ -38,14 +38,14 @@ _QUIET: Colour = (140, 147, 160)
 
 @dataclass(frozen=True)
 class PreviewPlan:
-    """What to show.
+    """The specification of a preview.
 
     Attributes:
-        seed: Scene i is drawn from (seed, i), as `refvid world make` does.
-        mode: As `draw_scene` has it.
-        photos: Folder of real photos to cut figures out of; None draws everything.
-        columns: Scenes beside each other.
-        rows: Scenes below each other.
+        seed: Seed; scene i is drawn from (seed, i), as by `refvid world make`.
+        mode: Kind of scenes, see `draw_scene`.
+        photos: Folder of real photos to cut figures from; None to draw everything.
+        columns: Number of columns of scenes.
+        rows: Number of rows of scenes.
     """
 
     seed: int = 0
@@ -66,19 +66,19 @@ def write_preview(
     """Draw the contact sheet and write it as PNG.
 
     Args:
-        output: Ends in .png.
-        plan: What to show.
-        overwrite: Replace an existing file.
-        progress: Takes frames done and frames in all.
-        draw: Makes a scene of random numbers; None draws the world.
+        output: Path ending in .png.
+        plan: Specification of the preview.
+        overwrite: Whether to replace an existing file.
+        progress: Called with the number of frames done and the total.
+        draw: Function that makes a scene from a generator; None to draw the world.
 
     Raises:
-        OutputExistsError: The output is there and `overwrite` is off.
-        UsageError: The output is no .png or has no folder to be in.
+        OutputExistsError: The output exists and `overwrite` is False.
+        UsageError: The output does not end in .png, or its folder does not exist.
         RefvidError: The photos cannot be used, or the file cannot be written.
     """
     if output.suffix.lower() != ".png":
-        raise UsageError(f"{output} does not end in .png; the preview is a PNG picture")
+        raise UsageError(f"{output} does not end in .png, but the preview is a PNG picture; give a name that does")
     staging = Staging(output, folder=False, overwrite=overwrite)
     draw = draw or _scene_maker(plan)
     with writing(output):
@@ -91,10 +91,10 @@ def write_preview(
 
 
 def draw_sheet(plan: PreviewPlan, draw: SceneMaker, progress: OnProgress = ignore_progress) -> Image.Image:
-    """Draw scenes side by side: each the middle frame with the named actor marked, three moments, and the expression.
+    """Draw a grid of scenes: the middle frame with the actor marked, three moments, and the expression.
 
     Raises:
-        RefvidError: None of many scenes describes an actor.
+        RefvidError: None of many scenes has an expression that refers to an actor.
     """
     width, height = tile_size()
     total = plan.columns * plan.rows
@@ -118,7 +118,7 @@ def draw_sheet(plan: PreviewPlan, draw: SceneMaker, progress: OnProgress = ignor
 
 
 def tile_size() -> tuple[int, int]:
-    """Return width and height of a scene with its strip and expression, pixels."""
+    """Return the width and height in pixels of a scene with its strip and expression."""
     strip = _strip_size()[1]
     caption = _CAPTION_LINES * _LINE
     return PICTURE[0] + 2 * _PADDING, PICTURE[1] + strip + caption + _STRIP_GAP + 3 * _PADDING
@@ -128,9 +128,9 @@ def draw_tile(scene: Scene, reference: Reference, colour: Colour) -> Image.Image
     """Draw one scene.
 
     Args:
-        scene: Frames of any size; scaled.
-        reference: Means one of its actors.
-        colour: Of the line around the actor, in every moment, and of the dot before the expression.
+        scene: Scene with frames of any size, which are scaled.
+        reference: Expression that refers to one of its actors.
+        colour: Colour of the line around the actor, in every moment, and of the dot before the expression.
     """
     tile = Image.new("RGB", tile_size(), _PAGE)
     pen = ImageDraw.Draw(tile)
@@ -147,7 +147,7 @@ def draw_tile(scene: Scene, reference: Reference, colour: Colour) -> Image.Image
 
 
 def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> list[str]:
-    """Break a text at its blanks into at most `lines` lines of `width` pixels; an ellipsis stands for the rest."""
+    """Break a text at blanks into at most `lines` lines of `width` pixels; an ellipsis replaces the rest."""
     wrapped: list[str] = []
     line = ""
     for word in text.split():
@@ -167,7 +167,7 @@ def wrap(text: str, font: ImageFont.FreeTypeFont, width: float, lines: int) -> l
 
 
 def _described_scene(rng: np.random.Generator, draw: SceneMaker) -> tuple[Scene, Reference]:
-    """Draw until an actor can be named; any of its expressions is as good."""
+    """Draw scenes until one has an expression that refers to an actor, and pick such an expression at random."""
     for _ in range(_MAX_DRAWS):
         scene = draw(rng)
         naming = [reference for reference in scene.references if reference.actor is not None]
@@ -194,9 +194,9 @@ def _strip_size() -> tuple[int, int]:
 
 
 def _moment(scene: Scene, actor: int | None, index: int, colour: Colour, size: tuple[int, int]) -> Image.Image:
-    """Return one frame with a line around the actor, whose own colours stay as the expression says them."""
+    """Return one frame with a line around the actor, whose colours are left alone so that the expression stays true."""
     picture = Image.fromarray(scene.frames[index]).resize(size, Image.Resampling.LANCZOS)
-    twice = (2 * size[0], 2 * size[1])  # the line is drawn in double size and shrunk, or it would be jagged
+    twice = (2 * size[0], 2 * size[1])  # the line is drawn at double size and scaled down for antialiasing
     mask = Image.fromarray(scene.mask(actor)[index].astype(np.uint8) * np.uint8(255)).resize(twice)
     shape = mask.point([255 * (value > 127) for value in range(256)])
     for width, paint, strength in ((_LINE_WIDTH + 1, (0, 0, 0), _RIM), (_LINE_WIDTH, colour, 1.0)):
@@ -210,12 +210,12 @@ def _draw_header(sheet: Image.Image, plan: PreviewPlan) -> None:
     pen = ImageDraw.Draw(sheet)
     pen.text((_MARGIN, _HEADER // 2), "refvid world", _TEXT, ImageFont.load_default(26), anchor="lm")
     kind = "photo composites" if plan.photos is not None else _KINDS[plan.mode]
-    told = f"{kind}  ·  seed {plan.seed}"
-    pen.text((sheet.width - _MARGIN, _HEADER // 2), told, _QUIET, ImageFont.load_default(17), anchor="rm")
+    label = f"{kind}  ·  seed {plan.seed}"
+    pen.text((sheet.width - _MARGIN, _HEADER // 2), label, _QUIET, ImageFont.load_default(17), anchor="rm")
 
 
 def _draw_caption(pen: ImageDraw.ImageDraw, expression: str, colour: Colour, top: int) -> None:
-    """Set the expression behind a dot of the actor's colour, in the middle of the room for it."""
+    """Draw the expression, centred in its space, after a dot in the actor's colour."""
     font = ImageFont.load_default(_CAPTION_SIZE)
     assert isinstance(font, ImageFont.FreeTypeFont)
     indent = _PADDING + 22

@@ -20,7 +20,7 @@ from refvid.world.scenes.sampler import FRAMES_PER_SECOND, MIN_AREA, MIN_SHOWN
 EXPRESSIONS = 8
 ABSENT = 2
 _DRAWN_PLACES = 0.25
-_WITH_FIGURES = 0.3
+WITH_FIGURES = 0.3
 _WITH_OCCLUDER = 0.15
 _CLOSE_UPS = 0.1
 _CARS = frozenset({"car", "vehicle"})
@@ -76,7 +76,7 @@ class PhotoWorld:
     def _actors(self, rng: np.random.Generator, stage: Stage, moving: bool, width: int, height: int) -> list[Actor]:
         """Return the actors, the farthest first."""
         people = min(int(rng.choice((1, 2, 3, 4), p=(0.2, 0.35, 0.3, 0.15))), len(self._cast))
-        figures = int(rng.integers(1, 3)) if rng.random() < _WITH_FIGURES else 0
+        figures = int(rng.integers(1, 3)) if rng.random() < WITH_FIGURES else 0
         count = people + figures
         eyes = rng.uniform(0.8, 1.05)
         shared = rng.uniform(0.35, 0.95)

@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from refvid.data.sample import Sample
+from refvid.world.cache import TrainingScene
 from refvid.world.language.part_grammar import NAMES, describe, words_of_part, words_of_person
 from refvid.world.photos.folder import Photo, Split, open_library
+from refvid.world.scene import Reference
 
 _MIN_PIXELS = 16  # of a part that is still asked for
 
@@ -36,16 +38,32 @@ class SinglePhotos:
         Returns:
             Frames uint8 [T, H, W, 3]; regions are the person, then each part that is visible.
         """
+        told = self.draw_scene(rng, frames=frames, longer=longer, count=count, absent=absent)
+        nothing = np.zeros(told.frames.shape[1:3], np.bool_)
+        masks = [nothing if said.actor is None else told.regions[said.actor] for said in told.references]
+        return Sample(
+            frames=told.frames,
+            frame_mask=np.ones(len(told.frames), np.bool_),
+            expressions=tuple(said.expression for said in told.references),
+            masks=np.stack(masks) if masks else nothing[None][:0],
+            regions=told.regions,
+            region_words=told.words,
+        )
+
+    def draw_scene(
+        self, rng: np.random.Generator, *, frames: int, longer: int, count: int, absent: int
+    ) -> TrainingScene:
+        """Draw a photo with what is said of it; arguments and regions as of `draw`."""
         photo = self.library.pick(rng)
-        windows, scale = _windows(rng, photo, frames, longer)
+        windows, scale = photo_windows(rng, photo, frames, longer)
         mirrored = bool(rng.random() < 0.5)
         labels = _cut(photo.labels, windows[frames // 2], scale, mirrored, cv2.INTER_NEAREST)
         smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         clip = np.stack([_cut(photo.image, window, scale, mirrored, smooth) for window in windows])
-        return _sample(rng, photo, clip, labels, count, absent)
+        return _tell(rng, photo, clip, labels, count, absent)
 
 
-def _windows(
+def photo_windows(
     rng: np.random.Generator, photo: Photo, frames: int, longer: int
 ) -> tuple[list[tuple[int, int, int, int]], float]:
     """Return a window (left, top, width, height) of the photo for each frame and the scale that makes it the frame."""
@@ -71,25 +89,29 @@ def _cut(
     return np.ascontiguousarray(resized[:, ::-1] if mirrored else resized).astype(np.uint8)
 
 
-def _sample(
+def _tell(
     rng: np.random.Generator, photo: Photo, clip: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8],
     count: int, absent: int,
-) -> Sample:  # fmt: skip
+) -> TrainingScene:  # fmt: skip
     person = labels > 0
     # What the window cuts off is not spoken of.
     counts = np.bincount(labels.ravel(), minlength=256)
     parts = tuple(part for part in photo.facts.parts if counts[part.index] >= _MIN_PIXELS)
     facts = replace(photo.facts, parts=parts)
-    sayings = describe(rng, facts, count, absent)
-    nothing = np.zeros_like(person)
-    part_masks = [labels == part.index for part in parts]
-    meant: dict[int | None, npt.NDArray[np.bool_]] = {None: nothing, -1: person, **dict(enumerate(part_masks))}
     named = [index for index, part in enumerate(parts) if part.label in NAMES]
-    return Sample(
+    region: dict[int | None, int | None] = {
+        None: None,
+        -1: 0,
+        **{index: number for number, index in enumerate(named, 1)},
+    }
+    words = (words_of_person(facts), *(words_of_part(parts[index]) for index in named))
+    return TrainingScene(
         frames=clip,
-        frame_mask=np.ones(len(clip), np.bool_),
-        expressions=tuple(saying.expression for saying in sayings),
-        masks=np.stack([meant[saying.part] for saying in sayings]) if sayings else nothing[None][:0],
-        regions=np.stack([person, *(part_masks[index] for index in named)]),
-        region_words=(words_of_person(facts), *(words_of_part(parts[index]) for index in named)),
+        regions=np.stack([person, *(labels == parts[index].index for index in named)]),
+        words=words,
+        unsure=(frozenset(),) * len(words),
+        references=tuple(
+            Reference(said.expression, region[said.part], frozenset({"garment" if region[said.part] else "kind"}))
+            for said in describe(rng, facts, count, absent)
+        ),
     )

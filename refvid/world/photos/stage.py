@@ -55,7 +55,7 @@ def photo_stage(rng: np.random.Generator, photo: Photo, width: int, height: int)
         window = window[:, ::-1]
     image = cv2.resize(window, size, interpolation=cv2.INTER_LINEAR).astype(np.uint8)
     horizon = (eye_row - top) / crop_tall * size[1] - margin
-    return Stage(image, margin, float(horizon), _tone(image), True)
+    return Stage(image, margin, float(horizon), tone_of(image), True)
 
 
 def drawn_stage(rng: np.random.Generator, width: int, height: int) -> Stage:
@@ -63,10 +63,11 @@ def drawn_stage(rng: np.random.Generator, width: int, height: int) -> Stage:
     backdrop = draw_backdrop(rng, width, height)
     image = np.asarray(backdrop.image)
     # The eyes are above where a drawn ground begins, the more so where the ground is near.
-    return Stage(image, backdrop.margin, backdrop.horizon - rng.uniform(0.0, 0.25) * height, _tone(image), False)
+    return Stage(image, backdrop.margin, backdrop.horizon - rng.uniform(0.0, 0.25) * height, tone_of(image), False)
 
 
-def _tone(image: npt.NDArray[np.uint8]) -> tuple[float, float, float, float]:
+def tone_of(image: npt.NDArray[np.uint8]) -> tuple[float, float, float, float]:
+    """Return mean of L, a and b and the deviation of L, 8-bit CIELAB, of a picture uint8 [H, W, 3]."""
     small = cv2.cvtColor(cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
     mean = small.reshape(-1, 3).mean(0)
     return float(mean[0]), float(mean[1]), float(mean[2]), float(image[..., 1].std())

@@ -1,1 +1,1 @@
-"""What backdrops and occluders are painted with: brush, noise, colours, plants, buildings, furniture, whole views."""
+"""The painters of backdrops and occluders: canvas, noise, colours, plants, buildings, furniture and whole views."""

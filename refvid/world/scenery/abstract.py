@@ -1,4 +1,4 @@
-"""Backdrops of no place at all: gradients, noise, stripes, checks, blobs, and surfaces that fill the picture."""
+"""Backdrops without a place: gradients, noise, stripes, checks, blobs, and surfaces that fill the picture."""
 
 import cv2
 import numpy as np
@@ -11,14 +11,14 @@ from refvid.world.scenery.tint import hsv, lit, pick
 
 
 def gradients(stage: Stage) -> None:
-    """Smooth gradients between four corners."""
+    """Paint smooth gradients between four corners."""
     corners = np.array([[pick(stage.rng, 0.4) for _ in range(3)] for _ in range(2)], np.uint8)
     size = (stage.canvas.width, stage.canvas.height)
     stage.canvas.pixels[:] = cv2.resize(corners, size, interpolation=cv2.INTER_LINEAR)
 
 
 def clouds(stage: Stage) -> None:
-    """Fractal noise between two or three colours."""
+    """Paint fractal noise between two or three colours."""
     stage.canvas.box(-1, -1, stage.canvas.width + 1, stage.canvas.height + 1, pick(stage.rng, 0.4))
     for _ in range(int(stage.rng.integers(1, 4))):
         field = noise(
@@ -34,7 +34,7 @@ def clouds(stage: Stage) -> None:
 
 
 def stripes(stage: Stage) -> None:
-    """Stripes at any angle, sharp or soft."""
+    """Paint stripes at any angle, sharp or soft."""
     turn, step = stage.between(0, np.pi), stage.between(6, 40) * stage.unit
     y, x = np.mgrid[: stage.canvas.height, : stage.canvas.width].astype(np.float32)
     wave = np.sin((x * np.float32(np.cos(turn)) + y * np.float32(np.sin(turn))) * np.float32(2 * np.pi / step))
@@ -44,7 +44,7 @@ def stripes(stage: Stage) -> None:
 
 
 def checks(stage: Stage) -> None:
-    """A checker of two colours, straight or turned."""
+    """Paint a checker of two colours, straight or turned."""
     colours = np.array([pick(stage.rng, 0.3), pick(stage.rng, 0.3)], np.uint8)
     side, turn = stage.between(7, 40) * stage.unit, stage.between(0, np.pi / 2) if stage.chance(0.5) else 0.0
     y, x = np.mgrid[: stage.canvas.height, : stage.canvas.width].astype(np.float32) / np.float32(side)
@@ -54,7 +54,7 @@ def checks(stage: Stage) -> None:
 
 
 def blobs(stage: Stage) -> None:
-    """Patches of colour far out of focus."""
+    """Paint patches of colour far out of focus."""
     canvas = stage.canvas
     canvas.box(-1, -1, canvas.width + 1, canvas.height + 1, pick(stage.rng, 0.4))
     for _ in range(int(stage.rng.integers(6, 24))):
@@ -67,14 +67,14 @@ def blobs(stage: Stage) -> None:
             pick(stage.rng, 0.45),
             stage.between(0.3, 1),
         )
-    # Blurred at a quarter of the size, which is as smooth and costs a sixteenth.
+    # Blurring at a quarter of the size is just as smooth and costs a sixteenth.
     small = cv2.resize(canvas.pixels, (canvas.width // 4, canvas.height // 4), interpolation=cv2.INTER_AREA)
     small = cv2.GaussianBlur(small, (0, 0), max(0.5, stage.between(0.2, 2.0) * stage.unit))
     canvas.pixels[:] = cv2.resize(small, (canvas.width, canvas.height), interpolation=cv2.INTER_CUBIC)
 
 
 def surface(stage: Stage) -> None:
-    """One surface seen from above or in front: gravel, sand, grass, bricks, slabs, cloth."""
+    """Paint one surface seen from above or in front: gravel, sand, grass, bricks, slabs, cloth."""
     canvas, rng, unit = stage.canvas, stage.rng, stage.unit
     whole, style = (0.0, 0.0, float(canvas.width), float(canvas.height)), int(rng.integers(5))
     if style == 0:
@@ -99,7 +99,7 @@ def surface(stage: Stage) -> None:
 
 
 def plain(stage: Stage) -> None:
-    """One colour, or one above the horizon and another below it, barely uneven."""
+    """Paint one colour, or one above the horizon and another below it, barely uneven."""
     colour = pick(stage.rng, 0.4)
     stage.canvas.box(-1, -1, stage.canvas.width + 1, stage.canvas.height + 1, colour)
     if stage.chance(0.5):

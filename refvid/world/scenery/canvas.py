@@ -1,4 +1,4 @@
-"""A picture to paint on in fractions of pixels, antialiased, with OpenCV for its speed."""
+"""An antialiased canvas with subpixel coordinates, drawn with OpenCV for speed."""
 
 from collections.abc import Sequence
 
@@ -12,30 +12,30 @@ from refvid.world.scenery.tint import Colour
 Points = Sequence[tuple[float, float]] | npt.NDArray[np.float64]
 Field = npt.NDArray[np.float32]
 
-# Bits of the fractions of a pixel in OpenCV's fixed-point coordinates.
+# Number of fractional bits in OpenCV's fixed-point coordinates.
 _SHIFT = 4
 _UNIT = 1 << _SHIFT
 
 
 def _fixed(points: Points) -> npt.NDArray[np.int32]:
-    """Return points in OpenCV's fixed-point numbers, in which (0, 0) is the middle of the first pixel."""
+    """Return points as OpenCV's fixed-point numbers, in which (0, 0) is the centre of the first pixel."""
     return (np.asarray(points, np.float64) * _UNIT - (_UNIT / 2 - 0.5)).astype(np.int32)
 
 
 class Canvas:
-    """A picture, RGB or RGBA, that shapes are painted on; coordinates are pixels, (0, 0) the corner of the first.
+    """An RGB or RGBA picture to paint shapes on; coordinates are pixels, and (0, 0) is the corner of the first pixel.
 
-    An RGBA canvas starts transparent and holds colours premultiplied by alpha, so that one way of painting does for
-    both: painting over something is then the same sum in all four channels.
+    An RGBA canvas starts transparent and stores colours premultiplied by alpha, so that painting over something is the
+    same sum in all channels and one implementation serves both modes.
 
     Attributes:
-        pixels: uint8 [H, W, 3 or 4].
-        width: Pixels.
-        height: Pixels.
+        pixels: Picture, uint8 [H, W, 3 or 4].
+        width: Width in pixels.
+        height: Height in pixels.
     """
 
     def __init__(self, width: int, height: int, *, transparent: bool = False) -> None:
-        """Start with black, or with nothing when `transparent`."""
+        """Start with a black canvas, or with an empty one if `transparent`."""
         self.width, self.height, self._transparent = width, height, transparent
         self.pixels: npt.NDArray[np.uint8] = np.zeros((height, width, 4 if transparent else 3), np.uint8)
 
@@ -43,14 +43,14 @@ class Canvas:
         return (*colour, 255.0) if self._transparent else colour
 
     def _window(self, points: npt.NDArray[np.int32], reach: int) -> tuple[slice, slice] | None:
-        """Return the rows and columns that fixed-point points and `reach` pixels around them cover, or None."""
+        """Return the rows and columns within `reach` pixels of fixed-point points, or None if there are none."""
         columns, rows = zip(*points.tolist(), strict=True)
         top, bottom = max(0, min(rows) // _UNIT - reach), min(self.height, max(rows) // _UNIT + reach + 2)
         left, right = max(0, min(columns) // _UNIT - reach), min(self.width, max(columns) // _UNIT + reach + 2)
         return None if top >= bottom or left >= right else (slice(top, bottom), slice(left, right))
 
     def polygon(self, points: Points, colour: Colour, opacity: float = 1.0) -> None:
-        """Fill a polygon, concave or not."""
+        """Fill a polygon, which may be concave."""
         fixed = _fixed(points)
         if opacity >= 1:
             cv2.fillPoly(self.pixels, [fixed], self._ink(colour), cv2.LINE_AA, _SHIFT)
@@ -65,7 +65,7 @@ class Canvas:
         self.pixels[window] = cv2.addWeighted(self.pixels[window], opacity, before, 1 - opacity, 0)
 
     def pieces(self, corners: npt.NDArray[np.float64], paints: Sequence[Colour]) -> None:
-        """Fill many convex polygons with as many corners, [N, K, 2], each in its own colour."""
+        """Fill N convex polygons with K corners each, [N, K, 2], each in its own colour."""
         for piece, colour in zip(_fixed(corners), paints, strict=True):
             cv2.fillConvexPoly(self.pixels, piece, self._ink(colour), cv2.LINE_AA, _SHIFT)
 
@@ -74,7 +74,7 @@ class Canvas:
         if opacity < 1:
             self.polygon(((left, top), (right, top), (right, bottom), (left, bottom)), colour, opacity)
             return
-        # Most of what is painted are boxes: worth a way without arithmetic on small arrays.
+        # Most shapes are boxes, which makes it worth avoiding arithmetic on small arrays.
         west, north, east, south = (int(value * _UNIT - _UNIT / 2 + 0.5) for value in (left, top, right, bottom))
         corners = np.array(((west, north), (east, north), (east, south), (west, south)), np.int32)
         cv2.fillConvexPoly(self.pixels, corners, self._ink(colour), cv2.LINE_AA, _SHIFT)
@@ -82,7 +82,7 @@ class Canvas:
     def oval(
         self, x: float, y: float, across: float, down: float, colour: Colour, opacity: float = 1.0, angle: float = 0
     ) -> None:
-        """Fill an ellipse with its middle at (x, y) and the given half axes, turned by `angle` degrees."""
+        """Fill an ellipse with centre (x, y) and the given half-axes, turned by `angle` degrees."""
         middle = _fixed(((x, y),))
         axes = (max(1, round(across * _UNIT)), max(1, round(down * _UNIT)))
         window, before = None, None
@@ -103,7 +103,7 @@ class Canvas:
             cv2.circle(self.pixels, (x - _UNIT // 2, y - _UNIT // 2), max(8, radius), ink, -1, cv2.LINE_AA, _SHIFT)
 
     def line(self, points: Points, colour: Colour, thickness: float = 1.0, opacity: float = 1.0) -> None:
-        """Draw an open line; one thinner than a pixel fades instead."""
+        """Draw an open line; instead of getting thinner than a pixel, it fades."""
         fixed = _fixed(points)
         opacity *= min(1.0, max(0.15, thickness))
         window = self._window(fixed, int(thickness) + 1) if opacity < 1 else None
@@ -114,17 +114,17 @@ class Canvas:
             self._fade(window, before, opacity)
 
     def gradient(self, top: float, bottom: float, upper: Colour, lower: Colour) -> None:
-        """Fill the rows from `top` to `bottom` with colours that go from `upper` to `lower`."""
+        """Fill the rows from `top` to `bottom` with a gradient from `upper` to `lower`."""
         first, last = max(0, round(top)), min(self.height, round(bottom))
         if first >= last:
             return
         share = ((np.arange(first, last) + 0.5 - top) / (bottom - top)).clip(0, 1)[:, None]
         rows = np.rint(np.array(upper) * (1 - share) + np.array(lower) * share).clip(0, 255).astype(np.uint8)
-        # OpenCV repeats a column many times faster than NumPy, whose innermost loop would be the three channels.
+        # OpenCV repeats a column many times faster than NumPy, whose innermost loop would run over three channels only.
         self.pixels[first:last] = cv2.resize(rows[:, None], (self.width, last - first), interpolation=cv2.INTER_NEAREST)
 
     def modulate(self, left: int, top: int, gain: Field) -> None:
-        """Multiply the pixels of a window with its top left corner at (left, top) by `gain`, float32 [h, w]."""
+        """Multiply the window with its top left corner at (left, top) by `gain`, float32 [h, w]."""
         first_row, first_column = max(0, -top), max(0, -left)
         gain = gain[first_row : self.height - top, first_column : self.width - left]
         if not gain.size:
@@ -134,13 +134,13 @@ class Canvas:
         part[:] = cv2.multiply(part, cv2.merge([gain, gain, gain]), dtype=cv2.CV_8U)
 
     def lay(self, left: int, top: int, colour: Colour, share: Field) -> None:
-        """Replace `share`, float32 [h, w] in [0, 1], of the pixels of a window on the canvas by a colour."""
+        """Blend a colour into the window with its top left corner at (left, top); opacity `share`, float32 [h, w]."""
         part = self.pixels[top : top + share.shape[0], left : left + share.shape[1], :3]
         paint = cv2.resize(np.array([[colour]], np.uint8), (share.shape[1], share.shape[0]))
         part[:] = cv2.blendLinear(np.ascontiguousarray(part), paint, 1 - share, share)
 
     def picture(self) -> Image.Image:
-        """Return what was painted: RGB, or RGBA with straight alpha."""
+        """Return the finished picture: RGB, or RGBA with straight alpha."""
         if not self._transparent:
             return Image.fromarray(self.pixels)
         alpha = self.pixels[..., 3:].astype(np.float32)
@@ -148,7 +148,7 @@ class Canvas:
         return Image.fromarray(np.concatenate([straight, alpha], -1).astype(np.uint8))
 
     def halved(self) -> "Canvas":
-        """Return the picture at half the size, which smooths what was drawn at twice the size."""
+        """Return the canvas at half the size, which antialiases what was drawn at double size."""
         half = Canvas((self.width + 1) // 2, (self.height + 1) // 2, transparent=self._transparent)
         half.pixels[:] = cv2.resize(self.pixels, (half.width, half.height), interpolation=cv2.INTER_AREA)
         return half

@@ -1,4 +1,4 @@
-"""Things that stand outdoors; each has its foot at a point and is `height` pixels tall."""
+"""Outdoor objects; each stands with its foot at a point and is `height` pixels tall."""
 
 import numpy as np
 
@@ -68,7 +68,7 @@ def bench(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, heigh
 
 
 def crate(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, height: float) -> None:
-    """Paint a wooden crate or a box, seen a little from the side."""
+    """Paint a wooden crate or a box, seen slightly from the side."""
     colour = wood(rng) if rng.uniform() < 0.7 else pick(rng, 0.6)
     half, deep = height * rng.uniform(0.45, 0.8), height * rng.uniform(0.1, 0.22)
     top = foot - 0.88 * height

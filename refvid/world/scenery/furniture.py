@@ -76,7 +76,7 @@ def _ornament(canvas: Canvas, rng: np.random.Generator, x: float, base: float, h
 
 
 def chair(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, height: float) -> None:
-    """Paint a chair seen a little from the side."""
+    """Paint a chair seen slightly from the side."""
     colour, half, leg = wood(rng) if rng.uniform() < 0.6 else pick(rng, 0.6), 0.24 * height, 0.03 * height
     side = 1 if rng.uniform() < 0.5 else -1
     for place, low, tall in ((-0.9, 0, 1.0), (0.9, 0, 0.46), (-0.6, 0.06, 0.46), (1.15, 0.06, 0.46)):

@@ -11,15 +11,15 @@ Box = tuple[float, float, float, float]
 
 
 def masonry(rng: np.random.Generator, width: int, height: int, wide: float, tall: float, shift: float) -> Field:
-    """Return the light of courses of bricks, slabs or boards, float32 [height, width], about 1, less in the joints.
+    """Return the brightness of courses of bricks, slabs or boards, float32 [height, width], about 1, less in joints.
 
     Args:
-        rng: Chooses the shade of each.
-        width: Pixels.
-        height: Pixels.
-        wide: Of one, pixels.
-        tall: Of one, pixels.
-        shift: Of each course against the one above, in widths of one; 0 lays a grid.
+        rng: Generator for the shade of each brick.
+        width: Width of the result in pixels.
+        height: Height of the result in pixels.
+        wide: Width of a brick in pixels.
+        tall: Height of a brick in pixels.
+        shift: Offset of each course from the one above, in brick widths; 0 for a grid.
     """
     rows = np.arange(height) / tall
     course = rows.astype(int)

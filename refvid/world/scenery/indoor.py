@@ -26,7 +26,7 @@ def _indoor_light(stage: Stage) -> None:
 
 
 def _furnish(stage: Stage, things: tuple[tuple[Thing, float], ...], count: int) -> None:
-    """Stand up to `count` of the things along the back wall, none in another's place; heights in those of the wall."""
+    """Place up to `count` things along the back wall without overlap; their heights are fractions of the wall's."""
     places = stage.rng.permutation(count + 1)[:count]
     for place in places.tolist():
         thing, height = things[int(stage.rng.integers(len(things)))]
@@ -45,7 +45,7 @@ def _lean_ladder(stage: Stage) -> None:
 
 
 def living_room(stage: Stage) -> None:
-    """A living room: paper, pictures, window or curtains, floor, rug, sofa, shelves, lamps, plants."""
+    """Paint a living room: paper, pictures, window or curtains, floor, rug, sofa, shelves, lamps, plants."""
     _indoor_light(stage)
     paint_paper(stage, pick(stage.rng, 0.25))
     if stage.chance(0.6):
@@ -74,7 +74,7 @@ def living_room(stage: Stage) -> None:
 
 
 def bedroom(stage: Stage) -> None:
-    """A bedroom: a bed, cupboards, lamps, toy boxes, curtains."""
+    """Paint a bedroom: a bed, cupboards, lamps, toy boxes, curtains."""
     _indoor_light(stage)
     paint_paper(stage, pick(stage.rng, 0.3))
     if stage.chance(0.5):
@@ -94,7 +94,7 @@ def bedroom(stage: Stage) -> None:
 
 
 def kitchen(stage: Stage) -> None:
-    """A kitchen: tiles or paper, cupboards above and below, a table and chairs."""
+    """Paint a kitchen: tiles or paper, cupboards above and below, a table and chairs."""
     _indoor_light(stage)
     paint_paper(stage, pick(stage.rng, 0.2))
     paint_floor(stage)
@@ -129,7 +129,7 @@ def kitchen(stage: Stage) -> None:
 
 
 def corridor(stage: Stage) -> None:
-    """A corridor that leads away: side walls with doors, ceiling, lamps, an end wall on the horizon."""
+    """Paint a corridor that leads away: side walls with doors, ceiling, lamps, an end wall on the horizon."""
     _indoor_light(stage)
     canvas, plane, wall = stage.canvas, stage.plane, pick(stage.rng, 0.25)
     paint_floor(stage)
@@ -181,7 +181,7 @@ def _paint_side(
 
 
 def gymnasium(stage: Stage) -> None:
-    """A sports hall: wall bars, mats, ropes, a bench, lines on the floor, high windows."""
+    """Paint a sports hall: wall bars, mats, ropes, a bench, lines on the floor, high windows."""
     _indoor_light(stage)
     canvas, rng, unit = stage.canvas, stage.rng, stage.unit
     paint_paper(stage, pick(rng, 0.25))
@@ -223,7 +223,7 @@ def gymnasium(stage: Stage) -> None:
 
 
 def climbing_hall(stage: Stage) -> None:
-    """A climbing hall: grey or coloured panels full of holds, mats on the floor."""
+    """Paint a climbing hall: grey or coloured panels full of holds, mats on the floor."""
     _indoor_light(stage)
     canvas, rng, unit = stage.canvas, stage.rng, stage.unit
     base = pick(rng, 0.2)
@@ -268,7 +268,7 @@ def climbing_hall(stage: Stage) -> None:
 
 
 def shop(stage: Stage) -> None:
-    """A shop or library: shelves side by side with goods in every colour, a tiled floor."""
+    """Paint a shop or library: shelves side by side with goods in every colour, a tiled floor."""
     _indoor_light(stage)
     canvas: Canvas = stage.canvas
     paint_paper(stage, pick(stage.rng, 0.1))
@@ -284,7 +284,7 @@ def shop(stage: Stage) -> None:
 
 
 def theatre(stage: Stage) -> None:
-    """A stage: a curtain over the whole width, boards, cones of light."""
+    """Paint a stage: a curtain over the whole width, boards, cones of light."""
     canvas, colour = stage.canvas, loud(stage.rng) if stage.chance(0.7) else pick(stage.rng)
     top = stage.margin * stage.between(0, 0.9)
     canvas.gradient(0, stage.horizon, lit(colour, 0.35), lit(colour, 0.5))
@@ -303,7 +303,7 @@ def theatre(stage: Stage) -> None:
 
 
 def bare_room(stage: Stage) -> None:
-    """A plain wall and floor, as in a studio or an empty flat, with little or nothing in it."""
+    """Paint a plain wall and floor, as in a studio or an empty flat, with little or nothing in it."""
     _indoor_light(stage)
     colour = pick(stage.rng, 0.35)
     if stage.chance(0.5):

@@ -17,11 +17,11 @@ def plant_row(stage: Stage, thing: Thing, count: int, rows: tuple[float, float],
     """Paint `count` things from far to near.
 
     Args:
-        stage: Painted on.
-        thing: Paints one at a column and foot with a height.
-        count: How many.
-        rows: Shares of the way from the horizon to the bottom where they stand.
-        height: Of one that would stand at the bottom row, as a share of the frame's height.
+        stage: Stage to paint on.
+        thing: Function that paints one thing, given its column, foot and height.
+        count: Number of things.
+        rows: Range of their feet, as fractions of the way from the horizon to the bottom.
+        height: Height of a thing at the bottom row, as a fraction of the frame's height.
     """
     for share in np.sort(stage.rng.uniform(*rows, count)).tolist():
         foot = stage.row(share)
@@ -45,7 +45,7 @@ def paint_lawn(stage: Stage, colour: Colour) -> None:
 
 
 def grass(stage: Stage) -> Colour:
-    """Return a colour for a lawn, juicy, dry or nearly straw."""
+    """Return a colour for a lawn, from lush to almost straw."""
     return hsv(*stage.rng.uniform((0.16, 0.3, 0.38), (0.34, 0.68, 0.68)))
 
 
@@ -68,7 +68,7 @@ def paint_path(stage: Stage, colour: Colour) -> None:
 
 
 def climbable_tree(stage: Stage, foot: float | None = None) -> None:
-    """Paint a tree with a long trunk that can be climbed; its crown reaches out of the frame or ends below its edge."""
+    """Paint a tree with a long trunk to climb; its crown reaches out of the frame or ends below the upper edge."""
     x, foot = stage.column(stage.between(0.08, 0.92)), stage.row(stage.between(0.15, 0.75)) if foot is None else foot
     top = stage.margin + stage.between(-0.1, 0.16) * stage.height
     tall, bark = foot - top, hsv(*stage.rng.uniform((0.04, 0.2, 0.25), (0.1, 0.5, 0.5)))
@@ -88,7 +88,7 @@ def climbable_tree(stage: Stage, foot: float | None = None) -> None:
 
 
 def park(stage: Stage) -> None:
-    """A park or meadow: hills or a wood far away, a lawn, trees, bushes, perhaps a path, bench, fence or lamps."""
+    """Paint a park or meadow: distant hills or wood, a lawn, trees, bushes, perhaps a path, bench, fence or lamps."""
     air, green = paint_sky(stage), grass(stage)
     if stage.chance(0.6):
         paint_hills(
@@ -131,7 +131,7 @@ def park(stage: Stage) -> None:
 
 
 def wood(stage: Stage) -> None:
-    """A wood: trunks behind each other in the haze, ferns and leaves on the ground."""
+    """Paint a wood: trunks behind each other in the haze, ferns and leaves on the ground."""
     air = mix(
         paint_sky(stage, 1 if stage.chance(0.7) else 2),
         hsv(stage.between(0.15, 0.4), 0.3, stage.between(0.4, 0.8)),
@@ -167,7 +167,7 @@ def wood(stage: Stage) -> None:
 
 
 def beach(stage: Stage) -> None:
-    """A beach: the sea up to the horizon, foam, sand, perhaps palms, parasols, an island or a rock."""
+    """Paint a beach: the sea up to the horizon, foam, sand, perhaps palms, parasols, an island or a rock."""
     air = paint_sky(stage)
     if stage.chance(0.4):
         paint_hills(

@@ -1,4 +1,4 @@
-"""Trees, bushes and what else grows; each stands with its foot at a point and is `height` pixels tall."""
+"""Trees, bushes and other plants; each stands with its foot at a point and is `height` pixels tall."""
 
 import numpy as np
 
@@ -17,7 +17,7 @@ def crown(
 ) -> None:
     """Paint foliage as three layers of round tufts, dark below and light towards the upper left."""
     count = 9 if across < 12 else 16
-    # Higher than broad or broader than high: more tufts would be needed to fill it than these, so it is made rounder.
+    # The fixed number of tufts cannot fill an elongated crown, so it is made rounder.
     across = min(across, 1.7 * down)
     for light, share, shift in ((0.72, 0.42, 0.12), (1.0, 0.36, 0.0), (1.22, 0.16, -0.22)):
         turn, reach = (
@@ -70,7 +70,7 @@ def trunk(
 
 
 def deciduous(canvas: Canvas, rng: np.random.Generator, x: float, foot: float, height: float) -> None:
-    """Paint a tree with a round crown on a trunk that is free to a third of its height."""
+    """Paint a tree with a round crown and a trunk that is bare up to a third of its height."""
     bark, colour = _bark(rng), leaf(rng)
     clear, across = height * rng.uniform(0.28, 0.42), height * rng.uniform(0.24, 0.36)
     thick = height * rng.uniform(0.02, 0.04)

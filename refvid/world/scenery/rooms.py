@@ -1,4 +1,4 @@
-"""The shell of a room: its back wall with paper or plaster, windows, curtains, pictures, and its floor."""
+"""The shell of a room: the back wall with paper or plaster, windows, curtains and pictures, and the floor."""
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def paint_paper(stage: Stage, colour: Colour) -> None:
 
 
 def _paint_tiles(stage: Stage, colour: Colour, mark: Colour, *, flower: bool) -> None:
-    """Repeat one small drawn tile over the back wall."""
+    """Repeat a small drawn tile over the back wall."""
     side = max(6, round(stage.between(6, 14) * stage.unit))
     tile = Canvas(side, side)
     tile.box(-1, -1, side + 1, side + 1, colour)
@@ -98,7 +98,7 @@ def _paint_pieces(stage: Stage, colour: Colour, far: float, size: float, style: 
         low = low + rng.uniform(-long / 2, long / 2, (across.size, 1))
     elif style == 1:
         left = left + rng.uniform(0, long, depth.size)
-    # A little smaller than their places: what shows between the pieces are the joints.
+    # Pieces are slightly smaller than their places, and the gaps between them form the joints.
     gap = 0.0 if style == 3 else 0.035 * size
     x0, x1 = left + gap, left + wide - gap
     z0, z1 = np.clip(low, near, far), np.clip(low + deep, near, far) - gap

@@ -1,4 +1,4 @@
-"""Skies and what stands far away on the horizon."""
+"""Skies, and distant things on the horizon."""
 
 import cv2
 import numpy as np
@@ -7,7 +7,8 @@ from refvid.world.scenery.stage import Stage
 from refvid.world.scenery.texture import noise
 from refvid.world.scenery.tint import Colour, hsv, lit, mix
 
-# Sky above, sky at the horizon, light of the whole view; at noon, under clouds, in the morning, at sunset, at dusk.
+# Colour of the sky above and at the horizon, and light of the whole view: at noon, under clouds, in the morning, at
+# sunset and at dusk.
 _HOURS: tuple[tuple[Colour, Colour, Colour], ...] = (
     ((72, 136, 208), (186, 216, 238), (1.03, 1.02, 1.0)),
     ((104, 168, 226), (220, 234, 240), (1.0, 1.0, 1.0)),
@@ -21,14 +22,14 @@ _HOURS: tuple[tuple[Colour, Colour, Colour], ...] = (
 
 
 def paint_sky(stage: Stage, hour: int | None = None) -> Colour:
-    """Paint the sky down to the horizon and set the light.
+    """Paint the sky down to the horizon and set the light of the view.
 
     Args:
-        stage: Painted on.
-        hour: Index of the time of day; random when None.
+        stage: Stage to paint on.
+        hour: Index of the time of day; None for a random one.
 
     Returns:
-        The colour of the air at the horizon, into which far things fade.
+        The colour of the air at the horizon, into which distant things fade.
     """
     rng, canvas = stage.rng, stage.canvas
     if hour is None:
@@ -59,7 +60,7 @@ def _paint_clouds(stage: Stage, rows: int, colour: Colour) -> None:
     share = np.clip((field - stage.between(-0.5, 1.0)) / soft, 0, 1) * np.float32(stage.between(0.5, 0.95))
     share *= np.linspace(1, 0.35, rows, dtype=np.float32)[:, None]
     if soft < 0.7:
-        # The same clouds a little lower and greyer first: their undersides.
+        # The undersides of the clouds: the same clouds painted first, slightly lower and greyer.
         below = np.roll(share, round(3 * stage.unit), 0) * np.float32(0.8)
         below[: round(3 * stage.unit)] = 0
         canvas.lay(0, 0, mix(colour, (120, 130, 150), 0.35), below)
@@ -80,15 +81,15 @@ def _ridge(stage: Stage, roughness: float, tall: float) -> "np.ndarray[tuple[int
 def paint_hills(
     stage: Stage, air: Colour, *, layers: int, tall: float, colour: Colour, roughness: float = 0.42
 ) -> None:
-    """Paint ridges behind each other, from the colour of the air to `colour`.
+    """Paint several ridges behind each other, whose colours range from that of the air to `colour`.
 
     Args:
-        stage: Painted on.
-        air: What the farthest fades into.
-        layers: How many.
-        tall: Height of the farthest, as a share of the rows above the horizon.
-        colour: Of the nearest.
-        roughness: From 0.3, rolling, to 0.65, jagged; above 0.5 snow lies on the tops.
+        stage: Stage to paint on.
+        air: Colour into which the farthest ridge fades.
+        layers: Number of ridges.
+        tall: Height of the farthest ridge, as a fraction of the rows above the horizon.
+        colour: Colour of the nearest ridge.
+        roughness: From 0.3 (rolling) to 0.65 (jagged); above 0.5 the tops are covered with snow.
     """
     places = np.linspace(0, stage.canvas.width, 64)
     for layer in range(layers):
@@ -113,7 +114,7 @@ def paint_hills(
 
 
 def paint_woods(stage: Stage, air: Colour, colour: Colour) -> None:
-    """Paint the tops of a far wood along the horizon."""
+    """Paint the tree tops of a distant wood along the horizon."""
     count = 46
     x = np.linspace(-2, stage.canvas.width + 2, count) + stage.rng.uniform(-3, 3, count) * stage.unit
     tall = stage.unit * stage.between(3, 9)
@@ -124,7 +125,7 @@ def paint_woods(stage: Stage, air: Colour, colour: Colour) -> None:
 
 
 def paint_skyline(stage: Stage, air: Colour, tall: float) -> None:
-    """Paint two rows of towers with windows; `tall` is a share of the rows above the horizon."""
+    """Paint two rows of towers with windows; `tall` is a fraction of the rows above the horizon."""
     rng, canvas = stage.rng, stage.canvas
     base = hsv(rng.uniform(0.5, 0.75), rng.uniform(0.05, 0.25), rng.uniform(0.3, 0.6))
     for haze in (0.6, 0.25):
@@ -154,7 +155,7 @@ def _paint_panes(stage: Stage, box: tuple[float, float, float, float], colour: C
 
 
 def blur_far(stage: Stage, amount: float) -> None:
-    """Put everything above the horizon out of focus by `amount` hundredths of the frame."""
+    """Blur everything above the horizon by `amount` hundredths of the frame."""
     rows = slice(0, int(stage.horizon) + 1)
     sigma = max(0.3, amount * stage.unit)
     stage.canvas.pixels[rows] = cv2.GaussianBlur(stage.canvas.pixels[rows], (0, 0), sigma)

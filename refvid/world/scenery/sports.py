@@ -1,4 +1,4 @@
-"""Views of places to play: playground, sports field, running track."""
+"""Views of sports grounds: playground, sports field, running track."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from refvid.world.scenery.urban import WHITE, ground_line, paint_band, paint_cli
 
 
 def playground(stage: Stage) -> None:
-    """A playground: sand or rubber, a climbing frame with a ladder, a slide, swings, a fence and trees."""
+    """Paint a playground: sand or rubber, a climbing frame with a ladder, a slide, swings, a fence and trees."""
     air = paint_sky(stage)
     if stage.chance(0.5):
         paint_woods(stage, air, leaf(stage.rng))
@@ -80,7 +80,7 @@ def _paint_swing(stage: Stage, x: float, foot: float) -> None:
 
 
 def sports_field(stage: Stage) -> None:
-    """A sports field: mown stripes or a coloured court, white lines, a goal, boards, floodlights, empty stands."""
+    """Paint a sports field: mown stripes or a coloured court, white lines, goal, boards, floodlights, empty stands."""
     air = paint_sky(stage)
     if stage.chance(0.5):
         paint_woods(stage, air, leaf(stage.rng))
@@ -132,7 +132,7 @@ def _paint_goal(stage: Stage, x: float, foot: float) -> None:
 
 
 def track(stage: Stage) -> None:
-    """A running track or lanes: coloured rubber with white lines that lead away or across."""
+    """Paint a running track or lanes: coloured rubber with white lines that lead away or across."""
     air = paint_sky(stage)
     paint_woods(stage, air, leaf(stage.rng))
     paint_lawn(stage, grass(stage))

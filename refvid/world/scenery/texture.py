@@ -1,4 +1,4 @@
-"""Noise that keeps surfaces from being flat: endless sheets made once, read through random windows."""
+"""Noise that roughens surfaces: endless sheets, generated once and read through random windows."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -18,13 +18,13 @@ _SEED = 20
 
 @cache
 def _sheet(kind: Grain) -> Field:
-    """Return noise that continues over its edges, float32 [512, 512], mean 0, deviation 1, from -2.5 to 2.5."""
+    """Return periodic noise, float32 [512, 512], with mean 0, deviation 1 and values from -2.5 to 2.5."""
     across, down = np.meshgrid(np.fft.fftfreq(_SIDE) * _SIDE, np.fft.fftfreq(_SIDE) * _SIDE)
     radius = np.hypot(across, down) + 1e-3
     weights = {
         "cloud": (radius + 2) ** -1.9,
         "grain": np.exp(-((radius / 220) ** 2)),
-        # Long across the small frequencies of one axis: what is smooth along that axis and rough along the other.
+        # Only low frequencies along one axis pass: the noise is smooth along that axis and rough along the other.
         "blades": np.exp(-((down / 30) ** 2)) * np.exp(-((across / 170) ** 2)),
         "streaks": np.exp(-((across / 8) ** 2)) / (np.abs(down) + 6),
         "pebbles": np.exp(-(((radius - 70) / 26) ** 2)),
@@ -39,25 +39,25 @@ def _sheet(kind: Grain) -> Field:
 
 @cache
 def _doubled(kind: Grain) -> Field:
-    """Return the sheet four times, two by two, float32 [1024, 1024]."""
+    """Return the sheet repeated two by two, float32 [1024, 1024]."""
     return np.tile(_sheet(kind), (2, 2))
 
 
 def noise(
     rng: np.random.Generator, width: int, height: int, kind: Grain, scale: float = 1.0, stretch: float = 1.0
 ) -> Field:
-    """Return a random window of noise, float32 [height, width], mean about 0 and deviation about 1.
+    """Return a random window of noise, float32 [height, width], with mean about 0 and deviation about 1.
 
     Args:
-        rng: Chooses the window.
-        width: Pixels.
-        height: Pixels.
-        kind: Of the sheet.
-        scale: Pixels of the result for each of the sheet.
-        stretch: Widens the noise, and only that way.
+        rng: Generator for the choice of the window.
+        width: Width in pixels.
+        height: Height in pixels.
+        kind: Kind of noise.
+        scale: Pixels of the result per pixel of the sheet.
+        stretch: Factor by which the noise is widened horizontally.
     """
     across, down = scale * stretch, scale
-    # The sheet's edges fit each other: doubled, a window of up to its side may start anywhere.
+    # The sheet is periodic, so in the doubled sheet a window of up to one period may start anywhere.
     columns, rows = min(_SIDE, int(width / across) + 2), min(_SIDE, int(height / down) + 2)
     left, top = rng.integers(_SIDE, size=2).tolist()
     part = _doubled(kind)[top : top + rows, left : left + columns]
@@ -75,7 +75,7 @@ def roughen(
     scale: float = 1.0,
     stretch: float = 1.0,
 ) -> None:
-    """Give a rectangle (left, top, right, bottom) the texture of noise: its light then varies by `strength`."""
+    """Modulate the light of a rectangle (left, top, right, bottom) by noise of the given strength."""
     left, top = max(0, round(box[0])), max(0, round(box[1]))
     right, bottom = min(canvas.width, round(box[2])), min(canvas.height, round(box[3]))
     if left < right and top < bottom:
@@ -86,14 +86,14 @@ def roughen(
 class Plane:
     """The ground in perspective.
 
-    A point of the ground has a place across, in widths of the frame as at the bottom row, and a depth, 1 at the bottom
-    row and growing with the distance, in the same unit.
+    A point of the ground is given by its position across, in frame widths at the bottom row, and its depth in the same
+    unit, which is 1 at the bottom row and grows with the distance.
 
     Attributes:
-        middle: Column where lines that lead away meet.
-        vanish: Row where they meet.
+        middle: Column of the vanishing point.
+        vanish: Row of the vanishing point.
         bottom: Row of depth 1.
-        width: Pixels of the frame.
+        width: Width of the frame in pixels.
     """
 
     middle: float
@@ -102,7 +102,7 @@ class Plane:
     width: float
 
     def place(self, points: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        """Return columns and rows, [..., 2], of points of the ground, [..., 2]: across and depth."""
+        """Return the columns and rows, [..., 2], of ground points, [..., 2]: across and depth."""
         ground = np.asarray(points, np.float64)
         share = 1 / ground[..., 1]
         picture = np.empty(ground.shape)
@@ -111,7 +111,7 @@ class Plane:
         return picture
 
     def size(self, row: float) -> float:
-        """Return how large a thing on a row looks, against one at the bottom."""
+        """Return the apparent size of a thing on a row relative to one at the bottom."""
         return (row - self.vanish) / (self.bottom - self.vanish)
 
     def depth(self, row: float) -> float:
@@ -121,28 +121,28 @@ class Plane:
     def roughen(
         self, canvas: Canvas, rng: np.random.Generator, top: float, kind: Grain, strength: float, scale: float = 1.0
     ) -> None:
-        """Lay noise on the ground from the row `top` to the bottom, fine and faint in the distance.
+        """Roughen the ground from the row `top` to the bottom with noise that gets finer and fainter in the distance.
 
         Args:
-            canvas: Painted on.
-            rng: Chooses the noise.
+            canvas: Canvas to paint on.
+            rng: Generator for the choice of the noise.
             top: First row.
-            kind: Of the noise.
+            kind: Kind of noise.
             strength: Variation of the light at the bottom row.
-            scale: Pixels at the bottom row for each of the sheet.
+            scale: Pixels at the bottom row per pixel of the sheet.
         """
         first = max(0, round(top))
         rows = canvas.height - first
         if rows <= 0:
             return
         span, start = self.bottom - self.vanish, first + 0.5 - self.vanish
-        # Column and depth of a pixel are quotients with the same denominator; both are taken modulo the sheet by hand,
-        # because OpenCV's own wrapping is several times as slow.
+        # Both ground coordinates of a pixel are quotients with the same denominator. They are reduced modulo the period
+        # here, because OpenCV's own wrapping is several times slower.
         below = np.arange(rows) + max(start, 1e-3 * span)
         near = (rng.uniform(0, _SIDE) + self.width / scale * span / below) % _SIDE
         inverse = (span / below / scale).astype(np.float32)
         columns = np.arange(canvas.width, dtype=np.float32) - np.float32(self.middle)
-        # The far rows only shimmer, whatever is read there: no more than one sheet on either side is needed.
+        # The far rows alias whatever is read there, so their reach is limited to one sheet on either side.
         reach = np.minimum(inverse, (_SIDE - 2) / canvas.width)
         across = columns * reach[:, None] + np.float32(rng.uniform(0.5, 1.5) * _SIDE)
         down = np.repeat(near.astype(np.float32)[:, None], canvas.width, 1)

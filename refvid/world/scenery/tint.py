@@ -1,4 +1,4 @@
-"""Colours of the scenery: muted most of the time, loud sometimes, as real places are."""
+"""Colours of the scenery: mostly muted, sometimes loud, as in real places."""
 
 import colorsys
 
@@ -8,7 +8,7 @@ Colour = tuple[float, float, float]
 
 
 def hsv(hue: float, saturation: float, value: float) -> Colour:
-    """Return the RGB colour, 0 to 255, of a hue in turns, a saturation and a value in [0, 1] (clipped to it)."""
+    """Return the RGB colour, 0 to 255, of a hue in turns, and a saturation and value, which are clipped to [0, 1]."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1, min(max(saturation, 0), 1), min(max(value, 0), 1))
     return (255 * red, 255 * green, 255 * blue)
 
@@ -20,19 +20,19 @@ def mix(one: Colour, other: Colour, share: float) -> Colour:
 
 
 def lit(colour: Colour, gain: float) -> Colour:
-    """Return the colour under `gain` times the light, at most white."""
+    """Return the colour with its brightness multiplied by `gain`, at most white."""
     return (min(255.0, colour[0] * gain), min(255.0, colour[1] * gain), min(255.0, colour[2] * gain))
 
 
 def vary(rng: np.random.Generator, colour: Colour, amount: float = 0.08) -> Colour:
-    """Return the colour slightly changed: its light by up to `amount`, each channel by up to a third of that."""
+    """Return the colour slightly changed: its brightness by up to `amount`, each channel by up to a third of that."""
     light, *channels = 1 + amount * rng.uniform(-1, 1, 4) * (1, 0.33, 0.33, 0.33)
     red, green, blue = (min(255.0, float(value * light * part)) for value, part in zip(colour, channels, strict=True))
     return (red, green, blue)
 
 
 def muted(rng: np.random.Generator) -> Colour:
-    """Return a quiet colour: plaster, wood, cloth."""
+    """Return a muted colour, as of plaster, wood or cloth."""
     hue, saturation, value = rng.uniform((0, 0.04, 0.4), (1, 0.34, 0.94))
     if rng.uniform() < 0.55:
         hue = 0.02 + 0.13 * hue
@@ -40,12 +40,12 @@ def muted(rng: np.random.Generator) -> Colour:
 
 
 def loud(rng: np.random.Generator) -> Colour:
-    """Return a saturated colour, such as clothes and toys have."""
+    """Return a saturated colour, as of clothes and toys."""
     return hsv(*rng.uniform((0, 0.55, 0.5), (1, 0.95, 0.95)))
 
 
 def pick(rng: np.random.Generator, loudness: float = 0.25) -> Colour:
-    """Return a colour that is loud with probability `loudness`, else muted, sometimes grey, white or black."""
+    """Return a loud colour with probability `loudness`, otherwise a muted one, sometimes grey, white or black."""
     chance = rng.uniform()
     if chance < loudness:
         return loud(rng)

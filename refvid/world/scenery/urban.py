@@ -1,4 +1,4 @@
-"""Views of places that people have built outdoors: street, square, yard, car park."""
+"""Views of built places outdoors: street, square, yard, car park."""
 
 import numpy as np
 
@@ -13,14 +13,14 @@ WHITE: Colour = (236, 236, 230)
 
 
 def paint_paving(stage: Stage, colour: Colour, size: float, vary: float = 0.06) -> None:
-    """Paint square slabs with joints on all the ground; `size` in widths of the frame at the bottom row."""
+    """Pave all the ground with square slabs; `size` is in frame widths at the bottom row."""
     rng, canvas, plane = stage.rng, stage.canvas, stage.plane
     canvas.gradient(stage.horizon, canvas.height, lit(colour, 0.96), colour)
     far = min(plane.depth(stage.row(0.02)), 14.0)
     corner = np.array([size * rng.integers(-8, 8, 24), 0.75 + size * rng.integers(0, 12, 24)]).T[:, None]
     slabs = plane.place(corner + size * np.array([(0, 0), (1, 0), (1, 1), (0, 1)]))
     canvas.pieces(slabs, [lit(colour, light) for light in rng.uniform(1 - 1.4 * vary, 1 + 1.4 * vary, 24).tolist()])
-    # Joints that are thinner than a pixel are as much fainter.
+    # Joints thinner than a pixel are drawn a pixel wide and correspondingly fainter.
     thick = max(1.0, 0.35 * stage.unit)
     for depth in np.arange(0.75, far, size).tolist():
         y = float(plane.vanish + (plane.bottom - plane.vanish) / depth)
@@ -44,12 +44,12 @@ def paint_band(stage: Stage, low: float, high: float, colour: Colour) -> None:
 
 
 def ground_line(stage: Stage, corners: list[tuple[float, float]], colour: Colour) -> None:
-    """Fill a polygon of the ground, given across and depth."""
+    """Fill a polygon on the ground, whose corners are given as (across, depth)."""
     stage.canvas.polygon(stage.plane.place(corners), colour, 0.9)
 
 
 def street(stage: Stage) -> None:
-    """A street: a row of house fronts, a pavement with lamps, signs and trees, the road with its markings."""
+    """Paint a street: a row of house fronts, a pavement with lamps, signs and trees, the road with its markings."""
     air = paint_sky(stage)
     if stage.chance(0.4):
         paint_skyline(stage, air, stage.between(0.6, 0.95))
@@ -117,7 +117,7 @@ def _paint_markings(stage: Stage, kerb: float) -> None:
 
 
 def square(stage: Stage) -> None:
-    """A square or riverside: skyline, paving, planters, lamps, perhaps a wall along the back."""
+    """Paint a square or riverside: skyline, paving, planters, lamps, perhaps a wall along the back."""
     air = paint_sky(stage)
     paint_skyline(stage, air, stage.between(0.5, 0.95))
     paint_paving(
@@ -141,7 +141,7 @@ def square(stage: Stage) -> None:
 
 
 def yard(stage: Stage) -> None:
-    """A yard or garden before a wall of bricks, stones, boards or plaster, with crates, plants and a ladder."""
+    """Paint a yard or garden before a wall of bricks, stones, boards or plaster, with crates, plants and a ladder."""
     paint_sky(stage)
     top = stage.margin * stage.between(-0.5, 0.8) + stage.between(0, 0.25) * stage.horizon
     paint_wall(stage, (0, top, stage.canvas.width, stage.horizon + 1))
@@ -182,7 +182,7 @@ def yard(stage: Stage) -> None:
 
 
 def car_park(stage: Stage) -> None:
-    """An empty car park before garages or a hedge: asphalt with white bays."""
+    """Paint an empty car park before garages or a hedge: asphalt with white bays."""
     air = paint_sky(stage)
     paint_skyline(stage, air, stage.between(0.3, 0.7))
     if stage.chance(0.5):

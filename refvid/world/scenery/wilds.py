@@ -10,7 +10,7 @@ from refvid.world.scenery.tint import Colour, hsv, leaf, lit, mix
 
 
 def desert(stage: Stage) -> None:
-    """A desert: dunes or table mountains, sand or stony ground, cacti and rocks."""
+    """Paint a desert: dunes or table mountains, sand or stony ground, cacti and rocks."""
     air = paint_sky(stage)
     sand = hsv(*stage.rng.uniform((0.04, 0.3, 0.6), (0.11, 0.6, 0.9)))
     rough = 0.3 if stage.chance(0.6) else 0.49
@@ -62,7 +62,7 @@ def paint_rock(stage: Stage, x: float, foot: float, height: float, colour: Colou
 
 
 def snow(stage: Stage) -> None:
-    """Snow: white ground, mountains or hills, firs, perhaps flakes in the air."""
+    """Paint snow: white ground, mountains or hills, firs, perhaps flakes in the air."""
     air = paint_sky(stage)
     jagged = stage.chance(0.5)
     tall, roughness = (stage.between(0.4, 0.8), 0.56) if jagged else (0.3, 0.35)
@@ -94,7 +94,7 @@ def snow(stage: Stage) -> None:
 
 
 def paint_drift(stage: Stage, colour: Colour) -> None:
-    """Paint the shadow side of a drift."""
+    """Paint the shaded side of a snowdrift."""
     y, x, half = (
         stage.row(stage.between(0.05, 0.9)),
         stage.between(0, stage.canvas.width),
@@ -104,7 +104,7 @@ def paint_drift(stage: Stage, colour: Colour) -> None:
 
 
 def mountain_lake(stage: Stage) -> None:
-    """A lake before mountains, with a near bank of grass or stones."""
+    """Paint a lake before mountains, with a near bank of grass or stones."""
     air = paint_sky(stage)
     rock = hsv(stage.between(0.55, 0.75), stage.between(0.05, 0.25), stage.between(0.35, 0.6))
     paint_hills(stage, air, layers=3, tall=stage.between(0.5, 0.95), colour=rock, roughness=stage.between(0.45, 0.6))

@@ -17,15 +17,16 @@ __all__ = ["VIEWS", "Backdrop", "Support", "View", "draw_backdrop"]
 
 @dataclass(frozen=True)
 class Backdrop:
-    """A picture behind a clip, larger than its frames so that the camera can move.
+    """A picture behind a clip, larger than the frames so that the camera can move.
 
     Attributes:
-        image: RGB, (width + 2 * margin) by (height + 2 * margin) pixels.
-        margin: Pixels on every side of the frame that a centred camera sees; at least 8 % of the width.
-        horizon: Row of that frame where the ground begins, 0.25 to 0.7 of its height; the ground reaches to the bottom.
-        indoor: Whether it is a room.
-        supports: Things to climb, in pixels of that frame; the top is above the bottom and both lie in the frame.
-        view: Name of the kind of place, of `VIEWS`.
+        image: RGB picture, (width + 2 * margin) by (height + 2 * margin) pixels.
+        margin: Pixels on each side of the frame seen by a centred camera; at least 8 % of the width.
+        horizon: Row of that frame at which the ground begins, 0.25 to 0.7 of its height; the ground extends to the
+            bottom.
+        indoor: Whether the place is a room.
+        supports: Things to climb, in pixels of that frame; they lie inside the frame, their top above their bottom.
+        view: Name of the kind of place, a key of `VIEWS`.
     """
 
     image: Image.Image
@@ -41,11 +42,11 @@ class View:
     """A kind of place.
 
     Attributes:
-        paint: Paints it on a stage.
-        weight: How often, against the others.
-        indoor: Whether it is a room.
-        horizon: Range of the horizon, shares of the frame's height.
-        eye: Range of the row of the eye above the horizon, shares of the ground's rows: 0 when the ground is endless.
+        paint: Function that paints the place on a stage.
+        weight: Relative frequency.
+        indoor: Whether the place is a room.
+        horizon: Range of the horizon, as fractions of the frame's height.
+        eye: Range of the eye level's height above the horizon, as fractions of the ground's rows; 0 for endless ground.
     """
 
     paint: Callable[[Stage], None]
@@ -94,22 +95,22 @@ def draw_backdrop(rng: np.random.Generator, width: int, height: int) -> Backdrop
     """Draw a random place.
 
     Args:
-        rng: Decides everything; the same state gives the same backdrop.
-        width: Of the frames, pixels, at least 32.
-        height: Of the frames, pixels, at least 32.
+        rng: Generator for all random choices; the same state gives the same backdrop.
+        width: Width of the frames in pixels, at least 32.
+        height: Height of the frames in pixels, at least 32.
 
     Raises:
-        ValueError: When a size is too small.
+        ValueError: The width or the height is too small.
     """
     if width < 32 or height < 32:
-        raise ValueError(f"a backdrop for frames of {width}x{height} was asked for: at least 32x32 is needed")
+        raise ValueError(f"the frames are {width}x{height} pixels, expected at least 32x32")
     names = tuple(VIEWS)
     weights = np.array([view.weight for view in VIEWS.values()])
     return draw_view(rng, width, height, names[int(rng.choice(len(names), p=weights / weights.sum()))])
 
 
 def draw_view(rng: np.random.Generator, width: int, height: int, name: str) -> Backdrop:
-    """Draw a place of the kind that `VIEWS` calls by the name; otherwise as `draw_backdrop`."""
+    """Draw a place of the given kind, a key of `VIEWS`; otherwise as `draw_backdrop`."""
     view = VIEWS[name]
     margin = int(np.ceil(0.08 * width))
     canvas = Canvas(width + 2 * margin, height + 2 * margin)
@@ -125,13 +126,13 @@ def draw_view(rng: np.random.Generator, width: int, height: int, name: str) -> B
 
 
 def _light(stage: Stage) -> None:
-    """Give the whole picture the light of the hour, uneven and soft, and a little grain so that nothing is flat."""
+    """Light the whole picture for a time of day, softly and unevenly, and add a little grain to liven up flat areas."""
     rng, canvas = stage.rng, stage.canvas
     uneven = stage.between(0.02, 0.14)
     coarse = (1 + uneven * rng.uniform(-1, 1, (4, 6, 1)) + 0.015 * rng.uniform(-1, 1, (4, 6, 3))) * np.array(
         stage.light
     )
-    # Smooth at a small size first: the straight steps up to the full size then cannot be seen, and cost a fraction.
+    # Cubic interpolation to a moderate size is smooth enough that the cheap linear one to full size shows no edges.
     smooth = cv2.resize(coarse.astype(np.float32), (36, 24), interpolation=cv2.INTER_CUBIC)
     gain = np.asarray(cv2.resize(smooth, (canvas.width, canvas.height)), np.float32)
     canvas.pixels = np.asarray(cv2.multiply(canvas.pixels, gain, dtype=cv2.CV_8U), np.uint8)

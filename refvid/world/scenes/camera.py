@@ -1,4 +1,4 @@
-"""The camera: how it moves and what it makes of the light."""
+"""The camera: its motion and its rendition of light."""
 
 from collections.abc import Callable
 
@@ -9,26 +9,27 @@ import numpy.typing as npt
 Frames = npt.NDArray[np.uint8]
 Path = npt.NDArray[np.float64]
 
-# Side of the block of grain that is repeated over a frame, from another corner in each; nobody sees the repetition.
+# Side in pixels of the block of grain repeated over a frame. It starts at another corner in each frame, so that the
+# repetition is invisible.
 _BLOCK = 128
 
 
 def camera_path(rng: np.random.Generator, frames: int, margin: float) -> Path:
-    """Return how a window moves over a backdrop: still in half of the clips, else a pan, tilt, shake or hand.
+    """Return the motion of a window over a backdrop: still in half of all clips, else pan, tilt, shake or hand-held.
 
     Args:
-        rng: Decides everything.
+        rng: Generator for all random choices.
         frames: Number of frames T, at least 1.
-        margin: Pixels that the window may leave its middle, at least 0.
+        margin: Maximum distance in pixels from the centred position, at least 0.
 
     Returns:
-        float64 [T, 2]: offsets x and y in pixels from the centred window, from -margin to margin.
+        Offsets x and y in pixels from the centred window, within the margin, float64 [T, 2].
 
     Raises:
-        ValueError: When an argument is too small.
+        ValueError: An argument is too small.
     """
     if frames < 1 or margin < 0:
-        raise ValueError(f"a path of {frames} frames and a margin of {margin}: at least 1 and 0 are needed")
+        raise ValueError(f"the path has {frames} frames and a margin of {margin}, expected at least 1 and 0")
     if rng.uniform() < 0.5:
         return np.zeros((frames, 2))
     kinds: tuple[Callable[[np.random.Generator, int, float], Path], ...] = (_pan, _pan, _tilt, _shake, _hand, _hand)
@@ -39,7 +40,7 @@ def camera_path(rng: np.random.Generator, frames: int, margin: float) -> Path:
 
 
 def _pan(rng: np.random.Generator, frames: int, margin: float) -> Path:
-    """Sweep to one side, with a pace that a clip of 16 frames and one of 300 share until the margin is used up."""
+    """Return a sweep to one side; clips of fewer than 40 frames sweep less far, so that they are not faster."""
     reach = min(1.0, frames / 40) * rng.uniform(0.2, 1) * margin
     share = np.linspace(-1, 1, frames) if frames > 1 else np.zeros(1)
     if rng.uniform() < 0.4:
@@ -49,12 +50,12 @@ def _pan(rng: np.random.Generator, frames: int, margin: float) -> Path:
 
 
 def _tilt(rng: np.random.Generator, frames: int, margin: float) -> Path:
-    """Sweep up or down."""
+    """Return a sweep up or down."""
     return _pan(rng, frames, 0.7 * margin)[:, ::-1]
 
 
 def _smooth(steps: Path, memory: float) -> Path:
-    """Return the steps seen through a sluggish hand."""
+    """Return the steps filtered as by an inert hand."""
     out, now = np.empty_like(steps), steps[0]
     for index, step in enumerate(steps):
         now = memory * now + (1 - memory) * step
@@ -63,12 +64,12 @@ def _smooth(steps: Path, memory: float) -> Path:
 
 
 def _shake(rng: np.random.Generator, frames: int, margin: float) -> Path:
-    """Tremble from frame to frame."""
+    """Return a jitter from frame to frame."""
     return _smooth(rng.standard_normal((frames, 2)), 0.3) * margin * rng.uniform(0.04, 0.2)
 
 
 def _hand(rng: np.random.Generator, frames: int, margin: float) -> Path:
-    """Sway slowly, as a hand does, with a little trembling."""
+    """Return a slow sway, as of a hand, with a slight tremor."""
     times = np.arange(frames)[:, None]
     sway = np.zeros((frames, 2))
     for period in (13.0, 29.0, 67.0):
@@ -79,17 +80,18 @@ def _hand(rng: np.random.Generator, frames: int, margin: float) -> Path:
 
 
 def expose(rng: np.random.Generator, frames: Frames) -> Frames:
-    """Return frames as a real camera would have recorded them; each effect only in some clips, the same in all frames.
+    """Return frames as a real camera would have recorded them.
 
-    Light, contrast and colour cast (which may drift slowly), vignette, a little blur, grain that is new in every frame,
-    and the traces of JPEG at a quality of 20 to 90.
+    The effects are light, contrast and colour cast (which may drift slowly), vignette, a little blur, grain that
+    differs in every frame, and JPEG artefacts at a quality of 20 to 90. Each occurs only in some clips, and then alike
+    in all frames.
 
     Args:
-        rng: Decides everything.
-        frames: uint8 [T, H, W, 3], RGB; not changed.
+        rng: Generator for all random choices.
+        frames: RGB frames, uint8 [T, H, W, 3]; not modified.
 
     Returns:
-        uint8 [T, H, W, 3].
+        Recorded frames, uint8 [T, H, W, 3].
     """
     count, height, width, _ = frames.shape
     tables = _tables(rng, count)
@@ -117,7 +119,7 @@ def expose(rng: np.random.Generator, frames: Frames) -> Frames:
 
 
 def _tables(rng: np.random.Generator, count: int) -> list[Frames] | None:
-    """Return the tone curve of each frame, uint8 [1, 256, 3], or None for a faithful camera."""
+    """Return the tone curve of each frame, uint8 [1, 256, 3], or None for a neutral camera."""
     gain = rng.uniform(0.72, 1.22) if rng.uniform() < 0.6 else 1.0
     contrast = rng.uniform(0.7, 1.3) if rng.uniform() < 0.5 else 1.0
     gamma = rng.uniform(0.8, 1.25) if rng.uniform() < 0.3 else 1.0
@@ -134,14 +136,14 @@ def _tables(rng: np.random.Generator, count: int) -> list[Frames] | None:
 
 
 def _vignette(rng: np.random.Generator, height: int, width: int) -> npt.NDArray[np.float32]:
-    """Return gains that fall towards the corners by up to a half, float32 [H, W, 3]."""
+    """Return gains that fall towards the corners by up to half, float32 [H, W, 3]."""
     y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)
     gain = (1 - rng.uniform(0.1, 0.5) * (x * x + y * y) / 2).astype(np.float32)
     return np.asarray(cv2.merge([gain, gain, gain]), np.float32)
 
 
 def _grain_sheet(rng: np.random.Generator, height: int, width: int) -> npt.NDArray[np.int8]:
-    """Return noise at least 128 pixels larger than a frame, int8 [.., .., 3], grey or coloured, fine or coarse."""
+    """Return grey or coloured, fine or coarse noise that exceeds a frame by at least 128 pixels, int8 [.., .., 3]."""
     colours = 3 if rng.uniform() < 0.5 else 1
     noise = rng.standard_normal((_BLOCK, _BLOCK, colours), np.float32)
     if rng.uniform() < 0.35:
@@ -153,7 +155,7 @@ def _grain_sheet(rng: np.random.Generator, height: int, width: int) -> npt.NDArr
 
 def _through_jpeg(frame: Frames, quality: int) -> Frames:
     """Return a frame after JPEG compression."""
-    # OpenCV reads and writes blue first.
+    # OpenCV uses BGR order.
     swapped = cv2.cvtColor(frame, cv2.COLOR_RGB2BGR)
     _, code = cv2.imencode(".jpg", swapped, [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)

@@ -1,4 +1,4 @@
-"""Near things that stand between the camera and the actors and hide parts of them."""
+"""Foreground things between the camera and the actors, which hide parts of them."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ def _tree_trunk(canvas: Canvas, rng: np.random.Generator, x: float, foot: float,
     plants.trunk(canvas, rng, x, foot, height, height * rng.uniform(0.035, 0.08), bark)
 
 
-# Painter, how often, and half the width it may need, in heights.
+# Painter, relative frequency, and the maximum half-width in units of the height.
 OCCLUDERS: dict[str, tuple[Painter, float, float]] = {
     "tree trunk": (_tree_trunk, 2.0, 0.2),
     "tree": (plants.deciduous, 1.0, 0.55),
@@ -34,27 +34,27 @@ OCCLUDERS: dict[str, tuple[Painter, float, float]] = {
 
 
 def draw_occluder(rng: np.random.Generator, height: float, name: str | None = None) -> Sprite:
-    """Draw a near thing.
+    """Draw a foreground thing.
 
     Args:
-        rng: Decides everything that the arguments leave open.
-        height: Of the thing, pixels, at least 4.
-        name: One of `OCCLUDERS`; random when None.
+        rng: Generator for everything that the arguments leave open.
+        height: Height of the thing in pixels, at least 4.
+        name: One of `OCCLUDERS`; None for a random one.
 
     Returns:
-        The thing with the middle of its foot as anchor; the image is cut to what is painted.
+        The thing, anchored at the middle of its foot; the image is cropped to what is painted.
 
     Raises:
-        ValueError: When the height is too small.
+        ValueError: The height is too small.
     """
     if height < 4:
-        raise ValueError(f"an occluder {height} pixels tall was asked for: at least 4 are needed")
+        raise ValueError(f"the occluder is {height} pixels tall, expected at least 4")
     if name is None:
         names = tuple(OCCLUDERS)
         weights = np.array([often for _, often, _ in OCCLUDERS.values()])
         name = names[int(rng.choice(len(names), p=weights / weights.sum()))]
     painter, _, half = OCCLUDERS[name]
-    # Painted at twice the size: then the smallest parts are smooth, too.
+    # Painted at double size and scaled down, which antialiases even the smallest parts.
     side, above = int(2 * half * height) + 4, int(2.2 * height) + 4
     canvas = Canvas(2 * side, above + 8, transparent=True)
     painter(canvas, rng, float(side), float(above), 2 * height)

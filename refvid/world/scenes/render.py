@@ -1,4 +1,4 @@
-"""Putting actors into the frames of a clip: tracks, drawing from far to near, and what stays visible."""
+"""Rendering of clips: tracks of actors, drawn from far to near, and what stays visible of them."""
 
 import math
 from collections.abc import Sequence
@@ -16,20 +16,20 @@ SHADOW = (16, 20, 16)
 
 @dataclass(frozen=True)
 class Track:
-    """Where an actor is and what it does in every frame, counted from the middle one.
+    """An actor with its position and action in every frame, counted from the middle one.
 
     Attributes:
-        look: What it looks like.
+        look: Appearance.
         action: One of `scene.ACTIONS`.
-        facing: -1 or 1.
-        place: Column and row of the anchor in the middle frame, world pixels (those of the frame for a still camera).
-        velocity: Pixels a frame, columns and rows.
-        stature: Pixels in the middle frame.
-        growth: Relative change of the stature a frame.
-        phase: Of the motion in the middle frame, radians.
-        turn: Change of the phase a frame, radians.
-        near: Order of drawing; larger is nearer.
-        airborne: Whether it casts no shadow where it is.
+        facing: -1 for facing left, 1 for facing right.
+        place: Column and row of the anchor in the middle frame, in world pixels (frame pixels for a still camera).
+        velocity: Columns and rows per frame, in pixels.
+        stature: Stature in the middle frame in pixels.
+        growth: Relative change of the stature per frame.
+        phase: Phase of the motion in the middle frame, in radians.
+        turn: Change of the phase per frame, in radians.
+        near: Drawing order; larger is nearer.
+        airborne: Whether it casts no shadow at its position.
     """
 
     look: Look
@@ -45,7 +45,7 @@ class Track:
     airborne: bool
 
     def sprite(self, step: int) -> tuple[Sprite, float, float]:
-        """Return the actor's picture `step` frames after the middle one, and its column and row."""
+        """Return the actor's picture `step` frames after the middle one, with its column and row."""
         stature = self.stature * math.exp(self.growth * step)
         pose = Pose(self.action, self.phase + self.turn * step, self.facing)
         x, y = (place + speed * step for place, speed in zip(self.place, self.velocity, strict=True))
@@ -54,12 +54,12 @@ class Track:
 
 @dataclass(frozen=True)
 class Occluder:
-    """A thing that stands in front of actors.
+    """A thing in front of actors.
 
     Attributes:
-        sprite: Its picture.
-        place: Column and row of its foot, world pixels.
-        near: Order of drawing, as of a track.
+        sprite: Picture.
+        place: Column and row of its foot, in world pixels.
+        near: Drawing order, as for tracks.
     """
 
     sprite: Sprite
@@ -69,12 +69,12 @@ class Occluder:
 
 @dataclass(frozen=True)
 class Rendered:
-    """Frames with what is visible of each track.
+    """Frames with the visible part of each track.
 
     Attributes:
-        frames: uint8 [T, H, W, 3].
-        instances: uint8 [T, H, W], n + 1 where track n is visible.
-        shown: Share of each track's pixels that lie in the middle frame and are not hidden, [N].
+        frames: RGB frames, uint8 [T, H, W, 3].
+        instances: Instance maps, uint8 [T, H, W]: n + 1 where track n is visible.
+        shown: Fraction of each track's pixels that are inside the middle frame and not hidden, [N].
     """
 
     frames: npt.NDArray[np.uint8]
@@ -93,9 +93,9 @@ def render(
     """Draw a clip.
 
     Args:
-        backdrop: RGB, larger than the frame by `margin` on every side.
-        margin: Pixels.
-        camera: Offsets of the window from the middle of the backdrop, [T, 2], columns and rows.
+        backdrop: RGB picture, larger than the frame by `margin` on each side.
+        margin: Margin of the backdrop in pixels.
+        camera: Columns and rows by which the window is offset from the middle of the backdrop, [T, 2].
         tracks: Actors, at most 254.
         occluders: Things in front of some of them.
         stride: Steps of the tracks from one frame to the next.
@@ -129,7 +129,10 @@ def render(
 def paste(
     canvas: Image.Image, instances: npt.NDArray[np.uint8], picture: Image.Image, corner: tuple[int, int], number: int
 ) -> int:
-    """Draw an RGBA picture into a frame and its number into the map of instances; return its pixels, hidden or not."""
+    """Draw an RGBA picture into a frame and its number into the instance map.
+
+    Return the number of its pixels, including those outside the frame.
+    """
     canvas.paste(picture, corner, picture)
     solid = np.asarray(picture.getchannel("A")) >= 128
     left, top = corner

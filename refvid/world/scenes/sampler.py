@@ -1,4 +1,4 @@
-"""Random scenes: who is in them, what everybody does, and the sentences that tell them apart."""
+"""Random scenes: who is in them, what everybody does, and the expressions that tell them apart."""
 
 import math
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ from refvid.world.scenes.render import Occluder, Rendered, Track, render
 
 Mode = Literal["mixed", "motion", "people"]
 FRAMES_PER_SECOND = 25.0
-MIN_AREA = 1 / 1200  # of the frame: below this nobody would be asked for
-MIN_SHOWN = 0.4  # of the actor's own pixels
+MIN_AREA = 1 / 1200  # minimum visible area of an actor that is referred to, as a fraction of the frame
+MIN_SHOWN = 0.4  # minimum visible fraction of its pixels
 EXPRESSIONS = 8
 ABSENT = 2
 
-# Stature in heights of the frame, for the middle of the ground; a car's or a ball's is its height.
+# Stature as a fraction of the frame's height, for an actor in the middle of the ground; for cars and balls, the height.
 _STATURE = {"adult": 0.58, "baby": 0.36, "ball": 0.22, "bird": 0.26, "car": 0.32, "cat": 0.3, "dog": 0.36}
-_REACH = {"cat": 0.3, "bird": 0.25}  # statures from the middle of a climber to what it climbs
+_REACH = {"cat": 0.3, "bird": 0.25}  # distance from the middle of a climber to its support, in statures
 _KINDS = ("adult", "baby", "ball", "bird", "car", "cat", "dog")
 _KIND_SHARES = (0.42, 0.07, 0.1, 0.1, 0.11, 0.08, 0.12)
 _BESIDE_PEOPLE = ("dog", "cat", "ball", "car", "bird", "baby")
@@ -34,22 +34,22 @@ _TRAVELLING = ("walking", "running", "crawling", "rolling", "flying")
 def draw_scene(
     rng: np.random.Generator, *, frames: int, width: int, height: int, mode: Mode = "mixed", stride: int = 1
 ) -> Scene:
-    """Draw a random scene; the same generator state gives the same scene.
+    """Draw a random scene; the same state of the generator gives the same scene.
 
     Args:
-        rng: Decides everything.
-        frames: T, at least 1; facts and sentences hold for frame T // 2.
-        width: Pixels, at least 32.
-        height: Pixels, at least 32.
-        stride: Only every n-th frame is drawn, counted from the middle one.
-        mode: "mixed": one to five actors of any kind. "motion": look-alikes, told apart only by what they do.
-            "people": two or three adults, mostly large, with up to two others.
+        rng: Generator for all random choices.
+        frames: Number of frames T, at least 1; facts and expressions hold for frame T // 2.
+        width: Width in pixels, at least 32.
+        height: Height in pixels, at least 32.
+        mode: "mixed" for one to five actors of any kind, "motion" for look-alikes that differ only in what they do,
+            "people" for two or three adults, mostly large, with up to two others.
+        stride: Step between drawn frames, counted from the middle one.
 
     Raises:
         ValueError: A size is too small.
     """
     if frames < 1 or width < 32 or height < 32:
-        raise ValueError(f"a scene of {frames} frames of {width}x{height}: at least 1 frame of 32x32 is needed")
+        raise ValueError(f"the scene has {frames} frames of {width}x{height} pixels, expected at least 1 of 32x32")
     backdrop = draw_backdrop(rng, width, height)
     camera = camera_path(rng, (frames - 1) * stride + 1, backdrop.margin)[::stride]
     while True:
@@ -60,13 +60,13 @@ def draw_scene(
         facts = describe(tracks, rendered)
         if any(actor.seen for actor in facts):
             break
-    told = refer_motion if mode == "motion" else refer
-    references = [*told(rng, facts, width, height, EXPRESSIONS), *absent(rng, facts, width, height, ABSENT)]
+    describe_actors = refer_motion if mode == "motion" else refer
+    references = [*describe_actors(rng, facts, width, height, EXPRESSIONS), *absent(rng, facts, width, height, ABSENT)]
     return Scene(expose(rng, rendered.frames), rendered.instances, facts, tuple(references), FRAMES_PER_SECOND / stride)
 
 
 def describe(tracks: Sequence[Track], rendered: Rendered) -> tuple[Facts, ...]:
-    """Return what is true of every actor in the middle frame."""
+    """Return the facts about every actor in the middle frame."""
     middle = rendered.instances[len(rendered.instances) // 2]
     ranks = np.argsort(np.argsort([-track.near for track in tracks]))
     facts = []
@@ -84,7 +84,7 @@ def describe(tracks: Sequence[Track], rendered: Rendered) -> tuple[Facts, ...]:
 
 
 def direction_of(track: Track) -> str:
-    """Return "left", "right", "up" or "down", or "" for an actor that stays where it is."""
+    """Return "left", "right", "up" or "down", or "" for an actor that stays in place."""
     across, down = (speed / track.stature for speed in track.velocity)
     if max(abs(across), abs(down)) < 0.004:
         return ""
@@ -94,7 +94,7 @@ def direction_of(track: Track) -> str:
 
 
 def pace_of(track: Track) -> str:
-    """Return "still", "slow" or "fast" against the usual pace of the actor's motion, "" for the usual one."""
+    """Return "still", "slow" or "fast" compared with the usual pace of the actor's motion, "" for the usual pace."""
     if not direction_of(track):
         return "still"
     gait = GAITS[track.look.kind, track.action]
@@ -104,7 +104,7 @@ def pace_of(track: Track) -> str:
 
 
 class _Stage:
-    """Places actors on one backdrop."""
+    """The backdrop of a scene, with methods that place actors on it."""
 
     def __init__(self, rng: np.random.Generator, backdrop: Backdrop, width: int, height: int) -> None:
         self.rng, self.backdrop, self.width, self.height = rng, backdrop, width, height
@@ -112,7 +112,7 @@ class _Stage:
         self.supports = list(backdrop.supports)
 
     def cast(self) -> list[Track]:
-        """Return one to five actors; often several of one kind, alike in some things."""
+        """Return one to five actors, often several of one kind that share some traits."""
         rng = self.rng
         count = int(rng.choice((1, 2, 3, 4, 5), p=(0.08, 0.27, 0.32, 0.22, 0.11)))
         if count > 3:
@@ -126,7 +126,7 @@ class _Stage:
         return [self._place(look, column) for look, column in zip(looks, self._columns(count), strict=True)]
 
     def people(self) -> list[Track]:
-        """Return two or three adults, nearer than in other scenes, and up to two others beside them."""
+        """Return two or three adults, nearer than in other scenes, with up to two other actors."""
         rng = self.rng
         count = int(rng.choice((2, 3), p=(0.5, 0.5)))
         others = int(rng.choice((0, 1, 2), p=(0.3, 0.4, 0.3)))
@@ -141,7 +141,7 @@ class _Stage:
         return [self._place(look, column) for look, column in zip(looks, self._columns(len(looks)), strict=True)]
 
     def look_alikes(self) -> list[Track]:
-        """Return two or three actors that look the same and differ in what they do or where they go."""
+        """Return two or three actors that look the same but differ in action or direction."""
         rng = self.rng
         look = random_look(rng, str(rng.choice(_KINDS, p=_KIND_SHARES)))
         count = int(rng.choice((2, 3), p=(0.7, 0.3)))
@@ -160,7 +160,7 @@ class _Stage:
         return tracks
 
     def occluders(self, tracks: Sequence[Track]) -> list[Occluder]:
-        """Return, now and then, a thing that stands in front of somebody."""
+        """Return, now and then, a thing in front of one of the actors."""
         rng = self.rng
         if rng.random() > 0.18:
             return []
@@ -180,7 +180,7 @@ class _Stage:
         return float(self.rng.uniform(low, 0.98 * self.height))
 
     def _rival(self, look: Look) -> Look:
-        """Return a look of the same kind that shares one thing with another's: dress, paint or build."""
+        """Return a look of the same kind that shares one trait with the given one: dress, paint or build."""
         other = random_look(self.rng, look.kind)
         if look.kind != "adult":
             return replace(other, colour=look.colour, paint=look.paint) if self.rng.random() < 0.3 else other
@@ -189,7 +189,7 @@ class _Stage:
         kept = {garment.slot: garment for garment in look.garments}
         shared = str(self.rng.choice(sorted(kept)))
         dressed = {garment.slot for garment in other.garments}
-        if shared not in dressed:  # a dress cannot be shared with somebody in trousers
+        if shared not in dressed:  # somebody in trousers cannot share a dress
             return other
         garments = tuple(kept[shared] if garment.slot == shared else garment for garment in other.garments)
         front = next(garment for garment in garments if garment.slot in ("top", "dress"))
@@ -219,13 +219,13 @@ class _Stage:
         return Track(look, action, facing, place, velocity, stature, growth, phase, turn, near, action == "flying")
 
     def _action(self, kind: str) -> str:
-        """Choose an action; climbing only where there is something left to climb, standing about more often."""
+        """Choose an action; climbing needs a free support, and standing idle is favoured."""
         actions = [name for name in ACTIONS_OF[kind] if name != "climbing" or self.supports]
         weights = np.array([{"none": 1.8, "walking": 1.8, "climbing": 2.0}.get(name, 1.0) for name in actions])
         return str(self.rng.choice(actions, p=weights / weights.sum()))
 
     def _motion(self, kind: str, action: str, facing: int, stature: float) -> tuple[tuple[float, float], float, float]:
-        """Return velocity in pixels a frame, change of phase and growth a frame."""
+        """Return the velocity in pixels per frame, the change of phase per frame and the growth per frame."""
         rng, gait = self.rng, GAITS[kind, action]
         pace = float(
             rng.choice((rng.uniform(0.4, 0.65), rng.uniform(0.75, 1.35), rng.uniform(1.5, 2.2)), p=(0.2, 0.6, 0.2))

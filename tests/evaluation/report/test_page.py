@@ -1,4 +1,4 @@
-"""The page: whole, safe, with the right figures, pictures and words; looked at by a person besides."""
+"""The report page: complete, safely escaped, with the right figures, pictures and words."""
 
 import base64
 import io
@@ -271,7 +271,7 @@ def test_an_older_report_is_replaced_but_nothing_else(
     (tmp_path / "report" / "index.html").write_text(first.replace("HINet", "gone"), encoding="utf-8")
     assert write_report(evaluation, split, source, tmp_path / "report").read_text(encoding="utf-8") == first
     (tmp_path / "index.html").write_text("<h1>Mine</h1>")
-    with pytest.raises(OutputExistsError, match=r"is no report of refvid, so it is not replaced"):
+    with pytest.raises(OutputExistsError, match=r"is not a report of refvid, so it is not replaced"):
         write_report(evaluation, split, source, tmp_path)
     with pytest.raises(UsageError, match="goes into a folder"):
         check_report(tmp_path / "index.html")
@@ -286,7 +286,7 @@ def test_a_folder_that_may_not_be_written_to_is_said_before_the_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)  # root may write anywhere
-    with pytest.raises(RefvidError, match=f"the folder {tmp_path} does not permit it"):
+    with pytest.raises(RefvidError, match=f"no permission to write to {tmp_path}"):
         check_report(tmp_path / "report")
 
 

@@ -58,7 +58,7 @@ def build(config: AcgaConfig) -> AcgaNetwork:
 
 @torch.no_grad()
 def settle(trunk: S3DTrunk) -> None:
-    """Gives the norms of a random trunk the statistics of noise."""
+    """Give the norms of a random trunk the statistics of noise."""
     norms = [module for module in trunk.modules() if isinstance(module, torch.nn.BatchNorm3d)]
     for norm in norms:
         norm.momentum = 1.0

@@ -1,7 +1,11 @@
-"""The network as inference runs it against the network as it was trained: in float64, and in float32 to rounding."""
+"""The folded network against the network as trained: exact in float64, and up to rounding in float32."""
 
 import copy
+import dataclasses
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import pytest
@@ -15,6 +19,7 @@ from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal, Mapp
 from refvid.model.fast.backbone import FoldedLightBackbone
 from refvid.model.fast.convolution import PackedConvolution, pack_convolutions
 from refvid.model.fast.folding import fold, fold_norms
+from refvid.model.interface import ReferringNetwork
 from refvid.model.refvid.network import RefvidNetwork
 from refvid.weights import LoadedModel
 from tests.model.miniature import EXPRESSIONS, build
@@ -261,6 +266,30 @@ def test_a_loaded_model_is_folded_once(model: LoadedModel) -> None:
     with torch.inference_mode():
         seen = [one.encode(video(1, torch.float32)).tensors for one in (model.network, model.folded)]
     torch.testing.assert_close(seen[1], seen[0], rtol=1e-4, atol=1e-5)
+
+
+def test_threads_that_ask_first_at_the_same_time_get_one_folded_network(
+    model: LoadedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the stages of a pipeline do; a `cached_property` alone has no lock since Python 3.12."""
+    made: list[ReferringNetwork] = []
+
+    def slowly(network: ReferringNetwork) -> ReferringNetwork:
+        time.sleep(0.05)  # time for the others to begin too
+        made.append(fold(network))
+        return made[-1]
+
+    monkeypatch.setattr("refvid.weights.fold", slowly)
+    fresh, together = dataclasses.replace(model), threading.Barrier(2)
+
+    def ask(_: int) -> ReferringNetwork:
+        together.wait()
+        return fresh.folded
+
+    with ThreadPoolExecutor(2) as threads:
+        one, other = threads.map(ask, range(2))
+    assert one is other
+    assert len(made) == 1
 
 
 def test_mapped_levels_are_what_they_are() -> None:

@@ -1,4 +1,4 @@
-"""HINet: pixels meet words at every level, and what moves is raised or put down."""
+"""HINet: pixels interact with words at every level, and motion raises or lowers features."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Flow between pictures that are known to have moved, and what a network is told of it."""
+"""Flow between pictures with known motion, and its form as input of the network."""
 
 import sys
 import urllib.error

@@ -191,7 +191,9 @@ def test_first_weights_are_those_of_transformers(tmp_path: Path, older: bool) ->
 def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     write_bert(tmp_path)
     where = str(tmp_path)
-    with pytest.raises(WeightsError, match=r"has 20 word pieces, the model has 21; its vocabulary must be the vocab"):
+    with pytest.raises(
+        WeightsError, match=r"has 20 word pieces, but the model has 21; its vocabulary must be the vocab"
+    ):
         load_bert(build_refvos(bert_config((*PIECES, "more"))), where)
     with pytest.raises(WeightsError, match=r"not a BERT of 2 layers: 16 are unknown \(encoder\.layer\.2"):
         load_bert(build_refvos(bert_config(bert_layers=2)), where)
@@ -208,7 +210,7 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="is damaged"):
         load_bert(build_refvos(bert_config()), where)
     sentence = build_refvos(bert_config().replace(language="sentence"))
-    with pytest.raises(UsageError, match="no BERT in this model"):
+    with pytest.raises(UsageError, match="this model has no BERT"):
         load_bert(sentence, where)
 
 
@@ -223,12 +225,12 @@ def test_lists_of_pieces_that_are_none_are_refused(tmp_path: Path) -> None:
     def lines(pieces: Sequence[str]) -> bytes:
         return "\n".join(pieces).encode()
 
-    assert "holds no word pieces of a BERT; expected [PAD] first" in refused(lines(PIECES[1:]), tmp_path)
-    assert "holds no word pieces of a BERT" in refused(lines(["[PAD]", "dog"]), tmp_path)
-    assert "names a word piece twice" in refused(lines([*PIECES, "dog"]), tmp_path)
+    assert "does not contain the word pieces of a BERT; expected [PAD] first" in refused(lines(PIECES[1:]), tmp_path)
+    assert "does not contain the word pieces of a BERT" in refused(lines(["[PAD]", "dog"]), tmp_path)
+    assert "lists a word piece twice" in refused(lines([*PIECES, "dog"]), tmp_path)
     assert "cannot be read as a list of word pieces" in refused(b"[PAD]\n\xff", tmp_path)
     (tmp_path / "vocab.txt").unlink()
-    with pytest.raises(WeightsError, match=r"holds no vocab\.txt; expected a BERT"):
+    with pytest.raises(WeightsError, match=r"contains no vocab\.txt; expected a BERT"):
         read_pieces(str(tmp_path))
     (tmp_path / "vocab.txt").write_bytes("\r\n".join(PIECES).encode())
     assert read_pieces(str(tmp_path)) == PIECES
@@ -239,7 +241,7 @@ def test_without_a_connection_the_sentence_says_what_to_do(monkeypatch: pytest.M
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with pytest.raises(UnavailableError, match=r"vocab\.txt of the BERT 'google-bert/bert-base-uncased' is not in the"):
         read_pieces(DEFAULT_BERT)
-    with pytest.raises(UnavailableError, match=r"give a folder that holds model\.safetensors and vocab\.txt"):
+    with pytest.raises(UnavailableError, match=r"give a folder that contains model\.safetensors and vocab\.txt"):
         load_bert(build_refvos(bert_config()), DEFAULT_BERT)
-    with pytest.raises(UsageError, match="there is no folder 'gone' of BERT's weights"):
+    with pytest.raises(UsageError, match="there is no folder 'gone' with BERT's weights"):
         read_pieces("gone")

@@ -1,4 +1,4 @@
-"""Codes of actors: who belongs together, what an expression chooses, and how far an actor has come."""
+"""Codes of actors: which pixels belong together, what an expression selects, and how far an actor has moved."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The truth of each word at each position, and what it says of an expression."""
+"""The truth of each word at each position, and the evidence it gives for an expression."""
 
 from pathlib import Path
 

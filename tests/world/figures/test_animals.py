@@ -1,4 +1,4 @@
-"""Figures of animals and things: what they look like, that they move, and that their feet stay where they stand."""
+"""Figures of animals and things: their looks, their motion, and planted feet that do not slide."""
 
 import math
 
@@ -186,11 +186,11 @@ def test_what_flies_hangs_on_its_middle(kind: str) -> None:
 
 def test_a_wrong_kind_or_action_is_said() -> None:
     rng = np.random.default_rng(0)
-    with pytest.raises(ValueError, match="give dog, cat or bird"):
+    with pytest.raises(ValueError, match="expected 'dog', 'cat' or 'bird'"):
         coat(rng, "car")
-    with pytest.raises(ValueError, match="give one of car, ball"):
+    with pytest.raises(ValueError, match="expected one of car, ball"):
         paint_thing(rng, "dog")
-    with pytest.raises(ValueError, match="'cat' cannot be 'flying'"):
+    with pytest.raises(ValueError, match="'cat' cannot do 'flying'"):
         draw(random_look("cat", 0), "flying")
-    with pytest.raises(ValueError, match="'ball' cannot be 'walking'"):
+    with pytest.raises(ValueError, match="'ball' cannot do 'walking'"):
         draw(random_look("ball", 0), "walking")

@@ -1,4 +1,4 @@
-"""People as drawn: what a look says is what is seen, motions move, feet stay where they stand."""
+"""People as drawn: they look as described, they move, and planted feet do not slide."""
 
 import math
 from dataclasses import replace

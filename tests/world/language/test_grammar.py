@@ -1,4 +1,4 @@
-"""Expressions are true of one actor, natural, various and within the vocabulary."""
+"""Expressions are true of one actor, natural, varied and within the vocabulary."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The world in A2D Sentences' and J-HMDB Sentences' layouts: the same truth, the same bytes, whole or not at all."""
+"""The world in the layouts of A2D and J-HMDB Sentences: same masks, same bytes, complete or absent."""
 
 import csv
 import hashlib

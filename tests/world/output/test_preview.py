@@ -1,4 +1,4 @@
-"""The contact sheet: the right actor in the right colour, captions that fit, files that are safe."""
+"""The contact sheet: the right actor in the right colour, captions that fit, and no file lost."""
 
 from dataclasses import replace
 from pathlib import Path

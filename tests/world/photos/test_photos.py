@@ -235,7 +235,7 @@ def test_visible_pixels_of_a_person_have_the_clothes_colours(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     target = _copy(folder, tmp_path / "set", ("0000",))
-    monkeypatch.setattr("refvid.world.photos.scene._WITH_FIGURES", 0.0)
+    monkeypatch.setattr("refvid.world.photos.scene.WITH_FIGURES", 0.0)
     monkeypatch.setattr("refvid.world.photos.scene.expose", lambda rng, clip: clip)
     scene = PhotoWorld(target, "all").draw_scene(np.random.default_rng(1), frames=1, width=128, height=96)
     pixels = scene.frames[0][scene.mask(0)[0]].astype(int)
@@ -258,7 +258,7 @@ def test_same_generator_gives_the_same_composite(folder: Path) -> None:
 
 def test_walking_people_move_where_they_are_said_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("refvid.world.photos.scene.camera_path", lambda rng, frames, margin: np.zeros((frames, 2)))
-    monkeypatch.setattr("refvid.world.photos.scene._WITH_FIGURES", 0.0)
+    monkeypatch.setattr("refvid.world.photos.scene.WITH_FIGURES", 0.0)
     world = PhotoWorld(folder, "all", size=128)
     seen = set()
     for seed in range(20):
@@ -277,7 +277,7 @@ def test_walking_people_move_where_they_are_said_to(folder: Path, monkeypatch: p
 
 
 def test_nobody_walks_in_a_still(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("refvid.world.photos.scene._WITH_FIGURES", 0.0)
+    monkeypatch.setattr("refvid.world.photos.scene.WITH_FIGURES", 0.0)
     world = PhotoWorld(folder, "all", size=128)
     for seed in range(5):
         scene = world.draw_scene(np.random.default_rng(seed), frames=1, width=64, height=64)
@@ -354,8 +354,9 @@ def test_single_photo_masks_are_the_labels(folder: Path) -> None:
 
 def test_single_photo_of_the_whole_person_equals_the_label_union(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photos = SinglePhotos(folder, "all", size=192)
+    whole = (0, 0, 128, 192)
     monkeypatch.setattr(
-        "refvid.world.photos.single._windows", lambda rng, photo, frames, longer: ([(0, 0, 128, 192)] * frames, 1.0)
+        "refvid.world.photos.single.photo_windows", lambda rng, photo, frames, longer: ([whole] * frames, 1.0)
     )
     sample = photos.draw(np.random.default_rng(3), frames=3)
     assert sample.regions is not None

@@ -1,4 +1,4 @@
-"""Backdrops and occluders: the same seed draws the same, what is promised lies where it is said to lie, all varies."""
+"""Backdrops and occluders: the same seed draws the same picture, supports lie where they claim, and pictures vary."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The camera: paths stay within the margin, exposure changes frames within bounds and only from the generator."""
+"""The camera: paths stay within the margin; exposure changes frames within bounds and depends only on the generator."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Scenes: exact masks, facts that hold in the picture, sentences that mean one actor, and nothing left to chance."""
+"""Scenes: exact masks, facts that hold in the picture, expressions with one referent, and reproducible drawing."""
 
 from dataclasses import replace
 
@@ -135,5 +135,5 @@ def test_a_stride_shows_every_nth_frame() -> None:
 
 
 def test_sizes_that_are_too_small_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 1 frame of 32x32"):
+    with pytest.raises(ValueError, match="at least 1 of 32x32"):
         draw_scene(np.random.default_rng(0), frames=1, width=20, height=64)

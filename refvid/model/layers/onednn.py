@@ -1,0 +1,167 @@
+"""oneDNN through the operators by which PyTorch's own compiler calls it: the only file that names them.
+
+They are private, so that a release of PyTorch may change them, and a CPU may lack what they need: in bfloat16 they
+raise an error on an x86 CPU without AVX-512. What they can do here is therefore not looked up but tried out, once in a
+process for each dtype, on examples small enough to cost nothing. Whoever calls `multiply` or `convolve` asks
+`multiplies`, `convolves` or `clamps` first; anything but the right answer means PyTorch's public functions instead.
+"""
+
+import threading
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import product
+from typing import Literal, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+# Padding, stride, dilation and groups of a convolution, in the order in which the operators take them.
+Geometry = tuple[list[int], list[int], list[int], int]
+
+Activation = Literal["none", "relu", "relu6"]
+# The operators' names of the activations, and what goes with them.
+_ACTIVATIONS: dict[Activation, tuple[str | None, list[float]]] = {
+    "none": (None, []),
+    "relu": ("relu", []),
+    "relu6": ("hardtanh", [0.0, 6.0]),
+}
+_answers: dict[tuple[Callable[[torch.dtype], bool], torch.dtype], bool] = {}
+_asking = threading.Lock()
+
+
+def computing_dtype(values: Tensor) -> torch.dtype | None:
+    """Return the dtype in which inference on the CPU computes with these values; None where it is not for oneDNN.
+
+    It is float32, or under autocast bfloat16. Nothing that gradients may flow through is for oneDNN.
+    """
+    if values.device.type != "cpu" or torch.is_grad_enabled():
+        return None
+    mixed = torch.is_autocast_enabled("cpu")
+    dtype = torch.get_autocast_dtype("cpu") if mixed else torch.float32
+    known = (torch.float32, torch.bfloat16) if mixed else (torch.float32,)
+    return dtype if values.dtype in known and dtype in known else None
+
+
+def multiply(rows: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
+    """Return rows columns^T + bias: [..., K] and [N, K], both contiguous or `columns` a transposed one, to [..., N]."""
+    return cast(Tensor, torch.ops.mkldnn._linear_pointwise(rows, columns, bias, "none", [], ""))
+
+
+def pack(weight: Tensor, geometry: Geometry, size: torch.Size) -> Tensor:
+    """Return the weight [C', C, k, k] of a convolution in oneDNN's order for features of the size [B, C, h, w]."""
+    return cast(Tensor, torch.ops.mkldnn._reorder_convolution_weight(weight, *geometry, list(size)))
+
+
+def convolve(
+    features: Tensor, other: Tensor | None, packed: Tensor, bias: Tensor | None, geometry: Geometry, after: Activation
+) -> Tensor:
+    """Return the activation of a convolution of features [B, C, h, w], plus another term if there is one.
+
+    Args:
+        features: Of the dtype of the weight.
+        other: Added before the activation, [B, C', h', w'], of the same dtype.
+        packed: The weight from `pack`.
+        bias: [C'].
+        geometry: Of the convolution.
+        after: Which activation; "relu6" is not for sums, and only where `clamps` says so.
+    """
+    operator, (name, bounds) = torch.ops.mkldnn._convolution_pointwise, _ACTIVATIONS[after]
+    if other is None:
+        return cast(Tensor, operator(features, packed, bias, *geometry, name or "none", bounds, ""))
+    return cast(Tensor, operator.binary(features, other, packed, bias, *geometry, "add", 1.0, name, bounds, ""))
+
+
+def multiplies(dtype: torch.dtype) -> bool:
+    """Return whether `multiply` gives the right products here, in this dtype."""
+    return _ask(_try_products, dtype)
+
+
+def convolves(dtype: torch.dtype) -> bool:
+    """Return whether `pack` and `convolve` give the right convolutions here, in this dtype."""
+    return _ask(_try_convolutions, dtype)
+
+
+def clamps(dtype: torch.dtype) -> bool:
+    """Return whether `convolve` gives the right answers with ReLU6 too, where nothing is added before."""
+    return _ask(_try_clamping, dtype)
+
+
+def _ask(trial: Callable[[torch.dtype], bool], dtype: torch.dtype) -> bool:
+    """Return what a trial says; it runs once in a process for each dtype, whichever threads ask."""
+    answer = _answers.get((trial, dtype))
+    if answer is None:
+        with _asking:
+            answer = _answers.get((trial, dtype))
+            if answer is None:
+                answer = _answers[trial, dtype] = _succeeds(trial, dtype)
+    return answer
+
+
+def _succeeds(trial: Callable[[torch.dtype], bool], dtype: torch.dtype) -> bool:
+    """Return whether a trial says yes, whatever else it raises or warns of.
+
+    It has a thread of its own: there, no autocast, fake tensors or other mode of the caller's is on.
+    """
+    answers: list[bool] = []
+
+    def run() -> None:
+        with warnings.catch_warnings(), torch.inference_mode():
+            warnings.simplefilter("ignore")
+            # The operators promise nothing, not even what they raise.
+            with suppress(Exception):
+                answers.append(trial(dtype))
+
+    if torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        thread = threading.Thread(target=run, name="refvid trial")
+        thread.start()
+        thread.join()
+    return answers == [True]
+
+
+def _try_products(dtype: torch.dtype) -> bool:
+    rows, columns, bias = _integers(6, 16, dtype=dtype), _integers(8, 16, dtype=dtype), _integers(8, dtype=dtype)
+    plain = F.linear(rows.double(), columns.double())
+    for n, b in product((columns, columns.T.contiguous().T), (None, bias)):
+        if not _same(multiply(rows, n, b), plain if b is None else plain + b.double(), dtype):
+            return False
+    return True
+
+
+def _try_convolutions(dtype: torch.dtype) -> bool:
+    return _try_activations(dtype, {"none": lambda summed: summed, "relu": F.relu}, sums=True)
+
+
+def _try_clamping(dtype: torch.dtype) -> bool:
+    return _try_activations(dtype, {"relu6": F.relu6}, sums=False)
+
+
+def _try_activations(
+    dtype: torch.dtype, activations: dict[Activation, Callable[[Tensor], Tensor]], *, sums: bool
+) -> bool:
+    features = _integers(1, 8, 7, 6, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    bias = _integers(8, dtype=dtype)
+    for kernel, padding, stride, groups in ((3, 1, 2, 1), (1, 0, 1, 1), (3, 1, 1, 8)):
+        weight = _integers(8, 8 // groups, kernel, kernel, dtype=dtype)
+        geometry: Geometry = ([padding] * 2, [stride] * 2, [1, 1], groups)
+        packed = pack(weight, geometry, features.shape)
+        plain = F.conv2d(features.double(), weight.double(), bias.double(), stride, padding, 1, groups)
+        others = (None, _integers(*plain.shape, dtype=dtype)) if sums else (None,)
+        for (after, activate), other in product(activations.items(), others):
+            expected = activate(plain if other is None else plain + other.double())
+            if not _same(convolve(features, other, packed, bias, geometry, after), expected, dtype):
+                return False
+    return True
+
+
+def _integers(*shape: int, dtype: torch.dtype) -> Tensor:
+    """Return numbers from -1 to 1 whose products, summed, are whole and below 2^8, so that every dtype holds them."""
+    count = torch.Size(shape).numel()
+    whole = torch.arange(count, dtype=torch.int64, device="cpu")
+    return (whole.square().add_(whole // 7) % 3 - 1).to(dtype).view(shape)
+
+
+def _same(found: Tensor, expected: Tensor, dtype: torch.dtype) -> bool:
+    """Return whether a result has the dtype wanted and is the expected one; one that is wrong differs by 1 or more."""
+    return found.dtype == dtype and found.shape == expected.shape and torch.allclose(found.double(), expected, atol=0.1)

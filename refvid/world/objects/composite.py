@@ -1,0 +1,253 @@
+"""Clips composed of objects cut out of photos, with the truth about what is visible in the middle frame."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from refvid.world.cache import TrainingScene
+from refvid.world.language.claims import weigh
+from refvid.world.objects.cast import Cast, Player
+from refvid.world.objects.folder import IGNORED, ObjectLibrary
+from refvid.world.objects.phrases import deny, refer
+from refvid.world.objects.single import ABSENT as DENIALS
+from refvid.world.objects.single import EXPRESSIONS, things_of, with_rest
+from refvid.world.objects.stages import Place, Places
+from refvid.world.objects.things import Thing, measure, rest_doubtful
+from refvid.world.photos.actor import draw_shadow, draw_sprite
+from refvid.world.photos.cutout import blend, match_light, pick_level
+from refvid.world.photos.folder import PhotoLibrary
+from refvid.world.photos.stage import Stage
+from refvid.world.scene import Sprite
+from refvid.world.scenes.camera import camera_path, expose
+from refvid.world.scenes.occluder import draw_occluder
+from refvid.world.scenes.sampler import FRAMES_PER_SECOND
+
+_COUNTS = (1, 2, 3, 4, 5)
+_COUNT_SHARES = (0.22, 0.33, 0.24, 0.13, 0.08)
+_ALIKE = 0.55  # probability that another object is of the class of one that is there
+_TALLEST = (0.8, 0.7, 0.58, 0.5, 0.45)  # by the number of objects; of the frame's height
+_SHORTEST = 0.2
+_ENLARGED = 1.5  # of a cut-out, at most
+_WIDEST = 0.8  # of the frame's width
+_WITH_OCCLUDER, _WITH_SHADOW = 0.12, 0.5
+_OCCLUDERS = ("tree trunk", "tree", "fir", "bush", "crate")  # nothing that has a class
+_LEAST_WAY = 0.05  # of the frame's width that what moves travels in a clip
+_DRAWS = 12
+_OCCLUDED = 255
+
+Occluder = tuple[Sprite, float, float]
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """An object in a clip; positions are of the middle frame, in pixels of the frame.
+
+    Attributes:
+        player: What it is.
+        rgba: Cut-out, lit for the stage.
+        place: float64 [2, 3], from pixels of the cut-out to its own, the ground under its middle at (0, 0).
+        ground: Column and row of the ground under its middle.
+        stature: Pixels of the frame.
+        velocity: Columns and rows a frame at 25 a second.
+        swing: Radians that it leans to and fro as it moves.
+        shadow: Whether it throws one on the ground.
+    """
+
+    player: Player
+    rgba: npt.NDArray[np.uint8]
+    place: npt.NDArray[np.float64]
+    ground: tuple[float, float]
+    stature: float
+    velocity: tuple[float, float]
+    swing: float
+    shadow: bool
+
+    def draw(
+        self, frame: npt.NDArray[np.uint8], time: int, offset: npt.NDArray[np.float64]
+    ) -> tuple[tuple[slice, slice], npt.NDArray[np.bool_]] | None:
+        """Draw it into a frame; return the window that was touched and where in it the object is opaque."""
+        column = self.ground[0] + self.velocity[0] * time - offset[0]
+        row = self.ground[1] + self.velocity[1] * time - offset[1]
+        if self.shadow:
+            draw_shadow(frame, column, row, 0.6 * self.stature)
+        lean = self.swing * math.sin(0.45 * time)
+        turn = np.array([[math.cos(lean), -math.sin(lean)], [math.sin(lean), math.cos(lean)]])
+        transform = turn @ self.place
+        transform[:, 2] += (column, row)
+        return blend(frame, self.rgba, transform)
+
+
+class ObjectWorld:
+    """Scenes of one to five objects of photos."""
+
+    def __init__(self, libraries: Sequence[ObjectLibrary], people: Sequence[PhotoLibrary] = ()) -> None:
+        """Take objects and places from libraries, people and streets from photos of people."""
+        self._cast, self._places = Cast(libraries, people), Places(libraries, people)
+
+    def draw_scene(
+        self, rng: np.random.Generator, *, frames: int, width: int, height: int, stride: int = 1
+    ) -> TrainingScene:
+        """Draw a clip.
+
+        Args:
+            rng: Decides everything.
+            frames: Length T; what is said is of frame T // 2. In a single frame nothing is said to move.
+            width: Of the frames, pixels, at least 32.
+            height: Of the frames, pixels, at least 32.
+            stride: Only every n-th frame at 25 a second is drawn, counted from the middle one.
+        """
+        place = self._places.draw(rng, width, height)
+        length = (frames - 1) * stride
+        pasted = self._paste(rng, place, width, height, length)
+        occluder = _occluder(rng, pasted, height)
+        path = camera_path(rng, length + 1, place.stage.margin)[::stride]
+        clip = np.empty((frames, height, width, 3), np.uint8)
+        middle = np.zeros((height, width), np.uint8)
+        areas: list[int] = []
+        for t in range(frames):
+            clip[t] = place.stage.window(path[t], width, height)
+            instances = np.zeros((height, width), np.uint8)
+            found = _compose(pasted, occluder, (t - frames // 2) * stride, path[t], clip[t], instances)
+            if t == frames // 2:
+                middle, areas = instances, found
+        clip = expose(rng, clip) if rng.random() < 0.6 else clip
+        return _tell(rng, clip, place, path[frames // 2], pasted, middle, areas)
+
+    def _paste(self, rng: np.random.Generator, place: Place, width: int, height: int, length: int) -> list[Pasted]:
+        """Return the objects, the farthest first."""
+        count = int(rng.choice(_COUNTS, p=_COUNT_SHARES))
+        tallest = _TALLEST[count - 1]
+        columns = (rng.permutation(count) + rng.uniform(0.1, 0.9, count)) / count * width
+        shared = float(rng.uniform(_SHORTEST, tallest))
+        made = []
+        for number, player in enumerate(self._players(rng, place, count)):
+            stature = height * (shared * rng.uniform(0.85, 1.18) if rng.random() < 0.35 else
+                                rng.uniform(_SHORTEST, tallest))  # fmt: skip
+            made.append(_put(rng, player, place.stage, float(stature), float(columns[number]), (width, height), length))
+        return sorted(made, key=lambda one: one.ground[1])
+
+    def _players(self, rng: np.random.Generator, place: Place, count: int) -> list[Player]:
+        """Return objects, none of a class that the place may show without a label."""
+        unsure = {thing.kind for thing in place.unsure}
+        weights = {kind: weight for kind, weight in self._cast.weights.items() if kind not in unsure}
+        there = set(place.photo.listed.kinds.values()) if place.photo is not None else set()
+        chosen: list[Player] = []
+        for _ in range(_DRAWS * count):
+            if len(chosen) == count or not weights:
+                break
+            alike = sorted({player.kind for player in chosen} | (there & weights.keys()))
+            kind = str(rng.choice(alike)) if alike and rng.random() < _ALIKE else weigh(rng, weights)
+            player = self._cast.pick(rng, kind)
+            if player is not None and all(player.cutout is not other.cutout for other in chosen):
+                chosen.append(player)
+        return chosen
+
+
+def _put(
+    rng: np.random.Generator, player: Player, stage: Stage, stature: float, column: float, size: tuple[int, int],
+    length: int,
+) -> Pasted:  # fmt: skip
+    """Put an object into a frame of a size (width, height), in the light of the stage."""
+    cutout, (width, height) = player.cutout, size
+    wide = cutout.levels[0].shape[1]
+    stature = min(stature, _ENLARGED * cutout.stature, _WIDEST * width / wide * cutout.stature)
+    level, scale = pick_level(cutout, stature)
+    factor = stature / cutout.stature / scale
+    across = factor if rng.random() < 0.5 else -factor
+    tilt = float(rng.normal(0, 0.05))
+    turn = np.array([[math.cos(tilt), -math.sin(tilt)], [math.sin(tilt), math.cos(tilt)]])
+    anchor = (level.shape[1] / 2, cutout.anchor[1] * scale)
+    place = turn @ np.array([[across, 0, -across * anchor[0]], [0, factor, -factor * anchor[1]]])
+    shift = [(stage.tone[channel] - cutout.tone[channel]) * share for channel, share in enumerate((0.2, 0.25, 0.25))]
+    light = float(np.clip(shift[0], -14, 14) + rng.normal(0, 6))
+    tint = (float(np.clip(shift[1], -3, 3)), float(np.clip(shift[2], -3, 3)))
+    lit = match_light(level, (light, *tint), float(rng.uniform(0.9, 1.1)), cutout.tone[0])
+    on_ground = rng.random() < 0.75
+    row = float(rng.uniform(max(0.55 * height, min(stature, 0.95 * height)), 1.02 * height))
+    if not on_ground:
+        row = float(rng.uniform(0.9 * stature, 1.02 * height)) if stature < height else height
+    if "bottom" in cutout.cut:
+        row = max(row, height + stage.margin + 1.0)
+    velocity = (0.0, 0.0)
+    if length and rng.random() < 0.62:
+        speed = max(rng.uniform(0.25, 1.5) * stature / FRAMES_PER_SECOND, _LEAST_WAY * width / length)
+        speed = min(speed, 0.9 * width / length)
+        way = -1 if rng.random() < 0.5 else 1
+        velocity = (float(way * speed), float(rng.uniform(-0.12, 0.12) * speed))
+    swing = float(rng.uniform(0, 0.05)) if velocity[0] else 0.0
+    half = 0.5 * stature * wide / cutout.levels[0].shape[0]
+    column = float(np.clip(column, min(0.7 * half, width / 2), max(width - 0.7 * half, width / 2)))
+    shadow = bool(on_ground and rng.random() < _WITH_SHADOW)
+    return Pasted(player, lit, place, (column, row), stature, velocity, swing, shadow)
+
+
+def _occluder(rng: np.random.Generator, pasted: Sequence[Pasted], height: int) -> Occluder | None:
+    """Return, now and then, a thing in front of everything with its column and row."""
+    if not pasted or rng.random() >= _WITH_OCCLUDER:
+        return None
+    hidden = pasted[int(rng.integers(len(pasted)))]
+    sprite = draw_occluder(rng, height * rng.uniform(0.25, 0.6), _OCCLUDERS[int(rng.integers(len(_OCCLUDERS)))])
+    row = min(max(one.ground[1] for one in pasted), height) + 0.03 * height
+    return sprite, float(hidden.ground[0] + rng.uniform(-0.35, 0.35) * height), row
+
+
+def _compose(
+    pasted: Sequence[Pasted], occluder: Occluder | None, time: int, offset: npt.NDArray[np.float64],
+    frame: npt.NDArray[np.uint8], instances: npt.NDArray[np.uint8],
+) -> list[int]:  # fmt: skip
+    """Draw the objects into a frame and its map of instances; return how many pixels each has, hidden or not.
+
+    What the occluder hides is 255 in the map.
+    """
+    areas = []
+    for index, one in enumerate(pasted):
+        drawn = one.draw(frame, time, offset)
+        areas.append(0 if drawn is None else int(drawn[1].sum()))
+        if drawn is not None:
+            instances[drawn[0]][drawn[1]] = index + 1
+    if occluder is not None:
+        sprite, column, row = occluder
+        hidden = draw_sprite(frame, sprite, column - offset[0], row - offset[1])
+        if hidden is not None:
+            instances[hidden[0]][hidden[1]] = _OCCLUDED
+    return areas
+
+
+def _tell(
+    rng: np.random.Generator, clip: npt.NDArray[np.uint8], place: Place, offset: npt.NDArray[np.float64],
+    pasted: Sequence[Pasted], middle: npt.NDArray[np.uint8], areas: Sequence[int],
+) -> TrainingScene:  # fmt: skip
+    """Measure what the middle frame shows and say it."""
+    picture, moving = clip[len(clip) // 2], len(clip) > 1
+    things: list[Thing] = []
+    masks: list[npt.NDArray[np.bool_]] = []
+    ignore = None
+    if place.photo is not None and place.labels is not None:
+        labels = _window(place.labels, place.stage.margin, offset, middle.shape)
+        before = np.bincount(labels.ravel(), minlength=256)
+        labels[middle > 0] = 0
+        ignore = labels == IGNORED if (labels == IGNORED).any() else None
+        there, masks = things_of(place.photo, picture, labels, whole=before)
+        things = [replace(thing, motion="still" if moving else "") for thing in there]
+    for index, (one, area) in enumerate(zip(pasted, areas, strict=True)):
+        motion = "" if not moving else "still" if not one.velocity[0] else "left" if one.velocity[0] < 0 else "right"
+        mask = np.asarray(middle == index + 1, np.bool_)
+        kind, names = one.player.kind, one.player.names
+        thing = measure(picture, mask, kind, whole=area, motion=motion, names=names)
+        if thing is not None:
+            things.append(thing)
+            masks.append(mask)
+    known = [*things, *place.unsure]
+    references = [*refer(rng, known, EXPRESSIONS), *deny(rng, known, DENIALS)]
+    return with_rest(clip, things, masks, references, ignore, rest_doubtful(place.unsure))
+
+
+def _window(
+    labels: npt.NDArray[np.uint8], margin: int, offset: npt.NDArray[np.float64], shape: tuple[int, ...]
+) -> npt.NDArray[np.uint8]:
+    """Return the labels that a camera at an offset sees, as `Stage.window` shows the picture."""
+    left, top = (int(value) for value in np.rint(margin + offset))
+    return labels[top : top + shape[0], left : left + shape[1]].copy()

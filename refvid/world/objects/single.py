@@ -1,0 +1,191 @@
+"""Photos of objects as they are: cropped, mirrored, in another light, with expressions for what is in the crop."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from refvid.world.cache import TrainingScene
+from refvid.world.objects.folder import IGNORED, Listed, ObjectLibrary, ObjectPhoto, read_photo
+from refvid.world.objects.phrases import deny, refer
+from refvid.world.objects.things import MIN_SHARE, Thing, measure, named_in, phantoms, rest_doubtful
+from refvid.world.scene import Reference
+
+EXPRESSIONS, ABSENT = 12, 6  # kept with a scene; a sample takes some of them
+_SOURCE_SHARES = {"coco": 0.62, "pets": 0.14, "feralcat": 0.18, "firetruck_via": 0.06}
+_OTHER_SHARE = 0.02
+_KEPT = 0.75  # of an object that the crop is about
+_REGIONS = 24  # the largest objects of a picture that are regions of their own
+
+
+class ObjectPhotos:
+    """An endless stream of photos of objects."""
+
+    def __init__(self, libraries: Sequence[ObjectLibrary]) -> None:
+        """Take the photos of libraries; those of a source are as likely as its share says, whatever their number."""
+        self._by_source: dict[str, list[Listed]] = {}
+        for library in libraries:
+            for listed in library.photos:
+                self._by_source.setdefault(listed.source, []).append(listed)
+        self._names = tuple(sorted(self._by_source))
+        shares = np.array([_SOURCE_SHARES.get(name, _OTHER_SHARE) for name in self._names])
+        self._shares = shares / shares.sum()
+
+    def pick(self, rng: np.random.Generator) -> ObjectPhoto:
+        """Return a random photo."""
+        listed = self._by_source[str(rng.choice(self._names, p=self._shares))]
+        return read_photo(listed[int(rng.integers(len(listed)))])
+
+    def draw_scene(self, rng: np.random.Generator, *, frames: int = 1, width: int, height: int) -> TrainingScene:
+        """Draw a crop of a photo with what is said of it.
+
+        Args:
+            rng: Decides everything.
+            frames: Length T of the clip; more than one slides the window slowly over the photo.
+            width: Of the frames, pixels.
+            height: Of the frames, pixels.
+        """
+        photo = self.pick(rng)
+        windows = _windows(rng, photo, width / height, frames)
+        mirrored = bool(rng.random() < 0.5)
+        clip = np.stack([cut(photo.image, window, (width, height), mirrored) for window in windows])
+        labels = cut(photo.labels, windows[frames // 2], (width, height), mirrored, labels=True)
+        return describe(rng, photo, relight(rng, clip), labels)
+
+
+def describe(
+    rng: np.random.Generator, photo: ObjectPhoto, clip: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
+) -> TrainingScene:
+    """Say what a crop of a photo shows.
+
+    Args:
+        rng: Decides everything.
+        photo: Uncropped.
+        clip: uint8 [T, H, W, 3]; colours are measured in the middle frame.
+        labels: uint8 [H, W], of the middle frame.
+    """
+    listed, picture = photo.listed, clip[len(clip) // 2]
+    things, masks = things_of(photo, picture, labels)
+    unsure = phantoms(listed, crowded=listed.source == "coco" and bool((photo.labels == IGNORED).any()))
+    known = [*things, *unsure]
+    references = [*refer(rng, known, EXPRESSIONS), *deny(rng, known, ABSENT)]
+    ignore = labels == IGNORED
+    return with_rest(clip, things, masks, references, ignore if ignore.any() else None, rest_doubtful(unsure))
+
+
+def things_of(
+    photo: ObjectPhoto,
+    picture: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint8],
+    whole: npt.NDArray[np.int64] | None = None,
+) -> tuple[list[Thing], list[npt.NDArray[np.bool_]]]:
+    """Measure what a crop of a photo shows, the largest first.
+
+    Args:
+        photo: Uncropped.
+        picture: uint8 [H, W, 3], the crop.
+        labels: uint8 [H, W], what is visible in it.
+        whole: Pixels of each label if nothing hid them; None: as visible.
+    """
+    counts = np.bincount(labels.ravel(), minlength=256)
+    kinds = list(photo.listed.kinds.values())
+    made = []
+    for index, kind in photo.listed.kinds.items():
+        if counts[index]:
+            mask = np.asarray(labels == index, np.bool_)
+            names = named_in(photo.listed.captions, kind, kinds.count(kind) == 1)
+            thing = measure(picture, mask, kind, whole=0 if whole is None else int(whole[index]), names=names)
+            assert thing is not None
+            made.append((thing, mask))
+    made.sort(key=lambda pair: -pair[0].area)
+    return [thing for thing, _ in made], [mask for _, mask in made]
+
+
+def with_rest(
+    clip: npt.NDArray[np.uint8],
+    things: Sequence[Thing],
+    masks: Sequence[npt.NDArray[np.bool_]],
+    references: Sequence[Reference],
+    ignore: npt.NDArray[np.bool_] | None,
+    doubtful: frozenset[str],
+) -> TrainingScene:
+    """Return a scene with, as its last region, the rest of the picture, of which nothing is surely true.
+
+    Args:
+        clip: uint8 [T, H, W, 3].
+        things: Visible in the middle frame; the first ones, and those that are asked for, become regions.
+        masks: bool [H, W] of each.
+        references: Their actors are indices of things.
+        ignore: bool [H, W], pixels of which nobody knows what they show.
+        doubtful: Words that may be true of the rest.
+    """
+    asked = {reference.actor for reference in references if reference.actor is not None}
+    kept = [index for index in range(len(things)) if index < _REGIONS or index in asked]
+    place = {index: number for number, index in enumerate(kept)}
+    left_over = (things[index] for index in range(len(things)) if index not in place)
+    doubtful = doubtful.union(*(thing.words() | thing.doubtful() for thing in left_over))
+    rest = np.ones(clip.shape[1:3], np.bool_) if ignore is None else ~ignore
+    for index in kept:
+        rest &= ~masks[index]
+    return TrainingScene(
+        frames=clip,
+        regions=np.stack([*(masks[index] for index in kept), rest]),
+        words=(*(things[index].words() for index in kept), frozenset()),
+        unsure=(*(things[index].doubtful() for index in kept), doubtful),
+        references=tuple(
+            reference if reference.actor is None else replace(reference, actor=place[reference.actor])
+            for reference in references
+        ),
+        ignore=ignore,
+    )
+
+
+Rectangle = tuple[int, int, int, int]  # left, top, width, height
+
+
+def _windows(rng: np.random.Generator, photo: ObjectPhoto, aspect: float, frames: int) -> list[Rectangle]:
+    """Return a window of the photo for each frame, of the wanted shape as far as the photo allows.
+
+    Most windows are about an object, which they keep nearly whole; the others are about the whole photo.
+    """
+    height, width = photo.labels.shape
+    full = (min(width, height * aspect), min(height, width / aspect))
+    share = 1.0 if rng.random() < 0.35 else float(rng.uniform(0.5, 1.0))
+    size = np.array(full) * share
+    stretch = float(rng.uniform(0.87, 1.15))  # a little of the photo's shape is kept, or changed
+    size = np.minimum(size * (stretch, 1 / stretch), (width, height))
+    numbers = [index for index, area in photo.listed.areas.items() if area >= MIN_SHARE]
+    corner = rng.uniform(0, 1, 2) * (np.array((width, height)) - size)
+    if numbers and rng.random() < 0.85:
+        box = np.array(photo.listed.boxes[numbers[int(rng.integers(len(numbers)))]]) * (width, height, width, height)
+        size = np.minimum(np.maximum(size, (box[2:] - box[:2]) * _KEPT), (width, height))
+        low = np.minimum(box[:2], box[2:] - size)
+        high = np.maximum(box[:2], box[2:] - size)
+        slack = (size - (box[2:] - box[:2])).clip(0) * 0.02  # not quite at the edge
+        corner = rng.uniform(0, 1, 2) * (high - low - 2 * slack) + low + slack
+    limit = np.array((width, height)) - size
+    corner = corner.clip(0, limit)
+    drift = rng.uniform(-2, 2, 2) * (rng.random() < 0.6)
+    places = [(corner + drift * (t - frames // 2)).clip(0, limit).round().astype(int) for t in range(frames)]
+    wide, tall = max(1, int(size[0])), max(1, int(size[1]))
+    return [(int(left), int(top), wide, tall) for left, top in places]
+
+
+def cut(
+    picture: npt.NDArray[np.uint8], window: Rectangle, size: tuple[int, int], mirrored: bool, *, labels: bool = False
+) -> npt.NDArray[np.uint8]:
+    """Cut a window (left, top, width, height) out of a picture, scale it to (width, height) and perhaps mirror it."""
+    left, top, width, height = window
+    how = cv2.INTER_NEAREST if labels else cv2.INTER_AREA if width > size[0] else cv2.INTER_LINEAR
+    resized = cv2.resize(picture[top : top + height, left : left + width], size, interpolation=how)
+    return np.ascontiguousarray(resized[:, ::-1] if mirrored else resized).astype(np.uint8)
+
+
+def relight(rng: np.random.Generator, clip: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Change light and contrast a little, the same in all frames."""
+    light, contrast = float(rng.uniform(0.82, 1.18)), float(rng.uniform(0.85, 1.15))
+    levels = (np.arange(256) - 118.0) * contrast + 118.0
+    table = (levels * light).clip(0, 255).round().astype(np.uint8)
+    return np.asarray(table[clip], np.uint8) if rng.random() < 0.6 else clip

@@ -1,0 +1,204 @@
+"""What is known of each object of a picture, and of what might be there without a label."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from refvid.world.language.words import COLOUR_WORDS, NEAR_COLOURS, words_in
+from refvid.world.objects.folder import Listed
+from refvid.world.objects.lexicon import ANIMALS, COLOUR_TERMS, DEEDS, LEXICON, doubtful_words
+from refvid.world.photos.colour import Colour, measure_colour
+
+MIN_SHARE = 0.003  # of the picture: what is smaller is not asked for
+_MIN_COLOUR_PIXELS = 40
+
+# Classes that the photos of a source surely do not show where they are not labelled.
+_FAR_FROM_PETS = frozenset({
+    "airplane", "train", "bus", "fire truck", "stop sign", "parking meter", "surfboard", "snowboard", "skis", "kite",
+    "tennis racket", "baseball bat", "baseball glove", "pizza", "broccoli", "donut", "hot dog", "cake", "sandwich",
+    "microwave", "toaster", "hair drier", "banana", "skateboard", "traffic light", "fire hydrant",
+})  # fmt: skip
+_FAR_FROM_FIRE_TRUCKS = frozenset({
+    "couch", "bed", "toilet", "pizza", "laptop", "keyboard", "mouse", "microwave", "oven", "refrigerator", "teddy bear",
+    "surfboard", "snowboard", "skis", "cake", "donut", "broccoli", "banana", "hot dog", "sandwich", "wine glass",
+    "toothbrush", "hair drier", "toaster", "tennis racket", "train", "airplane", "boat", "fork", "spoon", "bowl",
+})  # fmt: skip
+_SURELY_ABSENT: dict[str, frozenset[str]] = {
+    "pets": _FAR_FROM_PETS | ANIMALS,
+    "feralcat": (_FAR_FROM_PETS | ANIMALS) - {"bird"},
+    "firetruck_via": _FAR_FROM_FIRE_TRUCKS | (ANIMALS - {"dog", "bird"}),
+}
+_COMPLETE = frozenset(LEXICON) - {"fire truck"}  # of the photos of COCO
+# What COCO marks as a crowd, without telling which class it is.
+_IN_CROWDS = frozenset({
+    "person", "car", "book", "chair", "bottle", "cup", "banana", "apple", "orange", "broccoli", "carrot", "donut",
+    "sheep", "cow", "bird", "boat", "umbrella", "kite", "bicycle", "motorcycle", "wine glass", "bowl", "potted plant",
+    "backpack", "handbag", "suitcase", "cake", "fork", "knife", "spoon", "vase", "elephant", "dining table",
+})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Thing:
+    """An object of a picture or, as a phantom, what may be there without a label.
+
+    Attributes:
+        kind: Class, one of `LEXICON`.
+        box: Left, top, right and bottom of what is visible, shares of the picture.
+        area: Share of the picture that is visible.
+        colour: As measured; None where colours are not spoken of.
+        motion: "left", "right" or "still" of a clip; empty where a picture does not tell.
+        names: Besides those of its class, what it is surely called.
+        seen: Whether enough is visible to be asked for.
+        phantom: Whether it is only possible that such a thing is there.
+    """
+
+    kind: str
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    area: float = 0.0
+    colour: Colour | None = None
+    motion: str = ""
+    names: frozenset[str] = field(default_factory=frozenset)
+    seen: bool = True
+    phantom: bool = False
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Column and row of the middle of the box."""
+        return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+
+    def words(self) -> frozenset[str]:
+        """Return the words that are true of it by itself."""
+        words = set(LEXICON[self.kind].words) | self.names
+        if self.colour is not None and self.colour.name:
+            words.update(COLOUR_WORDS[self.colour.name])
+        if self.motion in ("left", "right"):
+            words.update(("moving", "moves", "going", self.motion))
+        elif self.motion == "still":
+            words.add("still")
+        return frozenset(words)
+
+    def doubtful(self) -> frozenset[str]:
+        """Return the words of which nobody can tell whether they are true of it."""
+        words = set(doubtful_words(self.kind))
+        if self.kind != "person":
+            words |= COLOUR_TERMS if self.colour is None else _may_be(self.colour)
+        if self.motion == "still":
+            words -= {"moving", "moves", "going", "left", "right", "heading"}
+        elif self.motion:
+            words -= {"still", "left", "right"}
+        return frozenset(words - self.words())
+
+
+def _may_be(colour: Colour) -> set[str]:
+    near = set(colour.near).union(*(NEAR_COLOURS[name] for name in colour.near))
+    return {word for name in near for word in COLOUR_WORDS[name]}
+
+
+def measure(
+    image: npt.NDArray[np.uint8],
+    mask: npt.NDArray[np.bool_],
+    kind: str,
+    *,
+    whole: int = 0,
+    motion: str = "",
+    names: frozenset[str] = frozenset(),
+) -> Thing | None:
+    """Measure an object of a picture; None if nothing of it is visible.
+
+    Args:
+        image: uint8 [H, W, 3], RGB.
+        mask: bool [H, W], what is visible of it.
+        kind: Class.
+        whole: Pixels that it would have unhidden; 0: unknown. Of what is mostly hidden nothing is asked.
+        motion: As in `Thing`.
+        names: As in `Thing`.
+    """
+    area = int(mask.sum())
+    if not area:
+        return None
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    height, width = mask.shape
+    box = (columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height)
+    colour = None
+    if kind != "person":
+        inside = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
+        if (pixels := image[inside if inside.sum() >= _MIN_COLOUR_PIXELS else mask]).shape[0] >= _MIN_COLOUR_PIXELS:
+            colour = measure_colour(pixels)
+    seen = area >= MIN_SHARE * mask.size and area >= 60 and area >= 0.45 * whole
+    left, top, right, bottom = (float(side) for side in box)
+    return Thing(kind, (left, top, right, bottom), area / mask.size, colour, motion, names, bool(seen))
+
+
+def phantoms(listed: Listed, crowded: bool) -> list[Thing]:
+    """Return what may be in a photo besides what is labelled.
+
+    Args:
+        listed: The photo.
+        crowded: Whether some of it is left out, as crowds are.
+    """
+    present = frozenset(listed.kinds.values())
+    if listed.source == "coco" and listed.complete:
+        unsure = (_IN_CROWDS | present) if crowded else frozenset[str]()
+    elif listed.source in _SURELY_ABSENT:
+        unsure = _COMPLETE - _SURELY_ABSENT[listed.source] - present
+    elif listed.complete:
+        unsure = frozenset(LEXICON) - present  # the classes that are there are all labelled
+    else:
+        unsure = frozenset(LEXICON)
+    return [Thing(kind, phantom=True, seen=False) for kind in sorted(unsure)]
+
+
+_SEX = {
+    "man": "man guy gentleman boy he his him father groom dude", "woman": "woman lady girl she her mother bride",
+}  # fmt: skip
+_BOTH = frozenset(words_in("men women people boys girls couple group crowd two three several"))
+
+
+def named_in(captions: tuple[str, ...], kind: str, alone: bool) -> frozenset[str]:
+    """Return further names that the captions of a photo give to its only object of a class.
+
+    A caption's noun names that object if the noun is one that objects of the class may be called, if no caption speaks
+    of several and, of people, if none speaks of the other sex.
+    """
+    if not alone or not captions:
+        return frozenset()
+    said = [word for caption in captions for word in re.findall(r"[a-z]+", caption.lower())]
+    perhaps = {name for name in LEXICON[kind].perhaps if " " not in name}
+    found = {word for word in perhaps if word in said} - {"people", "water", "fire", "hot", "animal", "stuffed"}
+    if any(f"{word}s" in said for word in (*perhaps, *LEXICON[kind].names)):
+        return frozenset()
+    if kind == "person":
+        sexes = [sex for sex, words in _SEX.items() if not set(words.split()).isdisjoint(said)]
+        if not _BOTH.isdisjoint(said) or len(sexes) > 1:
+            return frozenset()
+        return frozenset(found & {"man", "woman", "guy", "lady", "boy", "girl", "gentleman", "surfer", "skier",
+                                  "snowboarder", "skateboarder", "toddler", "baby", "child", "kid"})  # fmt: skip
+    return frozenset(found) if found <= _NAMES_OF_CAPTIONS else frozenset(found & _NAMES_OF_CAPTIONS)
+
+
+_NAMES_OF_CAPTIONS = frozenset(
+    words_in("""
+    puppy kitten jet airliner taxi van pickup ship sailboat canoe kayak duck goose pigeon seagull parrot owl swan pony
+    calf lamb bull mug armchair stool monitor notebook scooter locomotive tram lorry sedan suv
+""")
+)
+
+
+def rest_doubtful(unsure: Sequence[Thing]) -> frozenset[str]:
+    """Return the words that may be true of what is not labelled in a photo, given what may be there."""
+    words = {word for thing in unsure for word in (*LEXICON[thing.kind].words, *LEXICON[thing.kind].doubtful)}
+    wider = {word for entry in LEXICON.values() for word in entry.doubtful}
+    return frozenset(words | wider | COLOUR_TERMS | DEEDS | _OPEN)
+
+
+# Wider words that are true of much that no class has.
+_OPEN = frozenset(
+    words_in("""
+    furniture food fruit vegetable container toy sign light signal seat bag board dish utensil computer screen appliance
+    dessert disc vessel luggage table shirt hat shoes coat jacket hair glasses dress jeans pants shorts skirt scarf
+""")
+)

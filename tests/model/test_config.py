@@ -1,0 +1,69 @@
+"""What configs of every system refuse, and the input that they ask for."""
+
+import pytest
+
+from refvid.model.config import ModelConfig
+
+
+def config(**fields: object) -> ModelConfig:
+    return ModelConfig(**{"name": "made up", "vocabulary": ("dog", "red"), **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"input_size": 100}, "multiple of 8, the backbone's stride, got 100"),
+        ({"input_size": 0}, "got 0"),
+        ({"input_size": -8}, "got -8"),
+        ({"threshold": 0.0}, "between 0 and 1, got 0"),
+        ({"threshold": 1.0}, "between 0 and 1, got 1"),
+        ({"input_shape": "round"}, "input_shape must be one of square, area, got 'round'"),
+        ({"threshold_of": "two"}, "threshold_of must be one of one, maximum, got 'two'"),
+        ({"upsampling": "nearest"}, "upsampling must be one of bilinear, guided, got 'nearest'"),
+        ({"upsampling": "guided", "threshold_of": "maximum"}, "needs threshold_of 'one', got 'maximum'"),
+        ({"colour_channels": 8}, "colour_channels belong to the light backbone"),
+        ({"vocabulary": ("dog", "dog")}, "names a word twice"),
+    ],
+)
+def test_what_cannot_be_built_is_refused(fields: dict[str, object], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        config(**fields)
+
+
+def test_what_lies_at_the_edge_is_taken() -> None:
+    config(input_size=8, threshold=0.001, upsampling="guided")
+    config(input_size=8, threshold=0.999, threshold_of="maximum")
+    config(backbone="light", colour_channels=8)
+
+
+@pytest.mark.parametrize(
+    ("size", "frame", "canvas"),
+    [
+        (192, (360, 640), (144, 256)),
+        (192, (640, 360), (256, 144)),
+        (192, (100, 100), (192, 192)),
+        (64, (46, 80), (48, 88)),  # 48.5 and 84.4: the nearest multiples of 8
+        (64, (1, 10_000), (8, 6400)),  # no side is less than the stride
+        (64, (10_000, 1), (6400, 8)),
+    ],
+)
+def test_an_input_of_the_frames_proportions_has_the_area_of_the_square(
+    size: int, frame: tuple[int, int], canvas: tuple[int, int]
+) -> None:
+    assert config(input_size=size, input_shape="area").canvas(*frame) == canvas
+    assert config(input_size=size).canvas(*frame) == (size, size)
+
+
+def test_a_saved_config_with_keys_that_are_not_known_or_missing_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"unknown keys \['colour'\]; this version knows \["):
+        ModelConfig.from_dict({"name": "x", "vocabulary": [], "colour": 1})
+    with pytest.raises(ValueError, match=r"missing keys \['vocabulary'\]"):
+        ModelConfig.from_dict({"name": "x"})
+    with pytest.raises(ValueError, match="gaussian_width"):
+        ModelConfig.from_dict({"name": "x", "vocabulary": [], "crf": {"gaussian_width": 1}})
+
+
+def test_lists_of_a_saved_config_are_tuples_again() -> None:
+    read = ModelConfig.from_dict({"name": "x", "vocabulary": ["dog"], "crf": {"iterations": 7}})
+    assert read.vocabulary == ("dog",)
+    assert (read.crf.iterations, read.crf.longest_side) == (7, 160)
