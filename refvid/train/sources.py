@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.catalogue import SETS
 from refvid.data.moving_crop import in_view, moving_crop
 from refvid.data.referring import ReferringSet, ReferringVideo, SetInfo, Target
 from refvid.data.sample import Sample
-from refvid.data.sets import SETS, open_set
+from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UsageError
 from refvid.model.layers.language import split_words
 from refvid.train.feed import SampleSource

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from refvid.data import sets
+from refvid.data.catalogue import SETS
 from refvid.data.referring import ReferringSet, ReferringVideo, Rules, Target
-from refvid.data.sets import SETS, open_set
+from refvid.data.sets import open_set
 from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import Origin, evaluate
 from refvid.evaluation.sources import FrameMasks

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from refvid.data.catalogue import SETS
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
-from refvid.data.sets import SETS
 from refvid.errors import RefvidError, UsageError
 from refvid.train import sources
 from refvid.train.feed import generator_of
