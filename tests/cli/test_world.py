@@ -79,7 +79,7 @@ def test_make_refuses_an_existing_folder(refvid: Refvid, drawn: list[dict[str, A
     outcome = refvid("world", "make", "--out", "w", "--videos", "1")
     assert outcome.code == 6
     assert outcome.stderr.count("\n") == 1
-    assert "w is there already" in outcome.stderr
+    assert "w already exists" in outcome.stderr
     assert refvid("world", "make", "--out", "w", "--videos", "1", "--overwrite").code == 0
     Path("mine").mkdir()
     Path("mine/thesis.txt").write_text("all of it")
