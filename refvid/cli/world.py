@@ -123,15 +123,17 @@ def preview(
         raise UsageError(f"--mode {mode} shows photos; give --photos DIR, or leave --mode out")
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
         from refvid.world.objects.folder import is_object_folder
-        from refvid.world.output.preview import PreviewPlan, write_preview
-        from refvid.world.output.training_sheet import SheetPlan, write_training_sheet
 
         with terminal.progress(out.name) as progress:
             if mode in ("photo", "object-photo", "object-composite") or any(map(is_object_folder, folders)):
+                from refvid.world.output.training_sheet import SheetPlan, write_training_sheet
+
                 kind = "" if mode == "mixed" else mode
                 sheet = SheetPlan(folders, tuple(photo_source or ()), kind, seed, columns, rows)
                 write_training_sheet(out, sheet, overwrite=overwrite, progress=progress)
             else:
+                from refvid.world.output.preview import PreviewPlan, write_preview
+
                 plan = PreviewPlan(seed, cast("Mode", mode), folders, columns, rows)
                 write_preview(out, plan, overwrite=overwrite, progress=progress)
         terminal.say(f"wrote {out}: {count_of(columns * rows, 'scene')}")

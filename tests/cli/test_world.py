@@ -16,6 +16,7 @@ from refvid.world.output.make import SIZES
 from refvid.world.scene import Scene
 from tests.cli.conftest import Refvid
 from tests.world.drawn import draw
+from tests.world.objects.made_up import write_objects
 
 
 @pytest.fixture
@@ -102,6 +103,7 @@ def test_make_refuses_an_existing_folder(refvid: Refvid, drawn: list[dict[str, A
         ["preview", "--mode", "silly"],
         ["preview", "--columns", "0"],
         ["preview", "--mode", "motion", "--photos", "ccp"],
+        ["preview", "--mode", "object-photo"],
     ],
 )
 def test_usage_errors(refvid: Refvid, drawn: list[dict[str, Any]], arguments: list[str]) -> None:
@@ -173,3 +175,14 @@ def test_a_missing_package_is_named_with_what_to_type(package: str, arguments: l
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("refvid: error: ")]
     assert line.endswith('which is not installed: pip install "refvid[train]"')
     assert not list(tmp_path.iterdir())
+
+
+def test_preview_of_photos_of_objects(refvid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_objects(tmp_path / "objects")
+    options = ("--photos", "objects", "--columns", "1", "--rows", "1")
+    assert refvid("world", "preview", *options, "--photo-source", "pets", "--mode", "object-photo").code == 0
+    assert Path("refvid-world.png").is_file()
+    refused = refvid("world", "make", "--out", "w", "--videos", "1", "--photos", "objects")
+    assert refused.code == 2
+    assert "which the layouts of A2D and J-HMDB have no names for" in refused.stderr
