@@ -135,6 +135,8 @@ def measure(
         inside = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
         if (pixels := image[inside if inside.sum() >= _MIN_COLOUR_PIXELS else mask]).shape[0] >= _MIN_COLOUR_PIXELS:
             colour = _settled(measure_colour(pixels), image)
+            if kind == "fire truck" and colour.name in ("grey", "black", "white", "brown"):  # its fittings
+                colour = replace(colour, name=None)
     seen = area >= MIN_SHARE * mask.size and area >= 60 and area >= 0.45 * whole
     left, top, right, bottom = (float(side) for side in box)
     return Thing(kind, (left, top, right, bottom), area / mask.size, colour, motion, names, bool(seen))
@@ -159,7 +161,7 @@ def phantoms(listed: Listed, crowded: bool) -> list[Thing]:
     """
     present = frozenset(listed.kinds.values())
     if listed.source == "coco" and listed.complete:
-        unsure = (_IN_CROWDS | present) if crowded else frozenset[str]()
+        unsure = _IN_CROWDS if crowded else frozenset[str]()
     elif listed.source in _SURELY_ABSENT:
         unsure = _COMPLETE - _SURELY_ABSENT[listed.source] - present
     elif listed.complete:
