@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# How far the axes are brought to one variance: 0 not, 1 wholly. Of 0, 0.5 and 1, the half kept the ten nearest words
-# best (63 %) and the ranks of synonyms, and told colours apart better than 0.
+# How far the axes are brought to one variance: 0 not, 1 wholly. With 0, 0.5 and 1 the 3,000 commonest words kept 62.7,
+# 63.4 and 62.2 % of their ten nearest, and their cosines correlated with those before by 0.78, 0.77 and 0.74: little
+# depends on it.
 WHITENING = 0.5
 _LARGEST = 127
 
