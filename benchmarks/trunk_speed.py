@@ -15,8 +15,9 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
+from refvid.inference.memory import keep_freed_memory
 from refvid.model.fast.efficientnet import pack_efficientnet
-from refvid.model.fast.folding import fold_norms, keep_freed_memory
+from refvid.model.fast.folding import fold_norms
 from refvid.model.interface import lay_channels_last
 from refvid.model.layers.efficientnet import SCALES, EfficientNetLite
 
@@ -59,7 +60,7 @@ def main() -> None:
     pack_efficientnet(fast)
     images = torch.rand(1, 3, chosen.side, chosen.side)
     ordered = images.contiguous(memory_format=torch.channels_last)
-    keep_freed_memory()
+    keep_freed_memory()  # as a segmenter does
 
     def classify(given: Tensor) -> Tensor:
         return fast.classify(fast(given)[-1])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import memory, run, run_expressions, run_gpu, run_measure
+from benchmarks import memory, model_speed, run, run_expressions, run_gpu, run_measure
 from benchmarks.attention import compare_cross_frame, compare_cross_modal, literal_cross_modal
 from benchmarks.run_expressions import expressions
 from benchmarks.run_gpu import gpu_rows
@@ -81,7 +81,9 @@ def test_the_literal_form_is_the_same_by_other_products() -> None:
     assert float(attention.sum()) == pytest.approx(1)
 
 
-def test_operations_memory_and_report(settings: Settings, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_operations_memory_and_report(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def measured(video: Path, **_: object) -> dict[str, object]:
         with open_reader(video) as reader:
             frames = reader.frame_total
@@ -115,14 +117,16 @@ def test_operations_memory_and_report(settings: Settings, tmp_path: Path, monkey
     assert shown.err.splitlines() == ["operations ...", "memory ..."]
 
 
-def test_what_was_measured_is_shown_when_a_section_fails(settings: Settings, monkeypatch, capsys) -> None:
+def test_what_was_measured_is_shown_when_a_section_fails(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(memory, "measure", lambda *_, **__: pytest.fail("no room"))
     with pytest.raises(pytest.fail.Exception, match="no room"):
         run.main(["--only", "operations", "memory", "--device", "cpu", "--model", settings.model], TINY)
     assert "CMSA, 3 words" in capsys.readouterr().out
 
 
-def test_an_unknown_model_is_one_line(capsys) -> None:
+def test_an_unknown_model_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         run.main(["--only", "stages", "--device", "cpu", "--model", "no-such-model"], TINY)
     assert str(caught.value).startswith("error: no model 'no-such-model'")
@@ -138,7 +142,7 @@ def test_stages(settings: Settings) -> None:
         assert rows[row.what] == row
 
 
-def test_the_gpus_rows_are_worked_out(settings: Settings, model: LoadedModel, monkeypatch) -> None:
+def test_the_gpus_rows_are_worked_out(settings: Settings, model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     """On the CPU and with a small network: what is missing on a GPU is the GPU."""
     for name, value in {"CLIP_FRAMES": 4, "NETWORK_FRAMES": 2, "MATRIX_SIDE": 64, "SIDE": 128}.items():
         monkeypatch.setattr(run_gpu, name, value)
@@ -149,7 +153,7 @@ def test_the_gpus_rows_are_worked_out(settings: Settings, model: LoadedModel, mo
     assert network.details["flop"] > 1e6
 
 
-def test_expressions(settings: Settings, monkeypatch) -> None:
+def test_expressions(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
     found = {"resident": 2**20, "allocated": None, "frames": 6}
     monkeypatch.setattr(run_expressions, "measure", lambda video, texts, **_: asked.append(len(texts)) or found)
@@ -172,7 +176,7 @@ def test_peers(settings: Settings) -> None:
     assert all(row.details["gflop"] > 0 for row in rows)
 
 
-def test_peers_say_what_is_missing(settings: Settings, monkeypatch) -> None:
+def test_peers_say_what_is_missing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "transformers", None)
     section = peers(settings)
     assert (section.rows, section.notes) == ([], [MISSING])
@@ -201,7 +205,7 @@ def test_input_of_the_longest_side_asked_for(model: LoadedModel) -> None:
         assert with_longest_side(square, side, 360, 640).config.canvas(360, 640) == (side, side)
 
 
-def test_the_full_network_is_the_papers(monkeypatch) -> None:
+def test_the_full_network_is_the_papers(monkeypatch: pytest.MonkeyPatch) -> None:
     built = []
     monkeypatch.setattr(
         "benchmarks.run_network.build_network", lambda config: built.append(config) or torch.nn.Identity()
@@ -243,7 +247,7 @@ def test_a_video_is_measured_in_a_process_of_its_own() -> None:
     assert found["frames_per_second"] > 0
 
 
-def test_a_failure_in_the_measured_process_is_told(monkeypatch) -> None:
+def test_a_failure_in_the_measured_process_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     failed = subprocess.CompletedProcess([], 3, "", "refvid.errors.VideoError: there is nothing")
     monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
     with pytest.raises(
@@ -259,3 +263,13 @@ def test_quick_is_less_of_the_same() -> None:
     assert set(QUICK.counts) < set(full.counts)
     assert QUICK.frames < full.frames
     assert run_measure.PARK.is_file()
+
+
+def test_models_are_compared_with_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    spent = iter([3.0, 1.5, 5.0, 1.0, 4.0, 2.5])  # three rounds of two models, whose medians are 4.0 and 1.5
+    monkeypatch.setattr(model_speed, "processor_seconds", lambda work: next(spent))
+    frames = model_speed.first_frames(model_speed.CLIP, 2)
+    assert [frame.shape for frame in frames] == [(360, 640, 3)] * 2
+    first, second = model_speed.compare(["refvid-tiny", "refvos-tiny"], frames, rounds=3)
+    assert str(first) == "| refvid-tiny | 2,260,761 | 4.5 | 2000.0 | 1.00 | 50% |"
+    assert str(second) == "| refvos-tiny | 2,231,419 | 4.5 | 750.0 | 2.67 | 100% |"

@@ -64,7 +64,7 @@ def check_data(
 
 def describe(dataset: str, referring_set: "ReferringSet") -> str:
     """Return the name of a split with the meaning of its protocol."""
-    from refvid.data.sets import set_info
+    from refvid.data.catalogue import set_info
 
     meaning = set_info(dataset).protocols[referring_set.protocol]
     return f"{referring_set.title}, {referring_set.split}, protocol {referring_set.protocol} ({meaning})"

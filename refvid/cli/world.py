@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
@@ -11,8 +11,11 @@ from refvid.cli.console import Terminal
 from refvid.data.text import count_of
 from refvid.errors import UsageError
 
+if TYPE_CHECKING:
+    from refvid.world.scenes.sampler import Mode
+
 LayoutName = Literal["a2d", "jhmdb"]
-ModeName = Literal["mixed", "motion", "people"]
+ModeName = Literal["mixed", "motion", "people", "photo", "object-photo", "object-composite"]
 _MIN_SIDE, _MAX_SIDE = 32, 4096  # pixels
 
 world_app = typer.Typer(name="world", help="Draw the procedural world, as a data set to train on or as a picture.")
@@ -21,11 +24,20 @@ Seed = Annotated[
     int, typer.Option("--seed", metavar="S", min=0, help="Random seed; the same seed draws the same world.")
 ]
 Photos = Annotated[
-    Path | None,
+    list[Path] | None,
     typer.Option(
         "--photos",
         metavar="DIR",
-        help="Folder of real photos to cut the figures out of, with photos/NNNN.jpg, labels/NNNN.png and labels.json.",
+        help="Cut the figures out of real photos: photos/NNNN.jpg, labels/NNNN.png and labels.json in DIR; preview "
+        "also shows photos of objects, with index.jsonl in DIR. May be given several times.",
+    ),
+]
+PhotoSources = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--photo-source",
+        metavar="NAME",
+        help="Use these sources of the photos of objects alone; may be given several times.",
     ),
 ]
 
@@ -66,7 +78,7 @@ def make(
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
         from refvid.world.output.make import WorldPlan, make_world
 
-        plan = WorldPlan(layout, videos, seed, frames, pixels, photos)
+        plan = WorldPlan(layout, videos, seed, frames, pixels, tuple(photos or ()))
         with terminal.progress(out.name) as progress:
             report = make_world(out, plan, overwrite=overwrite, progress=progress)
         terminal.say(
@@ -82,6 +94,7 @@ def preview(
         "refvid-world.png"
     ),
     photos: Photos = None,
+    photo_source: PhotoSources = None,
     mode: Annotated[
         ModeName,
         typer.Option(
@@ -103,14 +116,26 @@ def preview(
 
     Example: refvid world preview --seed 7 --out sheet.png
     """
-    if photos is not None and mode != "mixed":
+    folders = tuple(photos or ())
+    if folders and mode in ("motion", "people"):
         raise UsageError(f"--mode {mode} is for drawn actors; leave out --mode or --photos")
+    if not folders and mode not in ("mixed", "motion", "people"):
+        raise UsageError(f"--mode {mode} shows photos; give --photos DIR, or leave --mode out")
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
-        from refvid.world.output.preview import PreviewPlan, write_preview
+        from refvid.world.objects.folder import is_object_folder
 
-        plan = PreviewPlan(seed, mode, photos, columns, rows)
         with terminal.progress(out.name) as progress:
-            write_preview(out, plan, overwrite=overwrite, progress=progress)
+            if mode in ("photo", "object-photo", "object-composite") or any(map(is_object_folder, folders)):
+                from refvid.world.output.training_sheet import SheetPlan, write_training_sheet
+
+                kind = "" if mode == "mixed" else mode
+                sheet = SheetPlan(folders, tuple(photo_source or ()), kind, seed, columns, rows)
+                write_training_sheet(out, sheet, overwrite=overwrite, progress=progress)
+            else:
+                from refvid.world.output.preview import PreviewPlan, write_preview
+
+                plan = PreviewPlan(seed, cast("Mode", mode), folders, columns, rows)
+                write_preview(out, plan, overwrite=overwrite, progress=progress)
         terminal.say(f"wrote {out}: {count_of(columns * rows, 'scene')}")
 
 

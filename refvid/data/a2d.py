@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from refvid.data.a2d_survey import survey_split
+from refvid.data.catalogue import check_choice
 from refvid.data.referring import ReferringSet, Rules
-from refvid.data.sets import check_choice
 
 RULES = {
     "mttr": Rules(),  # IoU > K; two empty masks have an IoU of 1

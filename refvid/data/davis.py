@@ -14,11 +14,11 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.catalogue import check_choice
 from refvid.data.davis_files import HUNGARIAN, RESOLUTIONS, SEMI_SUPERVISED, DavisParts, find_parts, read_sequences
 from refvid.data.davis_text import RUNS, Kind, Phrases, Year, read_meta_phrases, read_phrases
 from refvid.data.frame_folder import FolderVideo, FrameFolder, list_names, read_mode, read_numbers
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
-from refvid.data.sets import check_choice
 from refvid.data.text import count_of, name_some
 from refvid.errors import RefvidError
 

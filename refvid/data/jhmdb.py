@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.catalogue import check_choice
 from refvid.data.jhmdb_files import (
     LIST,
     MASK_FILE,
@@ -25,7 +26,6 @@ from refvid.data.jhmdb_files import (
 from refvid.data.numbered_pictures import find_pictures, picture_size, read_pictures
 from refvid.data.packages import need_package
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
-from refvid.data.sets import check_choice
 from refvid.data.text import count_of, name_some, read_lines
 from refvid.errors import RefvidError, VideoError
 

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.catalogue import check_choice
 from refvid.data.coco_masks import CocoMask, parse_segmentation
 from refvid.data.numbered_pictures import picture_size
 from refvid.data.refcoco_files import Reference, find_parts, find_pictures, read_instances, read_references
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
-from refvid.data.sets import check_choice
 from refvid.data.still import Still, read_still
 from refvid.data.text import count_of
 from refvid.errors import RefvidError, UsageError

@@ -17,10 +17,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.catalogue import check_choice
 from refvid.data.numbered_pictures import picture_size
 from refvid.data.packages import need_package
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
-from refvid.data.sets import check_choice
 from refvid.data.still import Still, read_still
 from refvid.data.text import count_of
 from refvid.errors import RefvidError

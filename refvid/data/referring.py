@@ -196,7 +196,7 @@ class ReferringSet:
 
 
 class SetOpener(Protocol):
-    """A function that opens a split of a data set; each reader has one, called `open_<name>`."""
+    """A function that opens a split of a data set; `refvid.data.sets` has one for each."""
 
     def __call__(self, root: Path, split: str, protocol: str) -> ReferringSet:
         """Read the annotations, but no masks and no footage.

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.catalogue import check_choice
 from refvid.data.frame_folder import FolderVideo, FrameFolder, list_names, read_numbers
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
-from refvid.data.sets import check_choice
 from refvid.data.text import count_of, name_some
 from refvid.errors import RefvidError
 

@@ -9,7 +9,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from refvid.data.sets import SETS
+from refvid.data.catalogue import SETS
 from refvid.data.text import count_of
 from refvid.evaluation.paper_rows import PAPER_ROWS, PaperRow, rows_beside
 from refvid.evaluation.run import Evaluation

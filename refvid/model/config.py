@@ -16,7 +16,7 @@ class CrfSettings:
     """Settings of the DenseCRF refinement: those of the paper's released image model at half its size, 320.
 
     A quarter of the pixels takes a sixth of the time, and with guided upsampling the masks are as good
-    (benchmarks/README.md).
+    (benchmarks/results/2026-11-refinement.md).
 
     Attributes:
         gaussian_sxy: Width in pixels of the picture that is refined, as is `bilateral_sxy`.

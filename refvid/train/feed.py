@@ -9,7 +9,7 @@ import signal
 import warnings
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -37,6 +37,16 @@ class SampleSource(Protocol):
             proportions: Number in [0, 1) that all samples of a batch share. A source that can choose its width and
                 height derives them from it, so that no sample needs much padding. None lets the generator decide.
         """
+        ...
+
+
+@runtime_checkable
+class TellsWords(Protocol):
+    """A source that knows which words its samples can say or tell to be true, as no data set on disk does."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words, sorted."""
         ...
 
 
@@ -88,7 +98,7 @@ class Feed:
         for index in range(self.rank * share, (self.rank + 1) * share):
             rng = generator_of(self.seed, TRAINING, step, index)
             samples.append(augment(draw(self.source, rng, proportions), rng, self.augmentation))
-        return collate_for(self.config, samples)
+        return collate_for(self.config, samples, self.source.words if isinstance(self.source, TellsWords) else None)
 
     def batches(self, first: int, end: int, workers: int = 0) -> Generator[Batch, None, None]:
         """Yield the batches of steps `first` to `end` - 1 in order; closing the generator ends the workers.
@@ -121,12 +131,18 @@ class Feed:
             yield made
 
 
-def collate_for(config: ModelConfig, samples: Sequence[Sample]) -> Batch:
-    """Return a batch of samples for a network; all frames get the input that suits their mean proportions."""
+def collate_for(config: ModelConfig, samples: Sequence[Sample], taught: Sequence[str] | None = None) -> Batch:
+    """Return a batch of samples for a network; all frames get the input that suits their mean proportions.
+
+    Args:
+        config: Of the network.
+        samples: Of one clip length and stride.
+        taught: The words that the data can say, as `collate` takes them.
+    """
     sizes = np.array([sample.frames.shape[1:3] for sample in samples], dtype=np.float64)
     height, width = np.exp(np.log(sizes).mean(0))
     canvas = config.canvas(max(1, round(height)), max(1, round(width)))
-    return collate(samples, build_vocabulary(config), canvas)
+    return collate(samples, build_vocabulary(config), canvas, taught)
 
 
 class _Steps(Dataset["Batch | RefvidError"]):

@@ -11,6 +11,7 @@ what it is true of. Networks without that attention, or with one vector for the 
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -119,7 +120,7 @@ class Objective(nn.Module):
             if settings.words and (attention := network.word_attention_logits(features, batch.word_ids)):
                 parts["words"] = self._word_loss(attention, batch, batch.region_maps, batch.region_words)
             if settings.attributes:
-                parts["attributes"] = self._attribute_loss(network, features, batch.region_maps, batch.region_words)
+                parts["attributes"] = self._attribute_loss(network, features, batch)
         if batch.region_maps is not None and features.codes is not None:
             coarse, fine = features.codes
             if settings.actors:
@@ -132,7 +133,8 @@ class Objective(nn.Module):
     def _mask_parts(self, network: ReferringNetwork, features: FrameFeatures, batch: Batch) -> dict[str, Tensor]:
         settings, maps = self.settings, batch.region_maps
         logits = network.training_logits(features, batch.word_ids)
-        final, weigh = logits.final.float(), {"foreground": settings.foreground}
+        final = logits.final.float()
+        weigh: dict[str, Any] = {"foreground": settings.foreground, "weights": batch.weights}
         parts = dict(zip(("entropy", "dice"), mask_losses(final, batch.masks, batch.known, **weigh), strict=True))
         for earlier in logits.earlier:  # every scale learns from the masks
             parts["entropy"] = parts["entropy"] + mask_losses(earlier.float(), batch.masks, batch.known, **weigh)[0]
@@ -142,11 +144,9 @@ class Objective(nn.Module):
             parts["choice"] = contrast_loss(logits.choice.float(), batch.masks, batch.known, maps, nothing=True)
         return parts
 
-    def _attribute_loss(
-        self, network: ReferringNetwork, features: FrameFeatures, maps: Tensor, words: Tensor
-    ) -> Tensor:
-        truth = torch.einsum("brhw,brv->bvhw", maps, words.to(maps.dtype)).clamp(max=1)
-        judged = network.word_truth_logits(features, torch.arange(words.shape[-1], device=words.device))
+    def _attribute_loss(self, network: ReferringNetwork, features: FrameFeatures, batch: Batch) -> Tensor:
+        truth, counts = attribute_truth(batch)
+        judged = network.word_truth_logits(features, taught_words(batch))
         answers = (
             [head(level) for head, level in zip(self.attribute_heads, network.attribute_levels(features), strict=True)]
             if judged is None
@@ -154,7 +154,8 @@ class Objective(nn.Module):
         )
         total = truth.new_zeros(())
         for logits in answers:
-            entropy = F.binary_cross_entropy_with_logits(logits.float(), truth, reduction="none")
+            told = logits if batch.taught is None else logits[:, batch.taught]
+            entropy = F.binary_cross_entropy_with_logits(told.float(), truth, counts, reduction="none")
             total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
         return 0.1 * total
 
@@ -171,7 +172,34 @@ class Objective(nn.Module):
         return total
 
 
-def mask_losses(logits: Tensor, masks: Tensor, known: Tensor, *, foreground: float = 1.0) -> tuple[Tensor, Tensor]:
+def taught_words(batch: Batch) -> Tensor:
+    """Return the ids of the words of which the regions of a batch tell whether they are true, int64 [K]."""
+    assert batch.region_words is not None
+    everything = torch.arange(batch.region_words.shape[-1], device=batch.region_words.device)
+    return everything if batch.taught is None else batch.taught
+
+
+def attribute_truth(batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """Return how far each word that is taught is true of each cell, [B, K, h, w], and how far that counts.
+
+    A word counts less where it may be true of a region or may not, and where pixels are left out; None: all count.
+    """
+    maps, true = batch.region_maps, batch.region_words
+    assert maps is not None
+    assert true is not None
+    tables = [table for table in (true, batch.region_unsure) if table is not None]
+    told = [table if batch.taught is None else table[..., batch.taught] for table in tables]
+    truth, *doubt = (torch.einsum("brhw,brv->bvhw", maps, table.to(maps.dtype)).clamp(max=1) for table in told)
+    counts = torch.maximum(1 - doubt[0], truth) if doubt else None
+    if batch.weights is not None:
+        share = F.avg_pool2d(batch.weights[:, None], STRIDE)
+        counts = share.expand_as(truth) if counts is None else counts * share
+    return truth, counts
+
+
+def mask_losses(
+    logits: Tensor, masks: Tensor, known: Tensor, *, foreground: float = 1.0, weights: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Return the mean binary cross-entropy and the mean Dice loss of the rows that are known.
 
     Args:
@@ -179,13 +207,20 @@ def mask_losses(logits: Tensor, masks: Tensor, known: Tensor, *, foreground: flo
         masks: Shares of each pixel that are object, [B, E, H, W].
         known: Rows that count, bool [B, E].
         foreground: What a pixel of the object weighs in the cross-entropy.
+        weights: The share of each pixel that counts, [B, H, W]; None: all of each.
     """
     stride = max(FINEST_LOSS_STRIDE, min(LOSS_STRIDE, masks.shape[-1] // logits.shape[-1]))
     truth = F.avg_pool2d(masks, stride)[known]
     fine = F.interpolate(logits, truth.shape[-2:], mode="bilinear")[known]
     weight = None if foreground == 1 else torch.tensor(foreground, device=fine.device)
-    entropy = F.binary_cross_entropy_with_logits(fine, truth, pos_weight=weight)
+    counts = None
+    if weights is not None:
+        counts = F.avg_pool2d(weights[:, None].expand_as(masks), stride)[known]
+    entropy = F.binary_cross_entropy_with_logits(fine, truth, counts, pos_weight=weight)
     probability = fine.sigmoid()
+    if counts is not None:
+        entropy = entropy / counts.mean().clamp(min=1e-6)
+        probability, truth = probability * counts, truth * counts
     overlap = (probability * truth).sum((1, 2))
     # A cell of stride 4, on either grid: it keeps an empty truth from asking for exactly nothing.
     smoothing = (LOSS_STRIDE / stride) ** 2

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from refvid.data.catalogue import SETS
 from refvid.data.moving_crop import in_view, moving_crop
 from refvid.data.referring import ReferringSet, ReferringVideo, SetInfo, Target
 from refvid.data.sample import Sample
-from refvid.data.sets import SETS, open_set
+from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UsageError
 from refvid.model.layers.language import split_words
 from refvid.train.feed import SampleSource
@@ -214,8 +215,8 @@ class ReferringSource:
             )
         return frames, present
 
-    def words(self) -> tuple[str, ...]:
-        """Returns the words of all expressions, sorted."""
+    def spoken_words(self) -> tuple[str, ...]:
+        """Return the words of all expressions, sorted."""
         spoken = {expression.text for video in self.dataset.videos for expression in video.expressions}
         return tuple(sorted({word for text in spoken for word in split_words(text)}))
 
@@ -227,7 +228,7 @@ def _open_set(choice: DataChoice, settings: TrainSettings, size: int, split: Spl
     if choice.photos or choice.photo_sources or choice.cache is not None:
         raise UsageError(f"--photos and --cache go with --dataset world; leave them out for {info.name}")
     source = ReferringSource(_open_split(info, choice.root, settings, split), settings)
-    return OpenData(source, source.words())
+    return OpenData(source, source.spoken_words())
 
 
 def _open_split(info: SetInfo, root: Path, settings: TrainSettings, split: Split) -> ReferringSet:

@@ -3,7 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,16 @@ class TrainingScene:
         regions = middle == np.arange(1, len(scene.actors) + 1, dtype=np.uint8)[:, None, None]
         words = tuple(words_of(facts) for facts in scene.actors)
         return cls(scene.frames, regions, words, (frozenset(),) * len(words), scene.references)
+
+    def with_doubt(self, words: frozenset[str]) -> "TrainingScene":
+        """Return the scene with words that may be true of anything in it, also of what is no region."""
+        rest = np.asarray(~self.regions.any(axis=0))
+        return replace(
+            self,
+            regions=np.concatenate([self.regions, rest[None]]),
+            words=(*self.words, frozenset()),
+            unsure=(*(doubt | words for doubt in self.unsure), words),
+        )
 
 
 class SceneCache:

@@ -11,11 +11,11 @@ import numpy as np
 from refvid.data.sample import Sample
 from refvid.errors import UsageError
 from refvid.world.cache import SceneCache, TrainingScene
-from refvid.world.language.claims import pick
 from refvid.world.language.grammar import VOCABULARY as GRAMMAR_WORDS
 from refvid.world.language.part_grammar import WORDS as PART_WORDS
 from refvid.world.objects.folder import DEFAULT_SOURCES, is_object_folder, open_objects
 from refvid.world.objects.phrases import WORDS as OBJECT_WORDS
+from refvid.world.photos.folder import one_of, open_library
 from refvid.world.scene import Reference, Scene
 from refvid.world.scenes.sampler import Mode, draw_scene
 
@@ -41,6 +41,7 @@ class WorldSource:
     """Draws scenes, composites of photos and photos, without end.
 
     Attributes:
+        kinds: Of the scenes that are drawn, of `KINDS`.
         words: Every word that the samples can say, or tell to be true of a region; sorted.
     """
 
@@ -90,10 +91,12 @@ class WorldSource:
                 f"the shares {asked} leave nothing to draw; expected some of {', '.join(KINDS)}, and --photos for "
                 "those that are made of photos"
             )
-        self._names = tuple(wanted)
+        self.kinds = tuple(wanted)
         self._shares = np.array(list(wanted.values())) / sum(wanted.values())
         self._open_photos(people, objects)
         self.words = tuple(sorted({*VOCABULARY, *OBJECT_WORDS})) if objects else VOCABULARY
+        # What nobody says of drawn scenes and of people is not false of them: a drawn car is an automobile, too.
+        self._unsaid = frozenset(self.words) - set(VOCABULARY)
         origin = {"photos": "+".join(folder.resolve().name for folder in folders), "split": split}
         if objects:
             origin["sources"] = "+".join(self.sources)
@@ -102,7 +105,6 @@ class WorldSource:
     def _open_photos(self, people: Sequence[Path], objects: Sequence[Path]) -> None:
         from refvid.world.objects.composite import ObjectWorld
         from refvid.world.objects.single import ObjectPhotos
-        from refvid.world.photos.folder import open_library
         from refvid.world.photos.scene import PhotoWorld
         from refvid.world.photos.single import SinglePhotos
 
@@ -111,7 +113,7 @@ class WorldSource:
         if objects:
             libraries = [open_objects(folder, self.split, self.sources) for folder in objects]
             self._object_photos = ObjectPhotos(libraries)
-            if "object-composite" in self._names:
+            if "object-composite" in self.kinds:
                 cast = [open_library(folder, self.split, 256) for folder in people]
                 self._object_composites = ObjectWorld(libraries, cast)
 
@@ -122,7 +124,7 @@ class WorldSource:
             rng: Decides everything.
             proportions: In [0, 1): chooses width and height; samples of a batch share it, so that none is padded much.
         """
-        chosen = str(rng.choice(self._names, p=self._shares))
+        chosen = str(rng.choice(self.kinds, p=self._shares))
         edges = np.cumsum(DRAWN_PROPORTION_SHARES)
         number = int(np.searchsorted(edges, rng.random() if proportions is None else proportions, side="right"))
         aspect = DRAWN_PROPORTIONS[min(number, len(edges) - 1)]
@@ -132,6 +134,8 @@ class WorldSource:
             told = self._cache.get(f"{chosen}-{width}x{height}-{self.frames}x{self.frame_stride}", rng, draw)
         else:
             told = draw(rng)
+        if chosen not in OF_OBJECTS and self._unsaid:
+            told = told.with_doubt(self._unsaid)
         absent = ABSENT_SHARES.get(chosen, ABSENT_SHARE)
         return replace(sample_of(told, rng, self.expressions, absent), frame_stride=self.frame_stride)
 
@@ -142,7 +146,7 @@ class WorldSource:
     def _draw_scene(self, chosen: str, width: int, height: int, rng: np.random.Generator) -> TrainingScene:
         size = {"width": width, "height": height}
         if chosen == "photo":
-            return pick(rng, self._singles).draw_scene(
+            return one_of(rng, self._singles).draw_scene(
                 rng, frames=self.frames, longer=max(width, height), count=2 * self.expressions, absent=_ABSENT_OF_PHOTOS
             )
         if chosen == "object-photo":
@@ -150,7 +154,7 @@ class WorldSource:
         if chosen == "object-composite":
             return self._object_composites.draw_scene(rng, frames=self.frames, stride=self.frame_stride, **size)
         if chosen == "composite":
-            scene = pick(rng, self._composites).draw_scene(rng, frames=self.frames, stride=self.frame_stride, **size)
+            scene = one_of(rng, self._composites).draw_scene(rng, frames=self.frames, stride=self.frame_stride, **size)
         else:
             mode = cast(Mode, chosen)
             scene = draw_scene(rng, frames=self.frames, stride=self.frame_stride, mode=mode, **size)

@@ -127,8 +127,11 @@ class Outcome:
     stderr: str
 
 
+Refvid = Callable[..., Outcome]  # the fixture `refvid`: runs the command line with these arguments
+
+
 @pytest.fixture
-def refvid(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+def refvid(capsys: pytest.CaptureFixture[str]) -> Refvid:
     """Run the command line in this process."""
 
     def run(*arguments: object) -> Outcome:

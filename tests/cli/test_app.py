@@ -11,6 +11,7 @@ import pytest
 
 from refvid import errors
 from refvid.cli.app import describe_error
+from tests.cli.conftest import FakeSegmenting, Refvid
 
 ROOT = Path(__file__).parents[2]
 
@@ -68,7 +69,7 @@ def test_unknown_name_is_an_attribute_error() -> None:
         refvid.nonsense  # noqa: B018
 
 
-def test_help_documents_every_exit_code(refvid) -> None:
+def test_help_documents_every_exit_code(refvid: Refvid) -> None:
     text = " ".join(refvid("segment", "--help").stdout.split())
     for code in (
         "0 done",
@@ -94,13 +95,13 @@ def test_help_documents_every_exit_code(refvid) -> None:
         (["models"], "refvid: error: Missing command. (see `refvid models --help`)\n"),
     ],
 )
-def test_usage_errors_are_one_line_and_exit_2(refvid, arguments: list[str], line: str) -> None:
+def test_usage_errors_are_one_line_and_exit_2(refvid: Refvid, arguments: list[str], line: str) -> None:
     outcome = refvid(*arguments)
     assert (outcome.code, outcome.stdout) == (2, "")
     assert outcome.stderr == line
 
 
-def test_unknown_option_and_choice_are_named(refvid) -> None:
+def test_unknown_option_and_choice_are_named(refvid: Refvid) -> None:
     outcome = refvid("segment", "a.mp4", "dog", "--nonsense")
     assert outcome.code == 2
     assert outcome.stderr.startswith("refvid: error: No such option: --nonsense")
@@ -158,7 +159,7 @@ def test_operating_system_errors_say_which_file() -> None:
     assert describe_error(OSError(28, "No space left on device", "out.mp4")) == ("No space left on device: out.mp4", 1)
 
 
-def test_unexpected_errors_are_one_line(refvid, segmenting) -> None:
+def test_unexpected_errors_are_one_line(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     def fail(call: object) -> None:
         raise ValueError("two\nlines")
 
@@ -170,7 +171,7 @@ def test_unexpected_errors_are_one_line(refvid, segmenting) -> None:
     )
 
 
-def test_debug_shows_the_traceback(refvid, segmenting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_debug_shows_the_traceback(refvid: Refvid, segmenting: FakeSegmenting, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(call: object) -> None:
         raise errors.VideoError("a.mp4 is no video")
 
@@ -184,7 +185,7 @@ def test_debug_shows_the_traceback(refvid, segmenting, monkeypatch: pytest.Monke
     assert refvid("segment", "a.mp4", "dog").stderr == "refvid: error: a.mp4 is no video\n"
 
 
-def test_interrupt_is_130(refvid, segmenting) -> None:
+def test_interrupt_is_130(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     def interrupt(call: object) -> None:
         raise KeyboardInterrupt
 

@@ -8,10 +8,11 @@ import pytest
 
 from refvid.errors import VideoError
 from refvid.video.output_format import OutputFormat
+from tests.cli.conftest import FakeSegmenting, Refvid
 
 
 @pytest.fixture
-def videos(segmenting, tmp_path: Path) -> Path:
+def videos(segmenting: FakeSegmenting, tmp_path: Path) -> Path:
     """A folder `videos` with two of them in the working folder."""
     folder = Path("videos")
     folder.mkdir()
@@ -25,7 +26,7 @@ def _fail_on_a(call: dict[str, object]) -> None:
         raise VideoError("a.mp4 breaks off")
 
 
-def test_folder(refvid, segmenting, videos: Path) -> None:
+def test_folder(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
     outcome = refvid("batch", videos, "dog", "cat", "-o", "out", "-f", "matte", "--threshold", "0.4", "--no-audio")
     assert (outcome.code, outcome.stdout) == (0, "")
     assert [call["input"].name for call in segmenting.calls] == ["a.mp4", "b.mp4"]
@@ -38,13 +39,13 @@ def test_folder(refvid, segmenting, videos: Path) -> None:
     assert "2 done, 0 skipped" in outcome.stderr
 
 
-def test_model_is_loaded_once_and_handed_on(refvid, segmenting, videos: Path) -> None:
+def test_model_is_loaded_once_and_handed_on(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
     assert refvid("batch", videos, "dog", "-o", "out", "-m", "owner/name", "--revision", "v1").code == 0
     assert sys.modules["refvid.weights"].__dict__["loads"] == ["owner/name"]
     assert {call["model"].revision for call in segmenting.calls} == {"v1"}
 
 
-def test_second_run_skips(refvid, segmenting, videos: Path) -> None:
+def test_second_run_skips(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
     refvid("batch", videos, "dog", "-o", "out")
     outcome = refvid("batch", videos, "dog", "-o", "out", "--json")
     assert outcome.code == 0
@@ -56,7 +57,9 @@ def test_second_run_skips(refvid, segmenting, videos: Path) -> None:
     assert len(segmenting.calls) == 2
 
 
-def test_weights_trained_again_in_the_same_folder_do_it_again(refvid, segmenting, videos: Path) -> None:
+def test_weights_trained_again_in_the_same_folder_do_it_again(
+    refvid: Refvid, segmenting: FakeSegmenting, videos: Path
+) -> None:
     Path("run").mkdir()
     Path("run/config.json").write_text("{}")
     Path("run/model.safetensors").write_text("one")
@@ -69,7 +72,7 @@ def test_weights_trained_again_in_the_same_folder_do_it_again(refvid, segmenting
     assert len(segmenting.calls) == 4
 
 
-def test_failure_is_7_and_the_rest_is_done(refvid, segmenting, videos: Path) -> None:
+def test_failure_is_7_and_the_rest_is_done(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
     segmenting.act = _fail_on_a
     outcome = refvid("batch", videos, "dog", "-o", "out", "--json")
     assert outcome.code == 7
@@ -83,7 +86,7 @@ def test_failure_is_7_and_the_rest_is_done(refvid, segmenting, videos: Path) -> 
     assert refvid("batch", videos, "dog", "-o", "out", "-q").stderr == told[-1] + "\n"
 
 
-def test_interrupt_shows_what_was_finished(refvid, segmenting, videos: Path) -> None:
+def test_interrupt_shows_what_was_finished(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
     def interrupt(call: dict[str, object]) -> None:
         if call["input"] == Path("videos/b.mp4"):
             raise KeyboardInterrupt
@@ -99,7 +102,7 @@ def test_interrupt_shows_what_was_finished(refvid, segmenting, videos: Path) -> 
     assert [call["input"].name for call in segmenting.calls] == ["a.mp4", "b.mp4", "b.mp4"]
 
 
-def test_manifest(refvid, segmenting, videos: Path) -> None:
+def test_manifest(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
     Path("jobs.csv").write_text("input,expression,output\nvideos/a.mp4,dog,\nvideos/a.mp4,cat,cat.mp4\n")
     assert refvid("batch", "jobs.csv", "-o", "out").code == 0
     assert [call["expressions"] for call in segmenting.calls] == [["dog"], ["cat"]]
@@ -107,7 +110,7 @@ def test_manifest(refvid, segmenting, videos: Path) -> None:
     assert Path("out/cat.mp4").exists()
 
 
-def test_warnings_carry_the_name_of_the_video(refvid, segmenting, videos: Path) -> None:
+def test_warnings_carry_the_name_of_the_video(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
     segmenting.act = lambda call: call["warn"]("it breaks off")
     assert "refvid: warning: videos/a.mp4: it breaks off" in refvid("batch", videos, "dog", "-o", "out").stderr
 
@@ -125,7 +128,9 @@ def test_warnings_carry_the_name_of_the_video(refvid, segmenting, videos: Path) 
         (["empty", "dog", "-o", "out"], 1, "there is no video under empty; looked for .3gp"),
     ],
 )
-def test_what_cannot_be_planned(refvid, segmenting, videos: Path, arguments: list[str], code: int, line: str) -> None:
+def test_what_cannot_be_planned(
+    refvid: Refvid, segmenting: FakeSegmenting, videos: Path, arguments: list[str], code: int, line: str
+) -> None:
     Path("jobs.csv").write_text("input,expression\nvideos/a.mp4,dog\n")
     Path("empty").mkdir()
     outcome = refvid("batch", *arguments)

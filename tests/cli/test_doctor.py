@@ -7,9 +7,10 @@ import pytest
 
 from refvid.cli import doctor
 from refvid.video import capabilities
+from tests.cli.conftest import FakeSegmenting, Refvid
 
 
-def test_names_versions_devices_encoders_and_models(refvid, segmenting) -> None:
+def test_names_versions_devices_encoders_and_models(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     outcome = refvid("doctor")
     assert outcome.code == 0, outcome.stderr
     lines = {line.split("  ")[0].strip(): line for line in outcome.stdout.splitlines()}
@@ -20,7 +21,9 @@ def test_names_versions_devices_encoders_and_models(refvid, segmenting) -> None:
     assert "refvid-tiny" in lines["embedded models"]
 
 
-def test_missing_optional_package_says_what_to_type(refvid, segmenting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_optional_package_says_what_to_type(
+    refvid: Refvid, segmenting: FakeSegmenting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def find(name: str) -> str:
         if name == "pydensecrf2":
             raise PackageNotFoundError(name)
@@ -35,7 +38,9 @@ def test_missing_optional_package_says_what_to_type(refvid, segmenting, monkeypa
     assert "pip install pydensecrf2" in line
 
 
-def test_missing_needed_package_exits_3(refvid, segmenting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_needed_package_exits_3(
+    refvid: Refvid, segmenting: FakeSegmenting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail() -> str:
         raise ImportError("no av")
 
@@ -46,7 +51,7 @@ def test_missing_needed_package_exits_3(refvid, segmenting, monkeypatch: pytest.
     assert outcome.stderr == "refvid: error: av missing; the lines above say what to type\n"
 
 
-def test_no_embedded_model_exits_3(refvid, segmenting) -> None:
+def test_no_embedded_model_exits_3(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     sys.modules["refvid.weights"].__dict__["embedded_models"] = lambda: []
     outcome = refvid("doctor")
     assert outcome.code == 3

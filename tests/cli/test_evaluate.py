@@ -16,13 +16,15 @@ import pytest
 from PIL import Image
 
 from refvid.data import sets
+from refvid.data.catalogue import SETS
 from refvid.data.referring import ReferringSet, ReferringVideo, Rules, Target
-from refvid.data.sets import SETS, open_set
+from refvid.data.sets import open_set
 from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.run import Origin, evaluate
 from refvid.evaluation.sources import FrameMasks
 from refvid.evaluation.submissions import RECORD, Submission
 from refvid.world.output.make import WorldPlan, make_world
+from tests.cli.conftest import Refvid
 from tests.evaluation.small_set import FRAMES as SMALL_FRAMES
 from tests.evaluation.small_set import Source, small_set, small_video
 from tests.world.drawn import FRAMES, HEIGHT, WIDTH, draw
@@ -75,7 +77,7 @@ def store_truth(root: Path, dataset: str, folder: Path, **opened: str) -> Referr
     return referring_set
 
 
-def test_a2d_prints_the_table(refvid, a2d: Path, checkpoint: Path, cache: Path) -> None:
+def test_a2d_prints_the_table(refvid: Refvid, a2d: Path, checkpoint: Path, cache: Path) -> None:
     outcome = refvid("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu")
     assert outcome.code == 0, outcome.stderr
     for words in ("small", "P@0.5", "CMSA+CFSA", "61.8"):
@@ -93,7 +95,7 @@ def test_a2d_prints_the_table(refvid, a2d: Path, checkpoint: Path, cache: Path) 
 
 @pytest.mark.parametrize(("layout", "names"), [("a2d", A2D), ("jhmdb", JHMDB)])
 def test_json_has_the_keys_of_the_contract(
-    refvid, layout: str, names: tuple[str, ...], checkpoint: Path, request: pytest.FixtureRequest
+    refvid: Refvid, layout: str, names: tuple[str, ...], checkpoint: Path, request: pytest.FixtureRequest
 ) -> None:
     root = request.getfixturevalue(layout)
     outcome = refvid("eval", *names, "--root", root, "-m", checkpoint, "--seed", "5", "--json", "-q", "--device", "cpu")
@@ -111,7 +113,9 @@ def test_json_has_the_keys_of_the_contract(
     assert (told["device"], told["precision"], told["threshold"], told["refine"]) == ("cpu", "float32", 0.5, False)
 
 
-def test_a_folder_without_mttrs_list_is_evaluated_and_the_protocol_said(refvid, jhmdb: Path, checkpoint: Path) -> None:
+def test_a_folder_without_mttrs_list_is_evaluated_and_the_protocol_said(
+    refvid: Refvid, jhmdb: Path, checkpoint: Path
+) -> None:
     """Neither the archives of J-HMDB Sentences nor a world hold the list."""
     outcome = refvid("eval", "--dataset", "jhmdb", "--root", jhmdb, "-m", checkpoint, "--device", "cpu", "--json")
     assert outcome.code == 0, outcome.stderr
@@ -124,7 +128,7 @@ def test_a_folder_without_mttrs_list_is_evaluated_and_the_protocol_said(refvid, 
     assert "put the list there, or give --protocol uniform3" in outcome.stderr
 
 
-def test_dense_and_sparse_frames_have_the_same_masks(refvid, jhmdb: Path, checkpoint: Path) -> None:
+def test_dense_and_sparse_frames_have_the_same_masks(refvid: Refvid, jhmdb: Path, checkpoint: Path) -> None:
     """The masks of three frames of a video are those of the same frames when all are asked for."""
     for protocol in ("uniform3", "all"):
         outcome = refvid(
@@ -145,7 +149,7 @@ def test_dense_and_sparse_frames_have_the_same_masks(refvid, jhmdb: Path, checkp
 
 @pytest.mark.parametrize(("layout", "names"), [("a2d", A2D), ("jhmdb", JHMDB)])
 def test_perfect_masks_score_one(
-    refvid, layout: str, names: tuple[str, ...], tmp_path: Path, request: pytest.FixtureRequest
+    refvid: Refvid, layout: str, names: tuple[str, ...], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     root = request.getfixturevalue(layout)
     opened = {"protocol": "uniform3"} if layout == "jhmdb" else {}
@@ -157,7 +161,7 @@ def test_perfect_masks_score_one(
     assert (told["model"], told["masks"]) == (None, str(tmp_path / "truth"))
 
 
-def test_predictions_score_as_the_model_did(refvid, a2d: Path, checkpoint: Path) -> None:
+def test_predictions_score_as_the_model_did(refvid: Refvid, a2d: Path, checkpoint: Path) -> None:
     options = ("eval", *A2D, "--root", a2d, "--json")
     direct = refvid(*options, "-m", checkpoint, "--predictions", "masks", "--device", "cpu")
     assert direct.code == 0, direct.stderr
@@ -168,7 +172,7 @@ def test_predictions_score_as_the_model_did(refvid, a2d: Path, checkpoint: Path)
     assert json.loads(direct.stdout)["mean_iou"] > 0.01, "masks that hit nothing prove nothing"
 
 
-def test_existing_predictions_are_refused_or_replaced(refvid, a2d: Path, checkpoint: Path) -> None:
+def test_existing_predictions_are_refused_or_replaced(refvid: Refvid, a2d: Path, checkpoint: Path) -> None:
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--predictions", "masks", "-q")
     assert refvid(*options).code == 0
     refused = refvid(*options)
@@ -185,7 +189,7 @@ def test_existing_predictions_are_refused_or_replaced(refvid, a2d: Path, checkpo
     assert Path("mine/thesis.txt").exists()
 
 
-def test_a_missing_mask_is_an_error_or_empty(refvid, a2d: Path, tmp_path: Path) -> None:
+def test_a_missing_mask_is_an_error_or_empty(refvid: Refvid, a2d: Path, tmp_path: Path) -> None:
     folder = tmp_path / "truth"
     store_truth(a2d, "a2d", folder)
     files = sorted(folder.rglob("*.png"))
@@ -202,7 +206,7 @@ def test_a_missing_mask_is_an_error_or_empty(refvid, a2d: Path, tmp_path: Path) 
     assert "(--missing empty)" in " ".join(refvid(*options, "--missing", "empty").stdout.split())
 
 
-def test_masks_of_another_size_are_an_error(refvid, a2d: Path, tmp_path: Path) -> None:
+def test_masks_of_another_size_are_an_error(refvid: Refvid, a2d: Path, tmp_path: Path) -> None:
     folder = tmp_path / "truth"
     store_truth(a2d, "a2d", folder)
     for path in folder.rglob("*.png"):
@@ -213,7 +217,7 @@ def test_masks_of_another_size_are_an_error(refvid, a2d: Path, tmp_path: Path) -
     assert "the masks are 48x32, but the data set's are 96x64" in outcome.stderr
 
 
-def test_masks_without_confidences(refvid, a2d: Path, tmp_path: Path) -> None:
+def test_masks_without_confidences(refvid: Refvid, a2d: Path, tmp_path: Path) -> None:
     folder = tmp_path / "truth"
     store_truth(a2d, "a2d", folder)
     (folder / "confidences.json").unlink()
@@ -245,7 +249,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_an_interrupted_evaluation_goes_on(
-    refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
+    refvid: Refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
 ) -> None:
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--json", "--predictions", "masks")
     broken = refvid(*options)
@@ -265,7 +269,7 @@ def test_an_interrupted_evaluation_goes_on(
 
 
 def test_an_evaluation_that_broke_off_in_its_first_video_begins_again(
-    refvid, a2d: Path, checkpoint: Path, interrupted: list[str], monkeypatch: pytest.MonkeyPatch
+    refvid: Refvid, a2d: Path, checkpoint: Path, interrupted: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_Interrupted, "at", 1)
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--json", "--predictions", "masks")
@@ -279,7 +283,7 @@ def test_an_evaluation_that_broke_off_in_its_first_video_begins_again(
 
 
 def test_predictions_that_were_removed_are_made_again(
-    refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
+    refvid: Refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
 ) -> None:
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--json", "--predictions", "masks")
     assert refvid(*options).code == 130
@@ -297,7 +301,7 @@ def test_predictions_that_were_removed_are_made_again(
 
 
 def test_a_cache_that_cannot_be_written_is_a_warning(
-    refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
+    refvid: Refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
 ) -> None:
     cache.parents[1].write_text("a file")
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--json")
@@ -310,7 +314,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
     assert "refvid: warning: an interrupted evaluation cannot go on later; " in outcome.stderr
 
 
-def test_damaged_footage_in_the_middle_leaves_what_is_done(refvid, checkpoint: Path, tmp_path: Path) -> None:
+def test_damaged_footage_in_the_middle_leaves_what_is_done(refvid: Refvid, checkpoint: Path, tmp_path: Path) -> None:
     root = world(tmp_path / "copy", "a2d", 10)
     second = open_set("a2d", root).videos[1].name
     clip = root / "Release" / "clips320H" / f"{second}.mp4"
@@ -328,7 +332,7 @@ def test_damaged_footage_in_the_middle_leaves_what_is_done(refvid, checkpoint: P
 
 
 def test_the_table_is_as_wide_as_the_terminal(
-    refvid, a2d: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    refvid: Refvid, a2d: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store_truth(a2d, "a2d", tmp_path / "truth")
     options = ("eval", *A2D, "--root", a2d, "--score", tmp_path / "truth")
@@ -340,7 +344,7 @@ def test_the_table_is_as_wide_as_the_terminal(
 
 
 def test_other_options_and_fresh_start_over(
-    refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
+    refvid: Refvid, a2d: Path, checkpoint: Path, cache: Path, interrupted: list[str]
 ) -> None:
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "-v")
     assert refvid(*options).code == 130
@@ -353,7 +357,9 @@ def test_other_options_and_fresh_start_over(
     assert journals(cache) == [], "--fresh has thrown the first journal away"
 
 
-def test_predictions_that_are_gone_start_over(refvid, a2d: Path, checkpoint: Path, interrupted: list[str]) -> None:
+def test_predictions_that_are_gone_start_over(
+    refvid: Refvid, a2d: Path, checkpoint: Path, interrupted: list[str]
+) -> None:
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--predictions", "masks")
     assert refvid(*options).code == 130
     Path("masks").rename("elsewhere")
@@ -364,7 +370,7 @@ def test_predictions_that_are_gone_start_over(refvid, a2d: Path, checkpoint: Pat
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="processes are killed otherwise here")
-def test_an_evaluation_that_is_killed_goes_on(refvid, a2d: Path, checkpoint: Path, cache: Path) -> None:
+def test_an_evaluation_that_is_killed_goes_on(refvid: Refvid, a2d: Path, checkpoint: Path, cache: Path) -> None:
     script = (
         "import sys, time; from refvid.evaluation import model_masks; from refvid.cli.app import main\n"
         "whole = model_masks.ModelMasks.masks\n"
@@ -390,7 +396,7 @@ def test_an_evaluation_that_is_killed_goes_on(refvid, a2d: Path, checkpoint: Pat
     assert json.loads(outcome.stdout)["samples"] == open_set("a2d", a2d).counts()["samples"]
 
 
-def test_the_first_videos_are_a_part(refvid, a2d: Path, checkpoint: Path) -> None:
+def test_the_first_videos_are_a_part(refvid: Refvid, a2d: Path, checkpoint: Path) -> None:
     outcome = refvid("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--limit", "1", "--json")
     told = json.loads(outcome.stdout)
     assert told["counts"]["videos"] == 1
@@ -399,7 +405,7 @@ def test_the_first_videos_are_a_part(refvid, a2d: Path, checkpoint: Path) -> Non
     assert note in outcome.stderr
 
 
-def test_rules_can_be_overridden_and_that_is_said(refvid, a2d: Path, checkpoint: Path) -> None:
+def test_rules_can_be_overridden_and_that_is_said(refvid: Refvid, a2d: Path, checkpoint: Path) -> None:
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--protocol", "refvos", "--json")
     told = [json.loads(refvid(*options, *more).stdout) for more in ((), ("--empty", "one"), ("--empty", "skip"))]
     usual, one, skip = (entry["rules"]["empty"] for entry in told)
@@ -411,7 +417,7 @@ def test_rules_can_be_overridden_and_that_is_said(refvid, a2d: Path, checkpoint:
         assert json.loads(refvid(*options, flag).stdout)["rules"]["inclusive"] is inclusive
 
 
-def test_check_counts_and_says_what_is_missing(refvid, a2d: Path, tmp_path: Path) -> None:
+def test_check_counts_and_says_what_is_missing(refvid: Refvid, a2d: Path, tmp_path: Path) -> None:
     outcome = refvid("eval", *A2D, "--root", a2d, "--check")
     assert outcome.code == 0, outcome.stderr
     counts = open_set("a2d", a2d).counts()
@@ -437,7 +443,7 @@ def test_check_counts_and_says_what_is_missing(refvid, a2d: Path, tmp_path: Path
     assert "a2d_annotation.txt" in outcome.stderr
 
 
-def test_the_report_is_written_and_its_folder_looked_at_first(refvid, a2d: Path, checkpoint: Path) -> None:
+def test_the_report_is_written_and_its_folder_looked_at_first(refvid: Refvid, a2d: Path, checkpoint: Path) -> None:
     options = ("eval", *A2D, "--root", a2d, "-m", checkpoint, "--device", "cpu", "--report")
     outcome = refvid(*options, "page")
     assert outcome.code == 0, outcome.stderr
@@ -475,7 +481,7 @@ def _stand_in(monkeypatch: pytest.MonkeyPatch, referring_set: ReferringSet, prot
     return made
 
 
-def test_contours_runs_and_palettes(refvid, davis: ReferringSet, checkpoint: Path) -> None:
+def test_contours_runs_and_palettes(refvid: Refvid, davis: ReferringSet, checkpoint: Path) -> None:
     options = ("eval", "--dataset", "davis17", "--root", ".")
     outcome = refvid(*options, "-m", checkpoint, "--device", "cpu", "--predictions", "masks", "--json")
     assert outcome.code == 0, outcome.stderr
@@ -500,7 +506,7 @@ def test_contours_runs_and_palettes(refvid, davis: ReferringSet, checkpoint: Pat
 
 
 def test_without_phrases_only_masks_on_disk_are_scored(
-    refvid, monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tmp_path: Path
+    refvid: Refvid, monkeypatch: pytest.MonkeyPatch, checkpoint: Path, tmp_path: Path
 ) -> None:
     video = small_video("swan", ("",), at=range(SMALL_FRAMES))
     rules = Rules(measure="contour", inner=True)
@@ -519,7 +525,7 @@ def test_without_phrases_only_masks_on_disk_are_scored(
     assert "only masks on disk can be scored" in refvid(*options[:-1], "--check").stdout
 
 
-def test_masks_for_a_server(refvid, monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
+def test_masks_for_a_server(refvid: Refvid, monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
     videos = [small_video(name, ("man in red shirt",), public=False) for name in ("one", "two")]
     _stand_in(monkeypatch, small_set(*videos, public=False, submission="Annotations"), "server")
     options = ("eval", "--dataset", "refytvos", "--root", ".", "-m", checkpoint, "--device", "cpu")
@@ -568,7 +574,7 @@ def test_masks_for_a_server(refvid, monkeypatch: pytest.MonkeyPatch, checkpoint:
         (["--dataset", "a2d", "--root", ".", "-q", "-v"], "-q and -v"),
     ],
 )
-def test_usage_errors(refvid, arguments: Sequence[str], what: str) -> None:
+def test_usage_errors(refvid: Refvid, arguments: Sequence[str], what: str) -> None:
     outcome = refvid("eval", *arguments)
     assert outcome.code == 2, outcome.stderr
     assert outcome.stderr.startswith("refvid: error: ")

@@ -9,10 +9,10 @@ import pytest
 from refvid.errors import OutputExistsError, UnavailableError, VideoError
 from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat
-from tests.cli.conftest import FakeOptions
+from tests.cli.conftest import FakeOptions, FakeSegmenting, Refvid
 
 
-def test_defaults(refvid, segmenting) -> None:
+def test_defaults(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     outcome = refvid("segment", "park.mp4", "man in yellow shirt")
     assert (outcome.code, outcome.stdout) == (0, "")
     call = segmenting.calls[0]
@@ -23,7 +23,7 @@ def test_defaults(refvid, segmenting) -> None:
     assert call["options"] == FakeOptions()
 
 
-def test_every_option_reaches_segment_video(refvid, segmenting) -> None:
+def test_every_option_reaches_segment_video(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     long = (
         "segment in.mov --output out.webm --format alpha --start 2.5 --end 75f --model owner/name --revision v1 "
         "--device cuda:1 --precision bfloat16 --refine --threshold 0.3 --quality 20 --codec libvpx-vp9 "
@@ -56,18 +56,18 @@ def test_every_option_reaches_segment_video(refvid, segmenting) -> None:
         )
 
 
-def test_no_refine_is_not_the_models_default(refvid, segmenting) -> None:
+def test_no_refine_is_not_the_models_default(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     refvid("segment", "a.mp4", "dog", "--no-refine")
     assert segmenting.options.refine is False
 
 
-def test_options_may_stand_between_and_dashes_after_a_double_dash(refvid, segmenting) -> None:
+def test_options_may_stand_between_and_dashes_after_a_double_dash(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     assert refvid("segment", "a.mp4", "-y", "--", "-1 on the back", "dog").code == 0
     assert segmenting.calls[0]["expressions"] == ["-1 on the back", "dog"]
 
 
 @pytest.mark.parametrize("threshold", ["0", "1", "-0.5", "1.5", "nan"])
-def test_threshold_must_be_a_probability(refvid, segmenting, threshold: str) -> None:
+def test_threshold_must_be_a_probability(refvid: Refvid, segmenting: FakeSegmenting, threshold: str) -> None:
     outcome = refvid("segment", "a.mp4", "dog", "--threshold", threshold)
     assert outcome.code == 2
     assert outcome.stderr == (
@@ -77,7 +77,7 @@ def test_threshold_must_be_a_probability(refvid, segmenting, threshold: str) -> 
 
 
 @pytest.mark.parametrize("expression", ["", "  "])
-def test_empty_expression_is_refused(refvid, segmenting, expression: str) -> None:
+def test_empty_expression_is_refused(refvid: Refvid, segmenting: FakeSegmenting, expression: str) -> None:
     outcome = refvid("segment", "a.mp4", "dog", expression)
     assert outcome.code == 2
     assert outcome.stderr == (
@@ -86,7 +86,7 @@ def test_empty_expression_is_refused(refvid, segmenting, expression: str) -> Non
     assert segmenting.calls == []
 
 
-def test_nonsense_position_and_contradicting_talk_are_refused(refvid, segmenting) -> None:
+def test_nonsense_position_and_contradicting_talk_are_refused(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     outcome = refvid("segment", "a.mp4", "dog", "-s", "soon")
     assert outcome.code == 2
     assert "'soon'" in outcome.stderr
@@ -98,7 +98,7 @@ def test_nonsense_position_and_contradicting_talk_are_refused(refvid, segmenting
 @pytest.mark.parametrize(
     ("error", "code"), [(VideoError("bad"), 1), (UnavailableError("bad"), 3), (OutputExistsError("bad"), 6)]
 )
-def test_errors_of_segment_video(refvid, segmenting, error: Exception, code: int) -> None:
+def test_errors_of_segment_video(refvid: Refvid, segmenting: FakeSegmenting, error: Exception, code: int) -> None:
     def fail(call: object) -> None:
         raise error
 
@@ -107,14 +107,14 @@ def test_errors_of_segment_video(refvid, segmenting, error: Exception, code: int
     assert (outcome.code, outcome.stdout, outcome.stderr) == (code, "", "refvid: error: bad\n")
 
 
-def test_json_is_one_object_and_alone_on_stdout(refvid, segmenting) -> None:
+def test_json_is_one_object_and_alone_on_stdout(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     outcome = refvid("segment", "a.mp4", "dög", "--json")
     assert json.loads(outcome.stdout) == {"schema": 1, "expressions": ["dög"]}
     assert outcome.stdout.count("\n") == 1
     assert "wrote a.refvid.mp4" in outcome.stderr
 
 
-def test_fail_if_empty(refvid, segmenting) -> None:
+def test_fail_if_empty(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     assert refvid("segment", "a.mp4", "dog", "--fail-if-empty").code == 0
     segmenting.found = 0
     assert refvid("segment", "a.mp4", "dog").code == 0
@@ -126,7 +126,7 @@ def test_fail_if_empty(refvid, segmenting) -> None:
     )
 
 
-def test_summary_warnings_and_quiet(refvid, segmenting) -> None:
+def test_summary_warnings_and_quiet(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     segmenting.act = lambda call: call["warn"]("the model has never seen 'zyzzyva'")
     segmenting.notes = ("the model has never seen 'zyzzyva'", "the sound was transcoded")
     outcome = refvid("segment", "a.mp4", "zyzzyva")
@@ -139,7 +139,9 @@ def test_summary_warnings_and_quiet(refvid, segmenting) -> None:
     assert refvid("segment", "a.mp4", "zyzzyva", "-q").stderr == ""
 
 
-def test_log_file_has_what_quiet_keeps_back_and_the_error(refvid, segmenting, tmp_path: Path) -> None:
+def test_log_file_has_what_quiet_keeps_back_and_the_error(
+    refvid: Refvid, segmenting: FakeSegmenting, tmp_path: Path
+) -> None:
     refvid("segment", "a.mp4", "dog", "-q", "--log-file", "run.log")
     assert "INFO wrote a.refvid.mp4" in Path("run.log").read_text()
 

@@ -12,7 +12,7 @@ from PIL import Image
 from typer.main import get_command
 
 from refvid.cli.app import app, main
-from refvid.data.sets import SETS
+from refvid.data.catalogue import SETS
 from refvid.train.settings import TrainSettings
 from refvid.world.output.make import LayoutName, WorldPlan, make_world
 from tests.train.toy import register, small_config

@@ -14,7 +14,9 @@ from refvid.cli.world import parse_size
 from refvid.errors import UsageError
 from refvid.world.output.make import SIZES
 from refvid.world.scene import Scene
+from tests.cli.conftest import Refvid
 from tests.world.drawn import draw
+from tests.world.objects.made_up import write_objects
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[dict[str, Any
     return calls
 
 
-def test_make_writes_the_layout_and_says_so(refvid, drawn) -> None:
+def test_make_writes_the_layout_and_says_so(refvid: Refvid, drawn: list[dict[str, Any]]) -> None:
     outcome = refvid("world", "make", "--out", "w", "--videos", "6", "--seed", "3", "--frames", "12", "--size", "96x64")
     assert (outcome.code, outcome.stdout) == (0, "")
     assert "wrote w: 6 videos, 24 sentences" in outcome.stderr
@@ -55,7 +57,7 @@ def test_make_writes_the_layout_and_says_so(refvid, drawn) -> None:
     assert len(list(Path("w/Release/clips320H").iterdir())) == 6
 
 
-def test_make_has_the_sizes_of_the_real_data_sets(refvid, drawn) -> None:
+def test_make_has_the_sizes_of_the_real_data_sets(refvid: Refvid, drawn: list[dict[str, Any]]) -> None:
     assert refvid("world", "make", "--out", "a", "--videos", "1").code == 0
     assert refvid("world", "make", "--out", "j", "--videos", "1", "--layout", "jhmdb").code == 0
     assert [(call["width"], call["height"]) for call in drawn] == [SIZES["a2d"], SIZES["jhmdb"]]
@@ -64,7 +66,7 @@ def test_make_has_the_sizes_of_the_real_data_sets(refvid, drawn) -> None:
     assert Path("j/jhmdb_annotation.txt").exists()
 
 
-def test_make_cuts_test_videos_from_other_photos(refvid, drawn) -> None:
+def test_make_cuts_test_videos_from_other_photos(refvid: Refvid, drawn: list[dict[str, Any]]) -> None:
     assert refvid("world", "make", "--out", "w", "--videos", "5", "--photos", "ccp").code == 0
     assert [call["split"] for call in drawn] == ["train"] * 4 + ["validation"]
     assert drawn[0]["folder"] == Path("ccp")
@@ -73,12 +75,12 @@ def test_make_cuts_test_videos_from_other_photos(refvid, drawn) -> None:
     assert [call["split"] for call in drawn] == ["validation"] * 2
 
 
-def test_make_refuses_an_existing_folder(refvid, drawn) -> None:
+def test_make_refuses_an_existing_folder(refvid: Refvid, drawn: list[dict[str, Any]]) -> None:
     assert refvid("world", "make", "--out", "w", "--videos", "1").code == 0
     outcome = refvid("world", "make", "--out", "w", "--videos", "1")
     assert outcome.code == 6
     assert outcome.stderr.count("\n") == 1
-    assert "w is there already" in outcome.stderr
+    assert "w already exists" in outcome.stderr
     assert refvid("world", "make", "--out", "w", "--videos", "1", "--overwrite").code == 0
     Path("mine").mkdir()
     Path("mine/thesis.txt").write_text("all of it")
@@ -101,9 +103,10 @@ def test_make_refuses_an_existing_folder(refvid, drawn) -> None:
         ["preview", "--mode", "silly"],
         ["preview", "--columns", "0"],
         ["preview", "--mode", "motion", "--photos", "ccp"],
+        ["preview", "--mode", "object-photo"],
     ],
 )
-def test_usage_errors(refvid, drawn, arguments: list[str]) -> None:
+def test_usage_errors(refvid: Refvid, drawn: list[dict[str, Any]], arguments: list[str]) -> None:
     outcome = refvid("world", *arguments)
     assert outcome.code == 2
     assert outcome.stderr.startswith("refvid: error: ")
@@ -111,7 +114,9 @@ def test_usage_errors(refvid, drawn, arguments: list[str]) -> None:
     assert not list(Path().iterdir())
 
 
-def test_missing_package_is_an_error_of_the_environment(refvid, drawn, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_an_error_of_the_environment(
+    refvid: Refvid, drawn: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "h5py", None)
     outcome = refvid("world", "make", "--out", "w", "--videos", "1")
     assert outcome.code == 3
@@ -119,7 +124,7 @@ def test_missing_package_is_an_error_of_the_environment(refvid, drawn, monkeypat
     assert not list(Path().iterdir())
 
 
-def test_preview(refvid, drawn) -> None:
+def test_preview(refvid: Refvid, drawn: list[dict[str, Any]]) -> None:
     outcome = refvid("world", "preview", "--mode", "motion", "--columns", "2", "--rows", "1")
     assert (outcome.code, outcome.stdout) == (0, "")
     assert "wrote refvid-world.png: 2 scenes" in outcome.stderr
@@ -170,3 +175,14 @@ def test_a_missing_package_is_named_with_what_to_type(package: str, arguments: l
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("refvid: error: ")]
     assert line.endswith('which is not installed: pip install "refvid[train]"')
     assert not list(tmp_path.iterdir())
+
+
+def test_preview_of_photos_of_objects(refvid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_objects(tmp_path / "objects")
+    options = ("--photos", "objects", "--columns", "1", "--rows", "1")
+    assert refvid("world", "preview", *options, "--photo-source", "pets", "--mode", "object-photo").code == 0
+    assert Path("refvid-world.png").is_file()
+    refused = refvid("world", "make", "--out", "w", "--videos", "1", "--photos", "objects")
+    assert refused.code == 2
+    assert "which the layouts of A2D and J-HMDB have no names for" in refused.stderr

@@ -7,8 +7,8 @@ import re
 import pytest
 from rich.console import Console
 
+from refvid.data.catalogue import SETS
 from refvid.data.referring import Rules
-from refvid.data.sets import SETS
 from refvid.evaluation.run import Evaluation
 from refvid.evaluation.tables import PAPER_ROWS, percent, score_table, table_of
 from refvid.metrics.regions import THRESHOLDS

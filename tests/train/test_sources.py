@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from refvid.data.catalogue import SETS
 from refvid.data.referring import Expression, ReferringSet, Rules, Target
-from refvid.data.sets import SETS
 from refvid.errors import RefvidError, UsageError
 from refvid.train import sources
 from refvid.train.feed import generator_of
@@ -114,7 +114,7 @@ def test_the_clip_around_a_frame_with_what_counts_there() -> None:
     assert sample.expressions == ("three", "one")
     np.testing.assert_array_equal(sample.masks, np.stack([mark(5, 2), mark(5, 0)]))
     assert sample.regions is None
-    assert source.words() == ("one", "three", "two")
+    assert source.spoken_words() == ("one", "three", "two")
 
 
 def test_frames_beyond_the_ends_are_marked() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import jinja2
 
+from refvid.data.catalogue import SETS
 from refvid.data.referring import ReferringSet
-from refvid.data.sets import SETS
 from refvid.data.text import count_of
 from refvid.errors import OutputExistsError, RefvidError, UsageError
 from refvid.evaluation.paper_rows import rows_beside

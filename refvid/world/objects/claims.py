@@ -15,6 +15,7 @@ from refvid.world.objects.things import Thing
 APART = 0.12  # of two centres, from which on one is left of, or above, the other
 IN_A_ROW = 0.06  # likewise where several are counted
 LARGER = 1.7  # times the area from which on one is bigger
+_CLEARLY = 0.06  # of two centres, from which on it is false that one is on the other side of the other
 _SIDE = 0.36  # what has its centre within this from an edge is on that side
 
 
@@ -75,7 +76,11 @@ def called(things: Sequence[Thing], noun: str) -> Truths:
         entry = LEXICON[thing.kind]
         if noun in entry.sure or noun in thing.names:
             truths.append(MAYBE if thing.phantom else YES)
-        elif noun not in entry.perhaps or any(noun in other and thing.names & own for own, other in _SEXES):
+        elif (
+            thing.phantom
+            or noun not in entry.perhaps
+            or any(noun in other and thing.names & own for own, other in _SEXES)
+        ):
             truths.append(NO)
         else:
             truths.append(MAYBE)
@@ -164,7 +169,7 @@ def _far_side(word: str) -> Phrases:
     return (*(("rank", rank) for rank in ranks), *(("after", place) for place in places))
 
 
-_TOP: Phrases = (("rank", "top"), ("rank", "upper"), ("after", "at the top"), ("after", "on top"), ("after", "up top"))
+_TOP: Phrases = (("rank", "top"), ("rank", "upper"), ("after", "at the top"), ("after", "at top"), ("after", "up top"))
 _BOTTOM: Phrases = (("rank", "bottom"), ("rank", "lower"), ("after", "at the bottom"), ("after", "on the bottom"))
 _MIDDLE: Phrases = (("rank", "middle"), ("rank", "center"), ("after", "in the middle"), ("after", "in the center"),
                     ("after", "in the centre"), ("after", "in middle"))  # fmt: skip
@@ -238,16 +243,21 @@ def side_of(thing: Thing) -> str:
 
 
 def _lone_places(thing: Thing) -> list[Phrases]:
+    """Return the places of an object that has no rival; ranks before the noun would sound as if it had."""
     made: list[Phrases] = []
     if side := side_of(thing):
-        made.append(_side(side))
+        made.append(_side(side)[2:])  # "left dog" is said of a lone one, too, but seldom
     elif abs(thing.centre[0] - 0.5) < 0.1 and thing.area < 0.25:
-        made.append(_MIDDLE)
+        made.append(_after(_MIDDLE))
     if thing.centre[1] < 0.3 and thing.box[3] < 0.55:
-        made.append(_TOP)
+        made.append(_after(_TOP))
     if thing.centre[1] > 0.7 and thing.box[1] > 0.45:
-        made.append(_BOTTOM)
+        made.append(_after(_BOTTOM))
     return made
+
+
+def _after(phrases: Phrases) -> Phrases:
+    return tuple((slot, text) for slot, text in phrases if slot == "after")
 
 
 # Relation: phrases, and the relation that is false when it is true.
@@ -281,12 +291,12 @@ def related(thing: Thing, landmark: Thing, relation: str) -> int:
         apart = upright < 0.3 * min(box[2] - box[0], other[2] - other[0])
         if way > 0.12 and outer and apart and level > -0.1:
             return YES
-        return NO if way < -0.02 else MAYBE
+        return NO if way < -_CLEARLY else MAYBE
     way = down if relation == "below" else -down
     between = box[1] - other[3] if relation == "below" else other[1] - box[3]
     if between > -0.02 and upright > 0.3 * min(box[2] - box[0], other[2] - other[0]):
         return YES
-    return NO if way < -0.02 else MAYBE
+    return NO if way < -_CLEARLY else MAYBE
 
 
 def relation_claim(rng: np.random.Generator, topic: Topic) -> Claim | None:
@@ -310,7 +320,7 @@ MOTIONS: dict[str, tuple[str, ...]] = {
     "left": ("moving left", "moving to the left", "going left", "going to the left", "heading left"),
     "right": ("moving right", "moving to the right", "going right", "going to the right", "heading right"),
     "moving": ("moving", "that moves", "in motion"),
-    "still": ("not moving", "standing still", "staying still", "that does not move"),
+    "still": ("not moving", "staying still", "keeping still", "that does not move"),
 }
 
 

@@ -91,7 +91,7 @@ toothbrush: toothbrush | | brush
 fire truck: fire_truck/fire_engine/firetruck | vehicle truck | car engine bus
 """
 # Things of one class go by these wider words too; the other true words are also true of much that nobody labels.
-_SAID_BESIDES = frozenset({"animal", "vehicle", "pet", "aircraft", "human", "automobile"})
+_SAID_BESIDES = {"animal": 0.8, "vehicle": 0.8, "pet": 0.5, "aircraft": 0.6, "human": 0.2, "automobile": 0.4}
 # Names that take no "a".
 WITHOUT_ARTICLE = frozenset({"skis", "scissors", "broccoli"})
 # Halves of names that mean something else by themselves.
@@ -123,8 +123,8 @@ def _read() -> dict[str, Entry]:
         name, _, rest = line.partition(":")
         first, wider, perhaps = ([word.replace("_", " ") for word in part.split()] for part in rest.split("|"))
         own = first[0].split("/") if len(first) == 1 else " ".join(first).split("/")
-        said = {called: 6.0 if index == 0 else 1.6 for index, called in enumerate(own)}
-        said |= {called: 0.8 for called in wider if called in _SAID_BESIDES}
+        said = {called: 6.0 if index == 0 else 1.3 for index, called in enumerate(own)}
+        said |= {called: _SAID_BESIDES[called] for called in wider if called in _SAID_BESIDES}
         parts = {word for called in own if " " in called for word in words_in(called)} & _PARTS_OF_NAMES
         doubtful = {word for called in perhaps for word in words_in(called)} | parts
         words = {word for called in (*own, *wider) for word in words_in(called)}

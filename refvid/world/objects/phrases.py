@@ -29,13 +29,12 @@ from refvid.world.scene import Reference
 _ATTEMPTS = 6  # for each expression wanted
 _MAX_CLAIMS = 3
 _MORE = 0.3  # probability of saying more than is needed
-_NO_COLOURS = frozenset({"person"})  # whose clothes are not known
 
 _GRAMMAR = """
     a an the on in at to of from with near next beside above below under left right leftmost rightmost far farthest
     furthest most all way side picture top upper up bottom lower middle center centre closest nearest front us camera
     foreground back background farther away first second third fourth big bigger biggest large larger largest small
-    smaller smallest little moving going heading moves motion not standing staying still that does move is which it
+    smaller smallest little moving going heading moves motion not keeping staying still that does move is which it
 """
 WORDS: tuple[str, ...] = tuple(sorted({*words_in(_GRAMMAR), *NAME_WORDS, *COLOUR_TERMS}))
 
@@ -155,7 +154,8 @@ def _other_kind(rng: np.random.Generator, things: Sequence[Thing]) -> Reference 
     """Name what is not there, often with a colour or a place that something there has."""
     # What is often there is also what is often asked for in vain.
     kind = pick(rng, _COMMON) if rng.random() < 0.5 else pick(rng, tuple(LEXICON))
-    noun = weigh(rng, LEXICON[kind].names)
+    # "Animal" and the like may be true of what no class has.
+    noun = weigh(rng, {name: weight for name, weight in LEXICON[kind].names.items() if weight > 1})
     truths = called(things, noun)
     if any(truths):
         return None
@@ -163,7 +163,7 @@ def _other_kind(rng: np.random.Generator, things: Sequence[Thing]) -> Reference 
     if rng.random() < 0.4:
         text = pick(rng, ("on the left", "on the right", "in the middle", "on left", "on right", "in the front"))
         claims.append(Claim("position", "after", text, truths))
-    if kind not in _NO_COLOURS and rng.random() < 0.3:
+    if kind != "person" and rng.random() < 0.3:
         claims.append(Claim("colour", "colour", weigh(rng, COLOUR_WORDS[pick(rng, COLOURS)]), truths))
     return Reference(phrase(rng, noun, claims), None, frozenset({"kind", *(claim.way for claim in claims)}))
 
@@ -177,7 +177,7 @@ _COMMON = (
 def _wrong(rng: np.random.Generator, things: Sequence[Thing], target: int, way: str, named: Truths) -> Claim | None:
     thing = things[target]
     if way == "colour":
-        if thing.kind in _NO_COLOURS or thing.colour is None:
+        if thing.colour is None:
             return None
         own = thing.colour.near | frozenset().union(*(NEAR_COLOURS[name] for name in thing.colour.near))
         others = [o.colour.name for o in things if o.colour is not None and o.colour.name and o.colour.name not in own]
@@ -204,4 +204,5 @@ def _wrong(rng: np.random.Generator, things: Sequence[Thing], target: int, way: 
         truths = tuple(related(other, things[index], chosen) for other in things)
         return Claim("relation", "after", f"{pick(rng, RELATIONS[chosen][0])} the {name}", truths)
     motion = pick(rng, tuple(MOTIONS))
-    return Claim("direction", "after", pick(rng, MOTIONS[motion]), moves(things, motion))
+    how = "direction" if motion in ("left", "right") else "pace"
+    return Claim(how, "after", pick(rng, MOTIONS[motion]), moves(things, motion))

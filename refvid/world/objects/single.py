@@ -17,6 +17,7 @@ EXPRESSIONS, ABSENT = 12, 6  # kept with a scene; a sample takes some of them
 _SOURCE_SHARES = {"coco": 0.62, "pets": 0.14, "feralcat": 0.18, "firetruck_via": 0.06}
 _OTHER_SHARE = 0.02
 _KEPT = 0.75  # of an object that the crop is about
+_TRIES = 4  # for a scene in which something can be asked for
 _REGIONS = 24  # the largest objects of a picture that are regions of their own
 
 
@@ -47,6 +48,13 @@ class ObjectPhotos:
             width: Of the frames, pixels.
             height: Of the frames, pixels.
         """
+        for _ in range(_TRIES):
+            scene = self._draw(rng, frames, width, height)
+            if any(reference.actor is not None for reference in scene.references):
+                break
+        return scene
+
+    def _draw(self, rng: np.random.Generator, frames: int, width: int, height: int) -> TrainingScene:
         photo = self.pick(rng)
         windows = _windows(rng, photo, width / height, frames)
         mirrored = bool(rng.random() < 0.5)

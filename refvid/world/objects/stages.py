@@ -58,9 +58,7 @@ class Places:
         """Take photos for places from libraries."""
         photos = [listed for library in libraries for listed in library.photos if listed.complete]
         self._whole = [listed for listed in photos if listed.source == "coco" and len(listed.kinds) <= _MOST_OBJECTS]
-        self._emptied = [
-            listed for listed in photos if listed.source in ("pets", "feralcat") and 0.02 < _covered(listed) < 0.35
-        ]
+        self._emptied = [listed for listed in photos if listed.source == "pets" and 0.02 < _covered(listed) < 0.3]
         self._streets = people
         ready = {"photo": self._whole, "emptied": self._emptied, "street": self._streets, "drawn": True}
         shares = {name: share for name, share in _SHARES.items() if ready[name]}

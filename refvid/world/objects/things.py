@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -15,6 +15,13 @@ from refvid.world.photos.colour import Colour, measure_colour
 
 MIN_SHARE = 0.003  # of the picture: what is smaller is not asked for
 _MIN_COLOUR_PIXELS = 40
+_LIGHT_GREY = 52.0  # lightness
+_DARK_PICTURE = 62.0  # mean value
+# Whose clothes are not known, or which nobody tells by a colour that a photo may well get wrong.
+NEVER_COLOURED = frozenset({
+    "person", "banana", "carrot", "orange", "broccoli", "zebra", "giraffe", "pizza", "sandwich", "hot dog",
+    "potted plant", "dining table", "traffic light", "stop sign",
+})  # fmt: skip
 
 # Classes that the photos of a source surely do not show where they are not labelled.
 _FAR_FROM_PETS = frozenset({
@@ -84,7 +91,7 @@ class Thing:
     def doubtful(self) -> frozenset[str]:
         """Return the words of which nobody can tell whether they are true of it."""
         words = set(doubtful_words(self.kind))
-        if self.kind != "person":
+        if self.kind != "person":  # whose clothes are in doubt already
             words |= COLOUR_TERMS if self.colour is None else _may_be(self.colour)
         if self.motion == "still":
             words -= {"moving", "moves", "going", "left", "right", "heading"}
@@ -124,13 +131,25 @@ def measure(
     height, width = mask.shape
     box = (columns[0] / width, rows[0] / height, (columns[-1] + 1) / width, (rows[-1] + 1) / height)
     colour = None
-    if kind != "person":
+    if kind not in NEVER_COLOURED:
         inside = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
         if (pixels := image[inside if inside.sum() >= _MIN_COLOUR_PIXELS else mask]).shape[0] >= _MIN_COLOUR_PIXELS:
-            colour = measure_colour(pixels)
+            colour = _settled(measure_colour(pixels), image)
+            if kind == "fire truck" and colour.name in ("grey", "black", "white", "brown"):  # its fittings
+                colour = replace(colour, name=None)
     seen = area >= MIN_SHARE * mask.size and area >= 60 and area >= 0.45 * whole
     left, top, right, bottom = (float(side) for side in box)
     return Thing(kind, (left, top, right, bottom), area / mask.size, colour, motion, names, bool(seen))
+
+
+def _settled(colour: Colour, image: npt.NDArray[np.uint8]) -> Colour:
+    """Return a colour without its name where shade may have given it: light grey may be white, black merely dark."""
+    light = float(cv2.cvtColor(np.array([[colour.paint]], np.uint8), cv2.COLOR_RGB2LAB)[0, 0, 0]) / 2.55
+    if colour.name == "grey" and light > _LIGHT_GREY:
+        return replace(colour, name=None, near=colour.near | {"white", "grey"})
+    if colour.name in ("black", "brown", "grey") and float(image[::4, ::4].mean()) < _DARK_PICTURE:
+        return replace(colour, name=None, near=colour.near | {"black", "brown", "grey", "white"})
+    return colour
 
 
 def phantoms(listed: Listed, crowded: bool) -> list[Thing]:
@@ -142,7 +161,7 @@ def phantoms(listed: Listed, crowded: bool) -> list[Thing]:
     """
     present = frozenset(listed.kinds.values())
     if listed.source == "coco" and listed.complete:
-        unsure = (_IN_CROWDS | present) if crowded else frozenset[str]()
+        unsure = _IN_CROWDS if crowded else frozenset[str]()
     elif listed.source in _SURELY_ABSENT:
         unsure = _COMPLETE - _SURELY_ABSENT[listed.source] - present
     elif listed.complete:

@@ -36,7 +36,7 @@ class WorldPlan:
         seed: Seed; video i is drawn from (seed, i), whatever the number of videos.
         frames: Number of frames per video, at least 5.
         size: Width and height in pixels; None for the layout's usual size.
-        photos: Folder of real photos to cut figures from; None to draw everything.
+        photos: Folders of photos of people to cut figures from; none to draw everything.
     """
 
     layout: LayoutName = "a2d"
@@ -44,7 +44,7 @@ class WorldPlan:
     seed: int = 0
     frames: int = 32
     size: tuple[int, int] | None = None
-    photos: Path | None = None
+    photos: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,18 +122,20 @@ def scene_maker(plan: WorldPlan) -> SceneMaker:
         RefvidError: The photos cannot be used.
     """
     width, height = plan.size or SIZES[plan.layout]
-    if plan.photos is None:
+    if not plan.photos:
         from refvid.world.scenes.sampler import draw_scene
 
         return lambda rng, test: draw_scene(rng, frames=plan.frames, width=width, height=height)
+    from refvid.world.photos.folder import Split, one_of
     from refvid.world.photos.scene import PhotoWorld
 
-    worlds: dict[bool, PhotoWorld] = {}
+    worlds: dict[bool, list[PhotoWorld]] = {}
     for test in (False, True) if plan.layout == "a2d" else (True,):  # J-HMDB Sentences has a test split only
         # Figures are rarely taller than the frame, so larger photos would only waste memory.
         size = max(_MIN_PHOTO, height)
-        worlds[test] = PhotoWorld(plan.photos, split="validation" if test else "train", size=size)
-    return lambda rng, test: worlds[test].draw_scene(rng, frames=plan.frames, width=width, height=height)
+        split: Split = "validation" if test else "train"
+        worlds[test] = [PhotoWorld(photos, split=split, size=size) for photos in plan.photos]
+    return lambda rng, test: one_of(rng, worlds[test]).draw_scene(rng, frames=plan.frames, width=width, height=height)
 
 
 def _check(plan: WorldPlan) -> None:
@@ -141,6 +143,12 @@ def _check(plan: WorldPlan) -> None:
         raise UsageError(f"{plan.videos} videos were requested; give a number from 1 to {MAX_VIDEOS}")
     if plan.frames < MIN_FRAMES:
         raise UsageError(f"a video of {plan.frames} frames is too short to annotate; give at least {MIN_FRAMES}")
+    for photos in plan.photos:
+        if (photos / "index.jsonl").is_file():
+            raise UsageError(
+                f"{photos} holds photos of objects, which the layouts of A2D and J-HMDB have no names for; give photos "
+                "of people, with labels.json, or learn from it by `refvid train --dataset world --photos`"
+            )
     if plan.seed < 0:
         raise UsageError(f"the seed {plan.seed} is negative; give 0 or more")
 
@@ -169,7 +177,7 @@ def _write_record(path: Path, plan: WorldPlan) -> None:
         "seed": plan.seed,
         "frames": plan.frames,
         "size": [width, height],
-        "photos": plan.photos is not None,
+        "photos": bool(plan.photos),
     }
     path.write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
 

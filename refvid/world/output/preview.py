@@ -43,14 +43,14 @@ class PreviewPlan:
     Attributes:
         seed: Seed; scene i is drawn from (seed, i), as by `refvid world make`.
         mode: Kind of scenes, see `draw_scene`.
-        photos: Folder of real photos to cut figures from; None to draw everything.
+        photos: Folders of photos of people to cut figures from; none to draw everything.
         columns: Number of columns of scenes.
         rows: Number of rows of scenes.
     """
 
     seed: int = 0
     mode: "Mode" = "mixed"
-    photos: Path | None = None
+    photos: tuple[Path, ...] = ()
     columns: int = 3
     rows: int = 3
 
@@ -178,14 +178,15 @@ def _described_scene(rng: np.random.Generator, draw: SceneMaker) -> tuple[Scene,
 
 def _scene_maker(plan: PreviewPlan) -> SceneMaker:
     width, height = PICTURE
-    if plan.photos is None:
+    if not plan.photos:
         from refvid.world.scenes.sampler import draw_scene
 
         return lambda rng: draw_scene(rng, frames=SCENE_FRAMES, width=width, height=height, mode=plan.mode)
+    from refvid.world.photos.folder import one_of
     from refvid.world.photos.scene import PhotoWorld
 
-    world = PhotoWorld(plan.photos, split="train")
-    return lambda rng: world.draw_scene(rng, frames=SCENE_FRAMES, width=width, height=height)
+    worlds = [PhotoWorld(folder, split="train") for folder in plan.photos]
+    return lambda rng: one_of(rng, worlds).draw_scene(rng, frames=SCENE_FRAMES, width=width, height=height)
 
 
 def _strip_size() -> tuple[int, int]:
@@ -209,7 +210,7 @@ def _moment(scene: Scene, actor: int | None, index: int, colour: Colour, size: t
 def _draw_header(sheet: Image.Image, plan: PreviewPlan) -> None:
     pen = ImageDraw.Draw(sheet)
     pen.text((_MARGIN, _HEADER // 2), "refvid world", _TEXT, ImageFont.load_default(26), anchor="lm")
-    kind = "photo composites" if plan.photos is not None else _KINDS[plan.mode]
+    kind = "photo composites" if plan.photos else _KINDS[plan.mode]
     label = f"{kind}  ·  seed {plan.seed}"
     pen.text((sheet.width - _MARGIN, _HEADER // 2), label, _QUIET, ImageFont.load_default(17), anchor="rm")
 

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import cv2
 import numpy as np
@@ -126,6 +127,14 @@ class PhotoLibrary:
     def pick(self, rng: np.random.Generator) -> Photo:
         """Return a random photo."""
         return self.photos[int(rng.integers(len(self.photos)))]
+
+
+Choice = TypeVar("Choice")
+
+
+def one_of(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
+    """Return a random one of what was made of several folders; of one folder, without a random number."""
+    return choices[0] if len(choices) == 1 else choices[int(rng.integers(len(choices)))]
 
 
 @cache

@@ -38,7 +38,7 @@ def overlap(first: npt.NDArray[np.uint8], second: npt.NDArray[np.uint8]) -> floa
     return float((a & b).sum() / (a | b).sum())
 
 
-def test_the_same_generator_state_gives_the_same_person():
+def test_the_same_generator_state_gives_the_same_person() -> None:
     first, second = (look_of("adult", 3) for _ in range(2))
     assert first == second
     assert first != look_of("adult", 5)
@@ -48,7 +48,7 @@ def test_the_same_generator_state_gives_the_same_person():
     assert a.image.tobytes() == b.image.tobytes()
 
 
-def test_a_look_is_consistent():
+def test_a_look_is_consistent() -> None:
     for look in looks(90):
         slots = [garment.slot for garment in look.garments]
         assert len(slots) == len(set(slots))
@@ -59,7 +59,7 @@ def test_a_look_is_consistent():
         assert "dress" not in slots or look.sex == "woman"
 
 
-def test_people_differ():
+def test_people_differ() -> None:
     seen = looks(120)
     assert len({look.colour for look in seen}) >= 9
     assert {look.pattern for look in seen} == {"plain", "striped", "spotted", "checked"}
@@ -67,7 +67,7 @@ def test_people_differ():
 
 
 @pytest.mark.parametrize("kind", ["adult", "baby"])
-def test_every_action_has_a_gait(kind: str):
+def test_every_action_has_a_gait(kind: str) -> None:
     assert {action for owner, action in GAITS if owner == kind} == set(ACTIONS_OF[kind])
     for action in ACTIONS_OF[kind]:
         gait = GAITS[kind, action]
@@ -77,7 +77,7 @@ def test_every_action_has_a_gait(kind: str):
 
 
 @pytest.mark.parametrize(("kind", "action"), PAIRS)
-def test_an_action_moves_and_repeats(kind: str, action: str):
+def test_an_action_moves_and_repeats(kind: str, action: str) -> None:
     look = look_of(kind)
     moments = [placed(draw_person(look, Pose(action, phase, 1), 100)) for phase in (0.0, 1.5, 3.1, math.tau)]
     still = 0.999 if action == "none" else 0.97
@@ -87,7 +87,7 @@ def test_an_action_moves_and_repeats(kind: str, action: str):
 
 
 @pytest.mark.parametrize("kind", ["adult", "baby"])
-def test_actions_look_different(kind: str):
+def test_actions_look_different(kind: str) -> None:
     phases = np.arange(4) * math.tau / 4
     for seed in range(3):
         look = look_of(kind, seed)
@@ -98,7 +98,7 @@ def test_actions_look_different(kind: str):
 
 
 @pytest.mark.parametrize("stature", [60, 140])
-def test_garments_have_the_colours_they_are_named_after(stature: int):
+def test_garments_have_the_colours_they_are_named_after(stature: int) -> None:
     for number, look in enumerate(looks(60)):
         pose = Pose(("none", "walking", "crawling")[number // 3 % 3], number * 0.7, 1)
         picture = np.asarray(draw_person(look, pose, stature).image)
@@ -116,7 +116,7 @@ def test_garments_have_the_colours_they_are_named_after(stature: int):
             assert name_of(np.median(picture[inside][:, :3], axis=0)) == garment.colour, (garment, pose.action)
 
 
-def test_a_pattern_shows_in_small_figures():
+def test_a_pattern_shows_in_small_figures() -> None:
     for look in looks(60):
         region = draw_regions(look, Pose("none", 0.0, 1), 60)
         inside = np.asarray(region["dress" if "dress" in region else "top"].image)[..., 3] > 250
@@ -126,7 +126,7 @@ def test_a_pattern_shows_in_small_figures():
         assert marked > 0.15 if look.pattern != "plain" else marked < 0.3
 
 
-def test_edges_are_antialiased_and_free_of_fringes():
+def test_edges_are_antialiased_and_free_of_fringes() -> None:
     white = (240, 238, 236)
     look = look_of("adult")
     garments = tuple(replace(garment, paint=white, pattern="plain") for garment in look.garments)
@@ -140,7 +140,7 @@ def test_edges_are_antialiased_and_free_of_fringes():
 
 
 @pytest.mark.parametrize(("kind", "action"), PAIRS)
-def test_the_anchor_is_on_the_ground_below_the_body(kind: str, action: str):
+def test_the_anchor_is_on_the_ground_below_the_body(kind: str, action: str) -> None:
     for seed in range(4):
         for phase in (0.0, 1.0, 2.0, 3.5, 5.0):
             sprite = draw_person(look_of(kind, seed), Pose(action, phase, 1), 100)
@@ -154,7 +154,7 @@ def test_the_anchor_is_on_the_ground_below_the_body(kind: str, action: str):
                 assert -4 <= above <= 45
 
 
-def test_a_leap_leaves_the_ground():
+def test_a_leap_leaves_the_ground() -> None:
     look = look_of("adult")
     sprites = [draw_person(look, Pose("jumping", phase, 1), 100) for phase in np.linspace(0, math.tau, 24)]
     lifts = [sprite.anchor[1] - sprite.image.height for sprite in sprites]
@@ -162,7 +162,7 @@ def test_a_leap_leaves_the_ground():
     assert sum(abs(lift) < 4 for lift in lifts) > 8
 
 
-def test_facing_left_is_the_mirror_of_facing_right():
+def test_facing_left_is_the_mirror_of_facing_right() -> None:
     for kind, action in PAIRS:
         right, left = (draw_person(look_of(kind, 1), Pose(action, 1.2, facing), 70) for facing in (1, -1))
         assert np.array_equal(np.asarray(right.image)[:, ::-1], np.asarray(left.image))
@@ -170,7 +170,7 @@ def test_facing_left_is_the_mirror_of_facing_right():
 
 
 @pytest.mark.parametrize("stature", [40.0, 90.0, 233.5])
-def test_a_standing_person_is_as_tall_as_its_stature(stature: float):
+def test_a_standing_person_is_as_tall_as_its_stature(stature: float) -> None:
     for look in looks(30):
         height = draw_person(look, Pose("none", 0.0, 1), stature).anchor[1]
         waves = 1.2  # a waving hand or a hat goes above the head
@@ -178,7 +178,7 @@ def test_a_standing_person_is_as_tall_as_its_stature(stature: float):
 
 
 @pytest.mark.parametrize(("kind", "action"), [("adult", "walking"), ("adult", "running"), ("baby", "walking")])
-def test_a_standing_foot_does_not_slide(kind: str, action: str):
+def test_a_standing_foot_does_not_slide(kind: str, action: str) -> None:
     stride, places = GAITS[kind, action].stride, []
     for phase in np.linspace(0.0, math.pi, 60):
         leg = posed(kind, action, float(phase), 0.4).legs[1]
@@ -191,12 +191,12 @@ def test_a_standing_foot_does_not_slide(kind: str, action: str):
 
 
 @pytest.mark.parametrize(("kind", "sex"), [("dog", None), ("adult", None), ("baby", "man")])
-def test_nobody_else_is_dressed(kind: str, sex: str | None):
+def test_nobody_else_is_dressed(kind: str, sex: str | None) -> None:
     with pytest.raises(ValueError, match="expected adult man, adult woman or baby None"):
         dress(np.random.default_rng(0), kind, sex)
 
 
-def test_a_person_is_of_a_size_that_can_be_drawn():
+def test_a_person_is_of_a_size_that_can_be_drawn() -> None:
     with pytest.raises(ValueError, match="at least 4 px"):
         draw_person(look_of("adult"), Pose("none", 0.0, 1), 2)
     assert draw_person(look_of("adult"), Pose("none", 0.0, 1), 4).image.height >= 4

@@ -1,0 +1,117 @@
+"""A vocabulary that understands more words than it lists: each other one is spelled back to one of its own."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from refvid.model.layers.language import PADDING_ID, UNKNOWN_ID, Vocabulary
+from refvid.model.layers.spelling import LEAST_SLIP, compounds, inflections, other_spellings, slips
+
+_SPOKEN = re.compile(r"\w+(?:['’\-‐‑]\w+)*")  # unlike those of `split_words`, words keep their hyphens
+_HYPHEN = re.compile(r"[-‐‑]")
+_OWNER = re.compile(r"(?:n't|'(?:s|d|m|ll|re|ve)?)$")
+_KEPT = 4096  # words whose spelling is remembered
+
+
+@dataclass(frozen=True)
+class OpenVocabulary(Vocabulary):
+    """The words of a table, the commonest first: where a word may be a slip of several, the first of them is meant.
+
+    A word that is not in the table is read, in this order, without hyphens, as the parts between them, without the sign
+    of an owner ("man's"), as another form of a word ("terriers"), in British or American spelling, as two words written
+    as one, and with one letter changed.
+    """
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[str, ...]]:
+        return {}  # what words that are not in the table were read as
+
+    def read(self, expression: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Return each word of an expression with the words of the table that it is read as, none if it is unknown."""
+        return [(word, self.resolve(word)) for word in split_spoken(expression)]
+
+    def resolve(self, word: str) -> tuple[str, ...]:
+        """Return the words of the table that a lower-case word is read as; none if it says nothing to the model."""
+        if word in self.ids:
+            return (word,)
+        known = self._known
+        if word not in known:
+            if len(known) >= _KEPT:
+                known.clear()
+            known[word] = self._spell_back(word)
+        return known[word]
+
+    def _spell_back(self, word: str) -> tuple[str, ...]:
+        if _HYPHEN.search(word):
+            joined = _HYPHEN.sub("", word)
+            if found := self._first(chain((joined,), inflections(joined))):
+                return (found,)
+            parts = [self.resolve(part) for part in _HYPHEN.split(word)]
+            return tuple(found for part in parts for found in part) if all(parts) else ()
+        owner = _OWNER.sub("", word)
+        if owner != word:
+            return self.resolve(owner)
+        if not word.isalpha() or not word.isascii():
+            return ()
+        for candidates in (inflections(word), other_spellings(word)):
+            if found := self._first(candidates):
+                return (found,)
+        if pair := self._pair(word):
+            return pair
+        slipped = self._commonest(slips(word), word) if len(word) >= LEAST_SLIP else None
+        return () if slipped is None else (slipped,)
+
+    def _first(self, candidates: Iterator[str]) -> str | None:
+        return next((word for word in candidates if word in self.ids), None)
+
+    def _pair(self, word: str) -> tuple[str, ...]:
+        """Return the two commonest words that a word is joined of."""
+        pairs = [pair for pair in compounds(word) if all(part in self.ids for part in pair)]
+        return min(pairs, key=lambda pair: max(self.ids[part] for part in pair), default=())
+
+    def _commonest(self, candidates: Iterator[str], word: str) -> str | None:
+        """Return the commonest candidate; one with the same first letter before all others."""
+        found = {candidate for candidate in candidates if candidate in self.ids and len(candidate) >= LEAST_SLIP - 1}
+        return min(found, key=lambda one: (one[0] != word[0], self.ids[one]), default=None)
+
+    def encode(self, expressions: Sequence[str]) -> Tensor:
+        """Return word ids int64 [E, L], L the longest expression's length, padded with 0 at the end.
+
+        Words beyond `max_words` are cut off; unknown ones get the id 1. A word that is read as two counts as two.
+
+        Raises:
+            ValueError: An expression has no words.
+        """
+        rows = []
+        for expression in expressions:
+            words = self.read(expression)
+            if not words:
+                raise ValueError(
+                    f"the expression {expression!r} has no words; name an object, as in 'man in yellow shirt'"
+                )
+            ids = [self.ids[one] if one else UNKNOWN_ID for _, found in words for one in found or ("",)]
+            rows.append(torch.tensor(ids[: self.max_words]))
+        return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING_ID)
+
+    def unknown_words(self, expression: str) -> tuple[str, ...]:
+        """Return the expression's words that say nothing to the model, each once, in order."""
+        return tuple(dict.fromkeys(word for word, found in self.read(expression) if not found))
+
+    def dropped_words(self, expression: str) -> tuple[str, ...]:
+        """Return the words beyond the longest expression the model reads."""
+        dropped, taken = [], 0
+        for word, found in self.read(expression):
+            taken += max(len(found), 1)
+            if taken > self.max_words:
+                dropped.append(word)
+        return tuple(dropped)
+
+
+def split_spoken(expression: str) -> list[str]:
+    """Return the lower-case words of an expression, without punctuation: "The T-shirt." -> the, t-shirt."""
+    return [word.replace("’", "'") for word in _SPOKEN.findall(expression.lower())]

@@ -1,0 +1,63 @@
+"""Other spellings of an English word: what it may be written as in a table of words."""
+
+from collections.abc import Iterator
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+LEAST_SLIP = 5  # letters of a word that may have a slip; shorter ones are too near to each other
+LEAST_PART = 3  # letters of each part of a compound, but for these
+_SHORT_PARTS = ("at", "by", "in", "of", "on", "to", "up")
+_IRREGULAR = {
+    "aeroplane": "airplane", "cheque": "check", "grey": "gray", "kerb": "curb", "moustache": "mustache",
+    "pyjamas": "pajamas", "plough": "plow", "programme": "program", "storey": "story", "tyre": "tire",
+    "geese": "goose", "mice": "mouse", "oxen": "ox", "teeth": "tooth", "feet": "foot",
+}  # fmt: skip
+# British and American endings and parts, each way.
+_SPELLINGS = (
+    ("our", "or"), ("ise", "ize"), ("isi", "izi"), ("yse", "yze"), ("tre", "ter"), ("ogue", "og"), ("lled", "led"),
+    ("lling", "ling"), ("ller", "ler"), ("ae", "e"), ("oe", "e"), ("ence", "ense"), ("axe", "ax"), ("grey", "gray"),
+)  # fmt: skip
+_SUFFIXES = (
+    ("ies", "y"), ("ves", "f"), ("ves", "fe"), ("es", ""), ("s", ""), ("ing", ""), ("ing", "e"), ("ying", "ie"),
+    ("ied", "y"), ("ed", ""), ("ed", "e"), ("iest", "y"), ("ier", "y"), ("est", ""), ("est", "e"), ("er", ""),
+    ("er", "e"), ("ily", "y"), ("ly", ""), ("ish", ""), ("ish", "e"), ("y", ""), ("wards", "ward"), ("ward", ""),
+)  # fmt: skip
+
+
+def inflections(word: str) -> Iterator[str]:
+    """Yield what a word may be a form of, or the forms it may have: "runs" -> run; "scissor" -> scissors."""
+    if word in _IRREGULAR:
+        yield _IRREGULAR[word]
+    for end, more in _SUFFIXES:
+        if word.endswith(end) and len(word) - len(end) >= LEAST_PART - 1:
+            stem = word[: -len(end)]
+            yield stem + more
+            if end[0] in "ie" and len(stem) > LEAST_PART and stem[-1] == stem[-2]:  # running -> run
+                yield stem[:-1]
+    yield from (word + "s", word + "es", word.removesuffix("y") + "ies")
+
+
+def other_spellings(word: str) -> Iterator[str]:
+    """Yield a word with British parts for American ones, and the reverse."""
+    for one, other in _SPELLINGS:
+        for here, there in ((one, other), (other, one)):
+            start = word.find(here)
+            while start >= 0:
+                yield word[:start] + there + word[start + len(here) :]
+                start = word.find(here, start + 1)
+
+
+def slips(word: str) -> Iterator[str]:
+    """Yield all words one letter away: two that changed places, one left out, added, or another."""
+    cuts = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    yield from (before + after[1] + after[0] + after[2:] for before, after in cuts if len(after) > 1)
+    yield from (before + after[1:] for before, after in cuts if after)
+    yield from (before + letter + after for before, after in cuts for letter in LETTERS)
+    yield from (before + letter + after[1:] for before, after in cuts if after for letter in LETTERS)
+
+
+def compounds(word: str) -> Iterator[tuple[str, str]]:
+    """Yield the two parts a word may be joined of: "blackshirt" -> black, shirt; "infront" -> in, front."""
+    for place in range(2, len(word) - 1):
+        parts = word[:place], word[place:]
+        if all(len(part) >= LEAST_PART or part in _SHORT_PARTS for part in parts):
+            yield parts

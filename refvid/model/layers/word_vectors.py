@@ -1,0 +1,100 @@
+"""Word vectors that a model of sentences made once, and the ImageNet classes that are kinds of what a word names."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from refvid.errors import WeightsError
+from refvid.model.layers.efficientnet import CLASSES
+from refvid.model.layers.language import FIRST_WORD_ID
+
+LARGEST_WEIGHT = 255  # of a class, as it is stored
+WORDS = "words"  # name of the words in a file: one a line, bytes of UTF-8
+
+
+class WordVectorTable(nn.Module):
+    """A table that is not learnt; its word n has the id n + 2, as in a `Vocabulary`.
+
+    Args:
+        vectors: int8 [V, C], of which only the directions count.
+        class_starts: Where the classes of each word begin in the next two, int32 [V + 1].
+        class_indices: Numbers of ImageNet's classes, int16 [N].
+        class_shares: What each weighs, n / 255, uint8 [N].
+
+    Attributes:
+        channels: Width C of the vectors.
+    """
+
+    vectors: Tensor
+    class_starts: Tensor
+    class_indices: Tensor
+    class_shares: Tensor
+
+    def __init__(self, vectors: Tensor, class_starts: Tensor, class_indices: Tensor, class_shares: Tensor) -> None:
+        super().__init__()
+        self.channels = vectors.shape[1]
+        self.register_buffer("vectors", vectors)
+        self.register_buffer("class_starts", class_starts)
+        self.register_buffer("class_indices", class_indices)
+        self.register_buffer("class_shares", class_shares)
+
+    @classmethod
+    def empty(cls, words: int, channels: int, class_entries: int) -> "WordVectorTable":
+        """Return a table of zeros with places for the weights of a checkpoint."""
+        return cls(
+            torch.zeros(words, channels, dtype=torch.int8),
+            torch.zeros(words + 1, dtype=torch.int32),
+            torch.zeros(class_entries, dtype=torch.int16),
+            torch.zeros(class_entries, dtype=torch.uint8),
+        )
+
+    def forward(self, word_ids: Tensor) -> Tensor:
+        """Map ids int64 [...] to unit vectors float32 [..., C]; zeros for padding and unknown words."""
+        rows = self.vectors[(word_ids - FIRST_WORD_ID).clamp(min=0)].float()
+        return F.normalize(rows, dim=-1) * (word_ids >= FIRST_WORD_ID)[..., None]
+
+    def class_weights(self, word_ids: Tensor) -> Tensor:
+        """Map ids int64 [...] to weights of ImageNet's classes float32 [..., 1000], each from 0 to 1.
+
+        Their product with the classes' probabilities is the probability that the word is true of what is seen. Zeros
+        for words that name nothing the classifier knows.
+        """
+        flat = word_ids.flatten() - FIRST_WORD_ID
+        starts = self.class_starts[flat.clamp(min=0)].long()
+        counts = (self.class_starts[flat.clamp(min=0) + 1].long() - starts) * (flat >= 0)
+        rows = torch.repeat_interleave(torch.arange(len(flat), device=flat.device), counts)
+        within = torch.arange(len(rows), device=flat.device) - (counts.cumsum(0) - counts)[rows]
+        places = starts[rows] + within
+        weights = torch.zeros(len(flat), CLASSES, device=flat.device)
+        weights[rows, self.class_indices[places].long()] = self.class_shares[places].float() / LARGEST_WEIGHT
+        return weights.view(*word_ids.shape, CLASSES)
+
+
+def encode_words(words: tuple[str, ...]) -> Tensor:
+    """Return words as bytes uint8 [N], one a line."""
+    return torch.frombuffer(bytearray("\n".join(words).encode()), dtype=torch.uint8)
+
+
+def load_table(path: Path) -> tuple[tuple[str, ...], WordVectorTable]:
+    """Read a file that `python -m refvid.train.word_table` wrote.
+
+    Returns:
+        The words, the commonest first, and their table.
+
+    Raises:
+        WeightsError: The file is damaged or is no table of words.
+    """
+    names = (WORDS, "vectors", "class_starts", "class_indices", "class_shares")
+    try:
+        with safe_open(path, framework="pt") as file:
+            text, *tensors = (file.get_tensor(name) for name in names)
+        words = tuple(bytes(text.numpy()).decode().split("\n"))
+    except (SafetensorError, OSError, UnicodeDecodeError) as error:
+        raise WeightsError(f"'{path}' is no table of word vectors ({error})") from error
+    table = WordVectorTable(*tensors)
+    if len(table.vectors) != len(words) or len(table.class_starts) != len(words) + 1:
+        raise WeightsError(f"'{path}' holds {len(words)} words, but vectors of {len(table.vectors)}")
+    return words, table

@@ -1,0 +1,47 @@
+"""Sentences that people say of pictures and videos, from the files of the data sets."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from refvid.errors import UsageError
+
+_KEYS = ("exp", "sent", "query")
+_LETTER = re.compile(r"[a-zA-Z]")
+_QUOTED = re.compile(r'"([^"]*)"')
+
+
+def read_sentences(path: Path) -> list[str]:
+    """Return the sentences of a file.
+
+    Args:
+        path: .json: strings in lists, or behind "exp", "sent" or "query"; a table with a column "query"; or text, the
+            part in quotes of each line, where there are any.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if path.suffix == ".json":
+            return list(_strings(json.loads(text), False))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"'{path}' holds no sentences that can be read ({error})") from error
+    lines = text.splitlines()
+    if lines and "query" in lines[0].split(","):
+        return [row["query"] for row in csv.DictReader(lines) if row["query"]]
+    return [part for line in lines for part in _QUOTED.findall(line) or [line] if not line.startswith("<")]
+
+
+def _strings(value: object, wanted: bool) -> Iterator[str]:
+    if isinstance(value, str):
+        if wanted and _LETTER.search(value):  # lists hold numbers of frames too
+            yield value
+    elif isinstance(value, list):
+        for one in value:
+            yield from _strings(one, isinstance(one, str))
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _strings(one, key in _KEYS)
