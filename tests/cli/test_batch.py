@@ -125,7 +125,7 @@ def test_warnings_carry_the_name_of_the_video(refvid: Refvid, segmenting: FakeSe
         (["videos", "dog", "-o", "videos"], 2, "the output folder videos is the input folder"),
         (["videos", " ", "-o", "out"], 2, "an expression is empty"),
         (["gone", "dog", "-o", "out"], 1, "gone does not exist; give a folder of videos or a CSV file"),
-        (["empty", "dog", "-o", "out"], 1, "there is no video under empty; looked for .3gp"),
+        (["empty", "dog", "-o", "out"], 1, "there is no video under empty; expected .3gp"),
     ],
 )
 def test_what_cannot_be_planned(
