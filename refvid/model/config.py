@@ -5,7 +5,8 @@ from typing import Any, Literal, Self, get_args
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 PADDING, UNKNOWN = "<pad>", "<unk>"
-BackboneName = Literal["resnet101", "light"]
+BackboneName = Literal["resnet101", "light", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"]
+PRETRAINED = tuple(name for name in get_args(BackboneName) if name.startswith("efficientnet"))
 InputShape = Literal["square", "area"]
 ThresholdOf = Literal["one", "maximum"]
 UpsamplingName = Literal["bilinear", "guided"]
@@ -74,9 +75,9 @@ class ModelConfig:
     architecture: str = ""
 
     def __post_init__(self) -> None:
-        if self.input_size % 8 or self.input_size <= 0:
+        if self.input_size % self.stride or self.input_size <= 0:
             raise ValueError(
-                f"input_size must be a positive multiple of 8, the backbone's stride, got {self.input_size}"
+                f"input_size must be a positive multiple of {self.stride}, the backbone's stride, got {self.input_size}"
             )
         if not 0 < self.threshold < 1:
             raise ValueError(f"threshold must lie between 0 and 1, got {self.threshold}")
@@ -85,8 +86,8 @@ class ModelConfig:
         self.require("upsampling", get_args(UpsamplingName))
         if self.upsampling == "guided" and self.threshold_of != "one":
             raise ValueError(f"upsampling 'guided' needs threshold_of 'one', got {self.threshold_of!r}")
-        if self.backbone != "light" and self.colour_channels:
-            raise ValueError("colour_channels belong to the light backbone, leave them 0")
+        if self.backbone not in ("light", *PRETRAINED) and self.colour_channels:
+            raise ValueError("colour_channels belong to the light and the pretrained backbones, leave them 0")
         if len(set(self.vocabulary)) != len(self.vocabulary):
             raise ValueError("vocabulary names a word twice")
 
@@ -100,12 +101,18 @@ class ModelConfig:
             expected = f"one of {', '.join(choices)}" if len(choices) > 1 else repr(choices[0])
             raise ValueError(f"{name} must be {expected}, got {getattr(self, name)!r}")
 
+    @property
+    def stride(self) -> int:
+        """The number of pixels that the sides of the network's input are multiples of."""
+        return 32 if self.backbone in PRETRAINED else 8
+
     def canvas(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the network's input for frames of this size, multiples of the stride 8."""
+        """Return height and width of the network's input for frames of this size, multiples of the stride."""
         if self.input_shape == "square":
             return self.input_size, self.input_size
         scale = self.input_size / (height * width) ** 0.5
-        return max(8, round(height * scale / 8) * 8), max(8, round(width * scale / 8) * 8)
+        step = self.stride
+        return max(step, round(height * scale / step) * step), max(step, round(width * scale / step) * step)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the plain dictionary that `config.json` holds."""

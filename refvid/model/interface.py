@@ -30,6 +30,7 @@ class FrameFeatures:
         codes: Codes of actors on the grid of the levels and on the fine one, [B, G, h, w] and [B, G, 2 h, 2 w].
         motion: The grey picture [B, 1, H, W] from which motion is measured and, once the stream has seen the frame
             before, the motion itself, [B, 3, H / 4, W / 4].
+        classes: Probabilities of the classes of ImageNet at each position, [B, 1000, H / 32, W / 32].
     """
 
     levels: tuple[Tensor, ...]
@@ -37,6 +38,7 @@ class FrameFeatures:
     stem: Tensor | None = None
     codes: tuple[Tensor, Tensor] | None = None
     motion: Tensor | None = None
+    classes: Tensor | None = None
 
     @property
     def tensors(self) -> list[Tensor]:
@@ -122,6 +124,7 @@ class ReferringNetwork(nn.Module, ABC):
         backbone: The trunk, which learns at a rate of its own; `backbone.channels` are the widths of its levels.
         embedding: Of the words, ids int64 [..., L] to vectors.
         frame_radius: How many frames before or after its own a frame's masks may depend on.
+        trunk_name: Name of the submodule that is the trunk, which may be a part of the backbone.
     """
 
     pixel_mean: Tensor
@@ -129,6 +132,7 @@ class ReferringNetwork(nn.Module, ABC):
     backbone: nn.Module
     embedding: nn.Module
     frame_radius: int = 0
+    trunk_name: str = "backbone"
 
     def __init__(self, pixel_mean: Sequence[float], pixel_std: Sequence[float]) -> None:
         super().__init__()

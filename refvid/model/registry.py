@@ -11,8 +11,9 @@ from refvid.model.config import ModelConfig
 from refvid.model.hinet.network import HinetConfig, build_hinet, hinet_full_config, hinet_tiny_config
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import Vocabulary, Words
+from refvid.model.layers.open_vocabulary import OpenVocabulary
 from refvid.model.refvid.build import build_refvid
-from refvid.model.refvid.config import RefvidConfig, refvid_tiny_config
+from refvid.model.refvid.config import RefvidConfig, refvid_small_config, refvid_tiny_config
 from refvid.model.refvos.network import (
     RefvosConfig,
     build_refvos,
@@ -22,29 +23,43 @@ from refvid.model.refvos.network import (
 )
 
 
+def closed_vocabulary(config: ModelConfig) -> Vocabulary:
+    """Return the vocabulary of a network that knows the words of its config alone."""
+    return Vocabulary(config.vocabulary, config.max_words)
+
+
+def refvid_vocabulary(config: RefvidConfig) -> Vocabulary:
+    """Return the vocabulary of our variant, which is open where words are read by their vectors."""
+    kind = OpenVocabulary if config.vector_channels else Vocabulary
+    return kind(config.vocabulary, config.max_words)
+
+
 @dataclass(frozen=True)
 class System:
     """How a system's configs are read and its networks built.
 
     Attributes:
         config: Class of its configs.
-        build: Makes the network of a config, with random weights.
+        build: Builds the network of a config, with random weights.
+        vocabulary: Returns what turns expressions into the ids that the network of a config reads.
     """
 
     config: type[ModelConfig]
     build: Callable[[Any], ReferringNetwork]
+    vocabulary: Callable[[Any], Words] = closed_vocabulary
 
 
 SYSTEMS = {  # by ModelConfig.architecture
-    "refvid": System(RefvidConfig, build_refvid),
+    "refvid": System(RefvidConfig, build_refvid, refvid_vocabulary),
     "cmsa": System(CmsaConfig, build_cmsa),
     "acga": System(AcgaConfig, build_acga),
-    "refvos": System(RefvosConfig, build_refvos),
+    "refvos": System(RefvosConfig, build_refvos, vocabulary_of),
     "hinet": System(HinetConfig, build_hinet),
 }
 # Configs by the names that `refvid train --model` knows, each of a vocabulary.
 CONFIGS: dict[str, Callable[[tuple[str, ...]], ModelConfig]] = {
     "refvid-tiny": refvid_tiny_config,
+    "refvid-small": refvid_small_config,
     "cmsa-tiny": tiny_config,
     "cmsa-deeplab101": full_config,
     "acga-tiny": acga_tiny_config,
@@ -89,6 +104,4 @@ def build_network(config: ModelConfig) -> ReferringNetwork:
 
 def build_vocabulary(config: ModelConfig) -> Words:
     """Return what turns expressions into the ids that a config's network reads."""
-    if isinstance(config, RefvosConfig):
-        return vocabulary_of(config)
-    return Vocabulary(config.vocabulary, config.max_words)
+    return SYSTEMS[config.architecture].vocabulary(config)

@@ -82,7 +82,7 @@ class Trainer:
         set_training(self.network, settings)
         self._dtype = _computing_type(settings, team.device)
         learner = _Learner(self.network, self._objective)
-        self._optimiser = build_optimiser(learner, settings)
+        self._optimiser = build_optimiser(learner, settings, self.network.trunk_name)
         self._loss: nn.Module = learner
         if team.processes > 1:
             self._loss = DistributedDataParallel(learner, find_unused_parameters=True)

@@ -3,10 +3,11 @@
 import torch
 from torch import nn
 
+from refvid.model.interface import ReferringNetwork
 from refvid.train.settings import TrainSettings
 
 
-def build_optimiser(learner: nn.Module, settings: TrainSettings) -> torch.optim.Adam:
+def build_optimiser(learner: nn.Module, settings: TrainSettings, trunk_name: str = "backbone") -> torch.optim.Adam:
     """Return an Adam optimiser of the parameters that require gradients.
 
     Besides Adam's own keys, each group has `share`, its learning rate as a share of the scheduled one, and `names`, the
@@ -15,11 +16,12 @@ def build_optimiser(learner: nn.Module, settings: TrainSettings) -> torch.optim.
     Args:
         learner: Module that contains the network as `network`, and the heads that only training needs.
         settings: Settings of the run.
+        trunk_name: Name of the trunk in the network.
     """
     groups: dict[tuple[bool, bool], list[str]] = {}
     parameters = {name: value for name, value in learner.named_parameters() if value.requires_grad}
     for name, value in parameters.items():
-        trunk = name.startswith("network.backbone.")
+        trunk = name.startswith(f"network.{trunk_name}.")
         groups.setdefault((trunk, _decays(trunk, value, settings)), []).append(name)
     return torch.optim.Adam(
         [
@@ -49,19 +51,19 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
 TRUNK_NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)  # of trunks for pictures and for clips
 
 
-def freeze(network: nn.Module, settings: TrainSettings) -> None:
+def freeze(network: ReferringNetwork, settings: TrainSettings) -> None:
     """Freeze the trunk, or only the parameters of its norms, according to the settings."""
-    for module in network.get_submodule("backbone").modules():
+    for module in network.get_submodule(network.trunk_name).modules():
         if settings.trunk_rate == 0 or (settings.freeze_norm and isinstance(module, TRUNK_NORMS)):
             for parameter in module.parameters(recurse=False):
                 parameter.requires_grad_(False)
 
 
-def set_training(network: nn.Module, settings: TrainSettings) -> None:
+def set_training(network: ReferringNetwork, settings: TrainSettings) -> None:
     """Put the network into training mode, except for those norms of the trunk whose statistics stay fixed."""
     network.train()
     if settings.freeze_norm or settings.trunk_rate == 0:
-        for module in network.get_submodule("backbone").modules():
+        for module in network.get_submodule(network.trunk_name).modules():
             if isinstance(module, TRUNK_NORMS):
                 module.eval()
 

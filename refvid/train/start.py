@@ -3,14 +3,18 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from refvid.errors import UsageError, WeightsError
-from refvid.model.config import ModelConfig
+from refvid.model.config import PRETRAINED, ModelConfig
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import FIRST_WORD_ID
+from refvid.model.layers.word_vectors import load_table
+from refvid.model.refvid.config import RefvidConfig
+from refvid.model.refvid.vectors import VectorEmbedding
 from refvid.model.refvos.network import RefvosConfig
 from refvid.model.registry import CONFIGS, FORMER_NAMES, build_network, read_config
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
@@ -82,27 +86,80 @@ def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> t
         WeightsError: A checkpoint is damaged, or has not the shape of the config.
         UnavailableError: Weights of the trunk cannot be fetched.
     """
-    reads_pieces = isinstance(config, RefvosConfig) and config.language == "bert"
-    if choice.language_weights is not None and (choice.start is not None or not reads_pieces):
-        raise UsageError("--language-weights are first weights of BERT, for a model that reads with it; leave them out")
-    if choice.start is None:
-        bert = choice.language_weights or DEFAULT_BERT
-        vocabulary = read_pieces(bert) if reads_pieces else _joined(config.vocabulary, words)
-        config = config.replace(vocabulary=vocabulary, training={})
-        network = build_network(config)
-        if reads_pieces:
-            load_bert(network, bert)
-        usual = DEFAULT_BACKBONE if config.backbone == "resnet101" else RANDOM
-        if (trunk := choice.backbone_weights or usual) != RANDOM:
-            load_backbone(network.backbone, trunk)
-        return network, config
-    if choice.backbone_weights is not None:
+    language = choice.language_weights
+    if language is not None and (choice.start is not None or not _takes_language_weights(config)):
+        raise UsageError(
+            "--language-weights are for a new model that reads with BERT or with word vectors; leave them out"
+        )
+    if choice.backbone_weights is not None and choice.start is not None:
         raise UsageError("--backbone-weights and --start both give weights of the trunk; leave one of them out")
-    trained, known = read_checkpoint(choice.start)
-    vocabulary = known.vocabulary if reads_pieces else _joined(known.vocabulary, words)
-    config = config.replace(vocabulary=vocabulary, training=known.training)
+    if choice.start is not None:
+        return _go_on(choice.start, config, words)
+    if isinstance(config, RefvidConfig) and config.vector_channels:
+        network, config = _read_vectors(config, language, words)
+    elif _reads_pieces(config):
+        config = config.replace(vocabulary=read_pieces(language or DEFAULT_BERT), training={})
+        network = build_network(config)
+        load_bert(network, language or DEFAULT_BERT)
+    else:
+        config = config.replace(vocabulary=_joined(config.vocabulary, words), training={})
+        network = build_network(config)
+    if (trunk := choice.backbone_weights or _usual_trunk(config)) != RANDOM:
+        load_backbone(network.backbone, trunk)
+    return network, config
+
+
+def _reads_pieces(config: ModelConfig) -> bool:
+    return isinstance(config, RefvosConfig) and config.language == "bert"
+
+
+def _takes_language_weights(config: ModelConfig) -> bool:
+    return _reads_pieces(config) or (isinstance(config, RefvidConfig) and config.vector_channels > 0)
+
+
+def _usual_trunk(config: ModelConfig) -> str:
+    """Return the weights that a trunk begins with unless others are given."""
+    if config.backbone in PRETRAINED:
+        return config.backbone
+    return DEFAULT_BACKBONE if config.backbone == "resnet101" else RANDOM
+
+
+def _read_vectors(
+    config: RefvidConfig, where: str | None, words: tuple[str, ...]
+) -> tuple[ReferringNetwork, RefvidConfig]:
+    """Build a network whose words are those of a table of vectors."""
+    if where is None:
+        raise UsageError(
+            f"the model '{config.name}' reads words by their vectors: give their table with --language-weights, made "
+            "by `python -m refvid.train.word_table --out table.safetensors`"
+        )
+    known, table = load_table(Path(where).expanduser())
+    taught = tuple(sorted(set(words) & set(known)))
+    config = config.replace(
+        vocabulary=known,
+        vector_channels=table.channels,
+        class_entries=len(table.class_indices),
+        taught_words=taught,
+        training={},
+    )
     network = build_network(config)
-    _transplant(trained.state_dict(), network, choice.start)
+    assert isinstance(network.embedding, VectorEmbedding)
+    network.embedding.vectors.load_state_dict(table.state_dict())
+    return network, config
+
+
+def _go_on(start: Path, config: ModelConfig, words: tuple[str, ...]) -> tuple[ReferringNetwork, ModelConfig]:
+    """Build a network with the weights of a checkpoint; its vocabulary grows by new words where it can."""
+    trained, known = read_checkpoint(start)
+    changes: dict[str, Any] = {"vocabulary": known.vocabulary, "training": known.training}
+    if isinstance(known, RefvidConfig) and known.vector_channels:
+        for name in ("vector_channels", "class_entries", "taught_words"):
+            changes[name] = getattr(known, name)
+    elif not _reads_pieces(config):
+        changes["vocabulary"] = _joined(known.vocabulary, words)
+    config = config.replace(**changes)
+    network = build_network(config)
+    _transplant(trained.state_dict(), network, start)
     return network, config
 
 

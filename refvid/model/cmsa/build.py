@@ -22,6 +22,7 @@ from refvid.model.cmsa.fusion import GatedMultiLevelFusion
 from refvid.model.cmsa.network import FIRST_LEVEL, Attention, CmsaNetwork, CmsaParts, Fusion
 from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
 from refvid.model.layers.language import WordEmbedding
+from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.model.layers.sentence import SentenceEmbedding
 
 POOLINGS: dict[PoolingName, type[CrossModalSelfAttention]] = {
@@ -70,7 +71,9 @@ def build_cross_frame(config: CmsaConfig, level_channels: Sequence[int]) -> list
 
 
 def join_parts(
-    config: CmsaConfig, backbone: ResNetBackbone | LightBackbone, cross_frame: Sequence[CrossFrameSelfAttention]
+    config: CmsaConfig,
+    backbone: ResNetBackbone | LightBackbone | PretrainedBackbone,
+    cross_frame: Sequence[CrossFrameSelfAttention],
 ) -> CmsaParts:
     """Build the parts that do not depend on the kind of trunk and CFSA, and return all of them."""
     cross_modal = build_attention(config, backbone.channels)

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refvid.model.interface import FrameFeatures
 from refvid.model.layers.language import FIRST_WORD_ID, UNKNOWN_ID
 from refvid.model.layers.products import widen
 
@@ -49,9 +50,29 @@ class WordEvidence(nn.Module):
         with torch.no_grad():
             cast(Tensor, self.context_weight.bias).copy_(torch.tensor([STATED, DENIED]))
 
-    def truth_logits(self, levels: Sequence[Tensor], word_ids: Tensor) -> Tensor:
-        """Return the logits [B, W, h, w] of words, int64 [W], being true at every position."""
-        return F.conv2d(torch.cat(list(levels), 1), self.table[word_ids][..., None, None], self.bias[word_ids])
+    def truth_logits(self, features: FrameFeatures, words: Tensor, word_ids: Tensor) -> Tensor:
+        """Return the logits of single words being true at every position.
+
+        Args:
+            features: Of the pictures.
+            words: Embedded words [W, C].
+            word_ids: int64 [W].
+
+        Returns:
+            [B, W, h, w].
+        """
+        batch, _, height, width = features.levels[0].shape
+        logits = self.word_logits(features, words.expand(batch, -1, -1), word_ids.expand(batch, -1))
+        return logits.view(batch, -1, height, width)
+
+    def word_logits(self, features: FrameFeatures, words: Tensor, word_ids: Tensor) -> Tensor:
+        """Return the logits [B, N, P] of N embedded words [B, N, C], ids [B, N], at every position."""
+        levels = torch.cat([level.flatten(2) for level in features.levels], 1)
+        return widen(self.table[word_ids] @ levels + self.bias[word_ids][..., None])
+
+    def word_gains(self, words: Tensor, word_ids: Tensor) -> Tensor:
+        """Return what each word [B, E, L, C] itself adds to its weights, stated and denied, [B, E, L, 2]."""
+        return self.word_weight[word_ids]
 
     def weights(self, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Return g_n and g'_n, each [B, E, L] in float32 or wider; 0 for padding and for words it does not know.
@@ -65,22 +86,20 @@ class WordEvidence(nn.Module):
         hidden = F.relu(self.around(words.flatten(0, 1).mT * inside)) * inside  # [B * E, X, L]
         context = widen(self.context_weight(hidden).mT.reshape(*word_ids.shape, 2))
         known = word_mask & (word_ids != UNKNOWN_ID)
-        stated, denied = (F.softplus(context + self.word_weight[word_ids]) * known[..., None]).unbind(-1)
+        stated, denied = (F.softplus(context + self.word_gains(words, word_ids)) * known[..., None]).unbind(-1)
         return stated, denied
 
-    def forward(self, levels: Sequence[Tensor], words: Tensor, word_mask: Tensor, word_ids: Tensor) -> Tensor:
-        """Return what is added to the logits of each expression, [B, E, h, w] in float32 or wider.
+    def forward(self, features: FrameFeatures, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> Tensor:
+        """Return the evidence that is added to the logits of each expression, [B, E, h, w] in float32 or wider.
 
         Args:
-            levels: [B, C_i, h, w].
+            features: Of the pictures.
             words: Embedded words [B, E, L, C].
             word_mask: Which of them are words, bool [B, E, L].
             word_ids: int64 [B, E, L].
         """
-        batch, _, height, width = levels[0].shape
-        features = torch.cat([level.flatten(2) for level in levels], 1)
-        logits = self.table[word_ids].flatten(1, 2) @ features + self.bias[word_ids].flatten(1)[..., None]
-        truth = widen(logits).view(*word_ids.shape, -1).sigmoid()
+        batch, _, height, width = features.levels[0].shape
+        truth = self.word_logits(features, words.flatten(1, 2), word_ids.flatten(1)).view(*word_ids.shape, -1).sigmoid()
         stated, denied = self.weights(words, word_mask, word_ids)
         evidence = stated[..., None] * (truth + MIN_TRUTH).log() + denied[..., None] * (1 + MIN_TRUTH - truth).log()
         return evidence.sum(2).view(batch, -1, height, width)

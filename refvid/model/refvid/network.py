@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -47,7 +48,7 @@ class RefvidNetwork(CmsaNetwork):
         seen = super().encode(images)
         codes = None if self.actors is None or seen.fine is None else self.actors(seen.levels, seen.fine)
         stem = None if self.bilateral is None or seen.stem is None else self.bilateral.features(seen.stem)
-        return FrameFeatures(seen.levels, seen.fine, stem, codes)
+        return replace(seen, stem=stem, codes=codes)
 
     def stream(self) -> LevelStream:
         """Return the state that CFSA and the motion of actors keep from frame to frame."""
@@ -97,7 +98,7 @@ class RefvidNetwork(CmsaNetwork):
         if self.evidence is None:
             return scored
         words, word_mask = self.embedding(word_ids)
-        evidence = self.evidence(features.levels, words, word_mask, word_ids)
+        evidence = self.evidence(features, words, word_mask, word_ids)
         return FusedScore(scored.logits + evidence.flatten(0, 1)[:, None], scored.fused, scored.attentions)
 
     @property
@@ -107,7 +108,10 @@ class RefvidNetwork(CmsaNetwork):
 
     def word_truth_logits(self, features: FrameFeatures, word_ids: Tensor) -> Tensor | None:
         """Return the logits [B, W, h, w] of words, int64 [W], being true at each position; None without evidence."""
-        return None if self.evidence is None else self.evidence.truth_logits(features.levels, word_ids)
+        if self.evidence is None:
+            return None
+        words, _ = self.embedding(word_ids)
+        return self.evidence.truth_logits(features, words, word_ids)
 
     def _finish(self, scored: FusedScore, features: FrameFeatures, word_ids: Tensor) -> Tensor:
         """Bring logits to the finest grid and return them as [B, E, H, W]."""
