@@ -37,7 +37,19 @@ PAIRS = (
     *(("floor", "ceil"), ("any", "all"), ("zeros", "ones")),
 )
 NAMES = dict([*PAIRS, *(pair[::-1] for pair in PAIRS)])
-COMMUTATIVE = {"transpose", "swapaxes", "min", "max", "minimum", "maximum", "add", "mul", "logical_and", "logical_or", "isinstance"}
+COMMUTATIVE = {
+    "transpose",
+    "swapaxes",
+    "min",
+    "max",
+    "minimum",
+    "maximum",
+    "add",
+    "mul",
+    "logical_and",
+    "logical_or",
+    "isinstance",
+}
 
 
 @dataclass(frozen=True)
