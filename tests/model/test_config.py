@@ -67,3 +67,8 @@ def test_lists_of_a_saved_config_are_tuples_again() -> None:
     read = ModelConfig.from_dict({"name": "x", "vocabulary": ["dog"], "crf": {"iterations": 7}})
     assert read.vocabulary == ("dog",)
     assert (read.crf.iterations, read.crf.longest_side) == (7, 160)
+
+
+def test_a_field_with_one_choice_says_which() -> None:
+    with pytest.raises(ValueError, match="architecture must be 'cmsa', got 'made up'"):
+        config(architecture="made up").require("architecture", ("cmsa",))
