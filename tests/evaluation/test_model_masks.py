@@ -15,6 +15,7 @@ from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.sources import FrameMasks
 from refvid.inference import segmenter as segmenter_module
 from refvid.inference.segmenter import Segmenter, windows
+from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import Segmented
 from refvid.masks.threshold import threshold_maps
 from refvid.weights import LoadedModel
@@ -146,9 +147,14 @@ def test_a_refiner_is_shared_by_videos(model: LoadedModel, monkeypatch: pytest.M
     pytest.importorskip("pydensecrf")
     refining = Segmenter(model, refine=True)
     expected = list(refining.run(enumerate(pixels(4)), TEXTS[:1]))
-    made = []
+    made: list[Refiner] = []
     build = refining.refiner
-    monkeypatch.setattr(refining, "refiner", lambda: made.append(build()) or made[-1])
+
+    def note() -> Refiner:
+        made.append(build())
+        return made[-1]
+
+    monkeypatch.setattr(refining, "refiner", note)
     with ModelMasks(refining) as source:
         for name in ("one", "two"):
             video = small_video(name, TEXTS[:1], at=(0, 3), frames=4)

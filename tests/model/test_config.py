@@ -1,12 +1,15 @@
 """What configs of every system refuse, and the input that they ask for."""
 
+from typing import Any
+
 import pytest
 
 from refvid.model.config import ModelConfig
 
 
 def config(**fields: object) -> ModelConfig:
-    return ModelConfig(**{"name": "made up", "vocabulary": ("dog", "red"), **fields})
+    given: dict[str, Any] = {"name": "made up", "vocabulary": ("dog", "red"), **fields}
+    return ModelConfig(**given)
 
 
 @pytest.mark.parametrize(

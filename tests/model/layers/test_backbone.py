@@ -1,5 +1,7 @@
 """The light trunk's colour path."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -23,7 +25,8 @@ def test_a_trunk_is_what_it_was_until_its_colour_path_is_taught() -> None:
 
 def test_every_level_hears_of_colours_and_teaches_their_path() -> None:
     trunk = LightBackbone(WIDTHS, 5)
-    for tint in trunk.tints:
+    tints: Any = trunk.tints
+    for tint in tints:
         torch.nn.init.normal_(tint.weight)
     assert trunk.colours is not None
     for level, channels in zip(trunk(torch.rand(2, 3, 24, 40)), WIDTHS[2:], strict=True):
