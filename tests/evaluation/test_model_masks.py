@@ -18,6 +18,7 @@ from refvid.inference.segmenter import Segmenter, windows
 from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import Segmented
 from refvid.masks.threshold import threshold_maps
+from refvid.model.interface import FrameFeatures
 from refvid.weights import LoadedModel
 from tests.clips import frame_pixels
 from tests.evaluation.small_set import FRAMES, HEIGHT, WIDTH, SmallVideo, small_set, small_video
@@ -95,9 +96,9 @@ def test_long_windows_are_read_in_parts_and_many_expressions_go_through_in_parts
     sizes, batches = [], []
     segment = model.folded.segment
 
-    def count_expressions(levels: Sequence[torch.Tensor], word_ids: torch.Tensor) -> object:
+    def count_expressions(features: FrameFeatures, word_ids: torch.Tensor) -> object:
         batches.append(word_ids.shape[1])
-        return segment(levels, word_ids)
+        return segment(features, word_ids)
 
     def read(indices: range) -> NDArray[np.uint8]:
         sizes.append(len(indices))

@@ -100,10 +100,10 @@ def test_the_trunk_can_learn_from_the_target_frame_alone() -> None:
     frames, alone = clips.clone().requires_grad_(), clips.clone().requires_grad_()
     wanted = network.enhance(frames, 1)
     found = network.enhance(alone, 1, neighbour_gradients=False)
-    for one, other in zip(found, wanted, strict=True):
+    for one, other in zip(found.tensors, wanted.tensors, strict=True):
         torch.testing.assert_close(one, other)
-    torch.stack([level.square().sum() for level in wanted]).sum().backward()
-    torch.stack([level.square().sum() for level in found]).sum().backward()
+    torch.stack([level.square().sum() for level in wanted.levels]).sum().backward()
+    torch.stack([level.square().sum() for level in found.levels]).sum().backward()
     assert frames.grad is not None
     assert alone.grad is not None
     assert frames.grad[:, [0, 2]].abs().sum() > 0

@@ -35,7 +35,7 @@ def batch() -> Batch:
 def network() -> RefvidNetwork:
     torch.manual_seed(0)
     built = build_network(CONFIG)
-    assert isinstance(built, CmsaNetwork)
+    assert isinstance(built, RefvidNetwork)
     return built
 
 

@@ -214,8 +214,10 @@ def test_the_motion_s_features_know_what_the_camera_does() -> None:
 def test_a_frame_beyond_the_video_s_end_gives_no_motion() -> None:
     network, clips = build(), moving_clip(3).expand(2, -1, -1, -1, -1)
     frame_mask = torch.tensor([[True, True, True], [False, True, True]])
-    motion = network.enhance(clips, 1, frame_mask).motion
-    assert torch.equal(motion[:1], network.enhance(clips[:1], 1).motion)
+    motion, alone = network.enhance(clips, 1, frame_mask).motion, network.enhance(clips[:1], 1).motion
+    assert motion is not None
+    assert alone is not None
+    assert torch.equal(motion[:1], alone)
     assert motion[0, 2].all()
     assert not motion[1].any()
     third = network.enhance(clips, 1, frame_mask, times=[0, 3, 6]).motion
