@@ -15,6 +15,7 @@ from refvid.model.cmsa.ablations.decoders import ConvolutionalLSTMFusion
 from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
 from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
 from refvid.model.layers.spatial import spatial_code
+from refvid.model.refvid.space_time import SpaceTimeCrossFrame
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def test_cross_modal_logits_begin_with_a_spread_of_one() -> None:
 
 
 def test_cross_frame_logits_begin_with_a_spread_of_one_and_know_no_time() -> None:
-    module = CrossFrameSelfAttention(32, 256, space_time=True)
+    module = SpaceTimeCrossFrame(32, 256, radius=5)
     queries, keys, _ = module.project(torch.randn(1, 32, 15, 20))
     assert 0.7 < (queries @ keys.mT).std().item() < 4, "the code, of a length of up to 2.4, adds to it"
     terms = module.time_terms(torch.tensor([1, -3]))

@@ -11,6 +11,8 @@ from refvid.model.fast.backbone import fold_into_next
 def test_a_norm_and_the_pointwise_convolution_behind_it_are_one(bias: bool) -> None:
     torch.manual_seed(0)
     norm, pointwise = nn.BatchNorm2d(4).double().eval(), nn.Conv2d(4, 3, 1, bias=bias).double()
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     for values, low in ((norm.weight, 0.5), (norm.bias, -1), (norm.running_mean, -1), (norm.running_var, 0.5)):
         nn.init.uniform_(values, low, 2)
     maps = torch.randn(2, 4, 3, 5, dtype=torch.float64)
