@@ -21,7 +21,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.mutants_child import Durations, measure, passes, warm_up
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("model", "masks", "metrics")
 ALLOWED = Path(__file__).with_name("mutants_allowed.toml")
 MEMORY = 12 << 30  # bytes of addresses that a mutant may ask for
-PATIENCE = 20.0  # seconds, and five times what the tests take without a mutant
+PATIENCE = 30.0  # seconds, and ten times what the tests take without a mutant
 CMSA, ABLATIONS, FAST = "tests/model/cmsa", "tests/model/cmsa/ablations", "tests/model/fast/test_folding.py"
 ACTORS, EVIDENCE = "tests/model/refvid/test_actors.py", "tests/model/refvid/test_evidence.py"
 # The tests of a file, where they are not those of the same name; of a folder, where a file has none of its own.
@@ -46,6 +46,10 @@ TESTS: dict[str, tuple[str, ...]] = {
     "model/fast": (FAST,),
     "model/cmsa": (CMSA, "tests/model/test_registry.py"),
     "model/cmsa/network.py": (f"{CMSA}/test_cross_frame.py", f"{ABLATIONS}/test_alternatives.py", ACTORS, EVIDENCE),
+    "model/cmsa/cross_frame_stream.py": (f"{CMSA}/test_cross_frame.py",),
+    "model/cmsa/cross_modal.py": (f"{CMSA}/test_cross_modal.py", f"{ABLATIONS}/test_alternatives.py"),
+    "model/cmsa/config.py": ("tests/model/test_registry.py", f"{ABLATIONS}/test_alternatives.py"),
+    "model/cmsa/build.py": ("tests/model/test_registry.py", f"{ABLATIONS}/test_alternatives.py"),
     "model/cmsa/multimodal.py": (
         f"{CMSA}/test_cross_modal.py",
         f"{CMSA}/test_fusion.py",
@@ -122,6 +126,10 @@ class Verdict:
     by: str
     seconds: float
 
+    def record(self) -> dict[str, object]:
+        """Return what `--json` tells of it."""
+        return {"key": self.mutant.key, "fate": self.fate, "by": self.by, "seconds": self.seconds}
+
 
 def judge(mutant: Mutant, durations: Durations, slowest: float) -> Verdict:
     """Run the tests of a mutant's file on it, in the working directory, a copy of the tree."""
@@ -130,7 +138,7 @@ def judge(mutant: Mutant, durations: Durations, slowest: float) -> Verdict:
     quick = {name: seconds for name, seconds in durations.items() if seconds <= slowest}
     path.write_bytes(mutant.applied_to(source))
     try:
-        by = passes(mutant, watchers_of(mutant.path), quick, PATIENCE + 5 * sum(quick.values()))
+        by = passes(mutant, watchers_of(mutant.path), quick, PATIENCE + 10 * sum(quick.values()))
     finally:
         path.write_bytes(source)
         for compiled in path.parent.glob(f"__pycache__/{path.stem}.*"):
@@ -160,10 +168,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--file", default="", metavar="PATTERN", help="only files whose path holds this")
     parser.add_argument("--slowest", type=float, default=1.5, metavar="SECONDS", help="leave slower tests out (1.5)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="where the verdicts are written too")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="only what survived by the --json of an earlier run")
     parser.add_argument("--list", action="store_true", help="tell the mutants, try none")
     options = parser.parse_args(arguments)
     paths = [path.relative_to(ROOT) for name in PACKAGES for path in sorted((ROOT / "refvid" / name).rglob("*.py"))]
     found = [mutant for path in paths if options.file in str(path) for mutant in mutants_of(ROOT, path.as_posix())]
+    if options.again:
+        survivors = {told["key"] for told in json.loads(options.again.read_text()) if told["fate"] == "survived"}
+        found = [mutant for mutant in found if mutant.key in survivors]
     mutants = choose(found, options.sample, options.seed)
     if options.list:
         print(*(mutant.entry() for mutant in mutants), sep="\n")
@@ -176,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.chdir(ROOT)
     print(table(verdicts))
     if options.json:
-        options.json.write_text(json.dumps([asdict(verdict) for verdict in verdicts], indent=1))
+        options.json.write_text(json.dumps([verdict.record() for verdict in verdicts], indent=1))
     return sum(verdict.fate == "survived" for verdict in verdicts)
 
 
@@ -192,7 +204,7 @@ def try_all(mutants: Sequence[Mutant], slowest: float) -> list[Verdict]:
             verdict = Verdict(mutant, "equivalent", reason, 0.0)
         else:
             if targets not in durations:
-                durations[targets] = measure(targets, slowest)
+                durations[targets] = measure(targets)
             verdict = judge(mutant, durations[targets], slowest)
         verdicts.append(verdict)
         place = f"{mutant.path}:{mutant.line}"

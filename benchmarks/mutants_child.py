@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from types import CodeType
 
@@ -17,7 +17,7 @@ import pytest
 
 from benchmarks.mutants_make import Mutant
 
-Durations = dict[str, float]  # seconds of each test that passes without a mutant
+Durations = dict[str, float]  # the processor's seconds of each test that passes without a mutant
 UNUSED = ("cacheprovider", "faulthandler", "unraisableexception", "threadexception")  # the last two collect garbage
 OPTIONS = ("-q", "-x", *(option for plugin in UNUSED for option in ("-p", f"no:{plugin}")))
 LATE = ("torch.distributed.tensor", "torch._dynamo", "pydensecrf.densecrf", "scipy.optimize")  # what tests import late
@@ -35,8 +35,15 @@ class _Watch:
         if known is not None:
             items[:] = sorted((item for item in items if item.nodeid in known), key=lambda item: known[item.nodeid])
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        started = time.process_time()  # other programs may keep the cores busy
+        try:
+            return (yield)
+        finally:
+            self.took[item.nodeid] = time.process_time() - started
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.took[report.nodeid] = self.took.get(report.nodeid, 0.0) + report.duration * (report.when != "teardown")
         if report.failed:
             self.failed.append(report.nodeid)
 
@@ -89,17 +96,24 @@ def warm_up(targets: Sequence[str]) -> None:
     gc.freeze()  # forks leave the memory as it is
 
 
-def measure(targets: Sequence[str], slowest: float) -> Durations:
-    """Return the seconds of each test that passes without a mutant and does not take many times too long."""
+def measure(targets: Sequence[str]) -> Durations:
+    """Return the processor's seconds of each test that passes without a mutant.
+
+    Raises:
+        SystemExit: The tests did not run to their end, so that what is left would kill nothing.
+    """
 
     def work(answer: Path) -> None:
         watch = _Watch()
-        pytest.main([*OPTIONS, "--maxfail=1000", f"--timeout={3 * slowest}", *targets], plugins=[watch])
-        good = {name: took for name, took in watch.took.items() if name not in watch.failed}
-        answer.write_text("\n".join(f"{took}\t{name}" for name, took in good.items()))
+        status = pytest.main([*OPTIONS, "--maxfail=1000", *targets], plugins=[watch])
+        if status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            good = {name: took for name, took in watch.took.items() if name not in watch.failed}
+            answer.write_text("\n".join(["whole", *(f"{took}\t{name}" for name, took in good.items())]))
 
-    pairs = (line.split("\t") for line in (_in_a_fork(work, 1200) or "").splitlines())
-    return {name: float(took) for took, name in pairs}
+    whole, *lines = (_in_a_fork(work, 1200) or "").splitlines() or [""]
+    if whole != "whole" or not lines:
+        raise SystemExit(f"the tests {', '.join(targets)} did not run to their end without a mutant")
+    return {name: float(took) for took, name in (line.split("\t") for line in lines)}
 
 
 def passes(mutant: Mutant, targets: Sequence[str], known: Durations, patience: float) -> str:

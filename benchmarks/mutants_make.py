@@ -37,7 +37,19 @@ PAIRS = (
     *(("floor", "ceil"), ("any", "all"), ("zeros", "ones")),
 )
 NAMES = dict([*PAIRS, *(pair[::-1] for pair in PAIRS)])
-COMMUTATIVE = {"min", "max", "minimum", "maximum", "add", "mul", "logical_and", "logical_or", "isinstance"}
+COMMUTATIVE = {
+    "transpose",
+    "swapaxes",
+    "min",
+    "max",
+    "minimum",
+    "maximum",
+    "add",
+    "mul",
+    "logical_and",
+    "logical_or",
+    "isinstance",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class Mutant:
     Attributes:
         path: Of the file, from the root of the project.
         line: Number of the line where the change begins.
-        text: That line, without its indentation.
+        text: That line, without its indentation and comment.
         before: The expression.
         after: What is put in its place.
         place: Its first byte in the file and the one after its last.
@@ -192,5 +204,5 @@ def mutants_of(root: Path, path: str) -> Iterator[Mutant]:
             starts[node.lineno - 1] + node.col_offset,
             starts[(node.end_lineno or 1) - 1] + (node.end_col_offset or 0),
         )
-        text = lines[node.lineno - 1].decode().strip()
+        text = lines[node.lineno - 1].decode().split("  # ")[0].strip()
         yield Mutant(path, node.lineno, text, ast.unparse(node), ast.unparse(changed), place, scope)

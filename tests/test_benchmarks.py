@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -154,9 +155,13 @@ def test_the_gpus_rows_are_worked_out(settings: Settings, model: LoadedModel, mo
 
 
 def test_expressions(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = []
-    found = {"resident": 2**20, "allocated": None, "frames": 6}
-    monkeypatch.setattr(run_expressions, "measure", lambda video, texts, **_: asked.append(len(texts)) or found)
+    asked: list[int] = []
+
+    def measure(video: Path, texts: list[str], **_: object) -> dict[str, int | None]:
+        asked.append(len(texts))
+        return {"resident": 2**20, "allocated": None, "frames": 6}
+
+    monkeypatch.setattr(run_expressions, "measure", measure)
     rows = {row.what: row for row in expressions(settings).rows}
     assert rows["expressions, network: 1 expression"].value == 1
     assert rows["expressions, file to file: 2 expressions"].unit == "times"
@@ -206,10 +211,13 @@ def test_input_of_the_longest_side_asked_for(model: LoadedModel) -> None:
 
 
 def test_the_full_network_is_the_papers(monkeypatch: pytest.MonkeyPatch) -> None:
-    built = []
-    monkeypatch.setattr(
-        "benchmarks.run_network.build_network", lambda config: built.append(config) or torch.nn.Identity()
-    )
+    built: list[Any] = []
+
+    def build(config: object) -> torch.nn.Module:
+        built.append(config)
+        return torch.nn.Identity()
+
+    monkeypatch.setattr("benchmarks.run_network.build_network", build)
     model = full_model(CPU)
     assert built[0].canvas(360, 640) == (320, 320)
     assert (model.name, built[0].attention_channels, built[0].frame_radius) == ("cmsa-deeplab101", 512, 5)

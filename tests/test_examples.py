@@ -24,7 +24,7 @@ from refvid.world.language.predicates import (
     does,
     is_coloured,
     is_dressed_in,
-    meant,
+    sole_referent,
     travels,
     wears,
     wears_any,
@@ -130,7 +130,7 @@ def test_every_expression_means_one_actor(name: str, scenes: dict[str, Scene]) -
         if reference.actor is None:
             assert set(truths) == {NO}, reference.expression
         else:
-            assert meant(view, truths) == reference.actor, reference.expression
+            assert sole_referent(view, truths) == reference.actor, reference.expression
         assert set(words_in(reference.expression)) <= set(VOCABULARY)
 
 
@@ -166,8 +166,10 @@ def test_a_mask_covers_what_is_drawn(scenes: dict[str, Scene]) -> None:
 def test_the_other_man_wears_blue(scenes: dict[str, Scene]) -> None:
     scene = scenes["park"]
     view = View.of(scene.actors, 640, 360)
-    assert meant(view, both(called(view, "man"), is_dressed_in(view, "yellow"))) == 0
-    assert meant(view, both(called(view, "man"), is_dressed_in(view, "blue"))) is None, "his jeans are blue, too"
+    assert sole_referent(view, both(called(view, "man"), is_dressed_in(view, "yellow"))) == 0
+    assert sole_referent(view, both(called(view, "man"), is_dressed_in(view, "blue"))) is None, (
+        "his jeans are blue, too"
+    )
 
 
 def test_what_the_commands_ask_for_is_in_the_clips(scenes: dict[str, Scene]) -> None:

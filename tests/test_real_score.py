@@ -1,7 +1,7 @@
 """Tests of the scores on real photos: the judge is judged on made-up photos whose rows are known beforehand."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 Thing = tuple[str, Box, tuple[int, int, int]]
 
 
-def _write(folder: Path, photos: dict[str, tuple[str, Sequence[Thing]]], void: Box | None = None) -> Path:
+def _write(folder: Path, photos: Mapping[str, tuple[str, Sequence[Thing]]], void: Box | None = None) -> Path:
     """Write made-up photos, by name their source and things; one of the train split names every class of "coco"."""
     (folder / "images").mkdir(parents=True)
     lines = [{"source": "coco", "id": "t", "image": "", "mask": "", "split": "train", "complete": True,

@@ -29,6 +29,7 @@ from benchmarks.score_tests import (
 from benchmarks.world_score import WITH, WITHOUT, main, predictor, report, table, without_cross_frame
 from refvid.data.sample import Sample
 from refvid.inference.segmenter import Segmenter
+from refvid.model.cmsa.config import CmsaConfig
 from refvid.weights import LoadedModel
 
 
@@ -239,6 +240,7 @@ def test_without_cross_frame_attention_a_frame_stands_alone(model: LoadedModel) 
     plain = without_cross_frame(model)
     assert np.array_equal(predictor(plain)(clip), predictor(plain)(still))
     assert not np.array_equal(predictor(model)(clip), predictor(plain)(clip))
+    assert isinstance(model.config, CmsaConfig)
     assert model.config.cross_frame
     weights = model.network.state_dict()
     assert all(torch.equal(value, weights[name]) for name, value in plain.network.state_dict().items())

@@ -146,16 +146,14 @@ class Objective(nn.Module):
 
     def _attribute_loss(self, network: ReferringNetwork, features: FrameFeatures, batch: Batch) -> Tensor:
         truth, counts = attribute_truth(batch)
-        judged = network.word_truth_logits(features, taught_words(batch))
-        answers = (
-            [head(level) for head, level in zip(self.attribute_heads, network.attribute_levels(features), strict=True)]
-            if judged is None
-            else [judged]
-        )
+        taught = taught_words(batch)
+        judged = network.word_truth_logits(features, taught)
+        levels = network.attribute_levels(features) if judged is None else ()
+        heads = [head(level)[:, taught] for head, level in zip(self.attribute_heads, levels, strict=judged is None)]
+        answers = heads if judged is None else [judged]
         total = truth.new_zeros(())
         for logits in answers:
-            told = logits if batch.taught is None else logits[:, batch.taught]
-            entropy = F.binary_cross_entropy_with_logits(told.float(), truth, counts, reduction="none")
+            entropy = F.binary_cross_entropy_with_logits(logits.float(), truth, counts, reduction="none")
             total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
         return 0.1 * total
 

@@ -553,7 +553,7 @@ def test_masks_for_a_server(refvid: Refvid, monkeypatch: pytest.MonkeyPatch, che
     [
         (["--root", "."], "--dataset"),
         (["--dataset", "a2d"], "--root"),
-        (["--dataset", "cats", "--root", "."], "no data set is called 'cats'"),
+        (["--dataset", "cats", "--root", "."], "there is no data set 'cats'"),
         (["--dataset", "a2d", "--root", ".", "--split", "val"], "no split 'val'"),
         (["--dataset", "a2d", "--root", ".", "--protocol", "mine"], "no protocol 'mine'; expected one of mttr, refvos"),
         (["--dataset", "a2d", "--root", ".", "--score", "a", "--predictions", "b"], "give only one of them"),

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,8 +41,14 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return ["train", "-m", str(model), *NUMBERS, "--validate-every", "2", "--validation-samples", "2"]
 
 
+def train_command() -> Any:
+    """Return the command as Typer builds it for Click, whose groups alone have `commands`."""
+    group: Any = get_command(app)
+    return group.commands["train"]
+
+
 def test_every_setting_is_an_option_with_its_default() -> None:
-    command = get_command(app).commands["train"]
+    command = train_command()
     options = {parameter.name: parameter for parameter in command.params}
     for name, default in TrainSettings().as_dict().items():
         assert name in options, name
@@ -92,7 +99,7 @@ def test_the_folder_of_a_run_is_not_its_model(
     assert "it is a training run, whose model is 'run/model'; give that" in capsys.readouterr().err
 
 
-def finished(run: Path) -> dict:
+def finished(run: Path) -> dict[str, Any]:
     """The record of a run of two steps whose losses and scores are numbers."""
     log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert all(np.isfinite(line["loss"]) for line in log if "loss" in line)
@@ -167,7 +174,7 @@ def test_clips_of_pictures_need_to_be_asked_for(
 
 
 def test_the_help_names_every_data_set() -> None:
-    (option,) = [parameter for parameter in get_command(app).commands["train"].params if parameter.name == "dataset"]
+    (option,) = [parameter for parameter in train_command().params if parameter.name == "dataset"]
     listed = option.help.partition("--root: ")[2].rstrip(".").replace(" (also a world on disk)", "")
     assert listed.split(", ") == list(SETS)
 

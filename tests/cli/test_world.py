@@ -177,7 +177,7 @@ def test_a_missing_package_is_named_with_what_to_type(package: str, arguments: l
     assert not list(tmp_path.iterdir())
 
 
-def test_preview_of_photos_of_objects(refvid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preview_of_photos_of_objects(refvid: Refvid, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_objects(tmp_path / "objects")
     options = ("--photos", "objects", "--columns", "1", "--rows", "1")

@@ -14,6 +14,7 @@ from PIL import Image
 
 from refvid.data.a2d import open_a2d
 from refvid.data.a2d_files import Held, Sentence, find_parts, parse_sentences, read_held, read_masks, read_splits
+from refvid.data.a2d_video import A2DVideo
 from refvid.data.referring import Expression, Rules, Scaled, Target
 from refvid.data.sets import open_set
 from refvid.errors import RefvidError, UnavailableError, UsageError
@@ -218,6 +219,7 @@ def test_refvos_counts_every_annotated_frame(root: Path) -> None:
     assert video.targets == tuple(Target(f"{number:05d}", number - 1, (0, 1)) for number in (1, 7, 14))
     assert opened.counts()["samples"] == 7
     truth = video.truth(video.targets[0])
+    assert truth is not None
     assert truth.shape == (2, HEIGHT, WIDTH)
     assert not truth[0].any()
     np.testing.assert_array_equal(truth[1], mask(1))
@@ -261,6 +263,8 @@ def test_extracted_frames_stand_in_for_a_clip(root: Path) -> None:
             Image.fromarray(frame_pixels(number - 1)).save(folder / f"{number:05d}.png")
         (folder / "._00009.png").write_bytes(b"left by an archiver")
     first, second = open_a2d(root, "train", "mttr").videos
+    assert isinstance(first, A2DVideo)
+    assert isinstance(second, A2DVideo)
     assert second.footage.suffix == ".mp4"
     assert first.count_frames() == 13
     pixels, present = first.read([6, 0, 5, 20])
@@ -324,6 +328,7 @@ def test_frame_without_any_instance(root: Path) -> None:
     video = open_a2d(root, "test", "refvos").videos[0]
     assert [target.name for target in video.targets] == ["00003", "00005"]
     truth = video.truth(video.targets[1])
+    assert truth is not None
     assert truth.shape == (1, HEIGHT, WIDTH)
     assert not truth.any()
 

@@ -4,7 +4,7 @@ import json
 import pickle
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from refvid.data.jhmdb import open_jhmdb
+from refvid.data.jhmdb import JHMDBVideo, open_jhmdb
 from refvid.data.jhmdb_files import LIST, MTTR_DRAW, SOC_DRAW, parse_sentences, read_draw, read_masks, video_folders
 from refvid.data.referring import Expression, Rules, Scaled, Target
 from refvid.data.sets import open_set
@@ -49,7 +49,7 @@ def write_masks(path: Path, masks: np.ndarray) -> None:
     scipy.io.savemat(path, {"part_mask": stored[..., 0] if len(masks) == 1 else stored, "other": np.zeros(3)})
 
 
-def write_list(path: Path, frames: dict[str, Sequence[int]], prefix: str = "./jhmdb_sentences/") -> None:
+def write_list(path: Path, frames: Mapping[str, Sequence[int]], prefix: str = "./jhmdb_sentences/") -> None:
     rows = [
         [
             video,
@@ -130,6 +130,7 @@ def test_frames_end_with_the_masks_or_with_the_pictures(root: Path) -> None:
     assert present.tolist() == [False, True, False, True]
     for frame, index in zip(pixels, (0, 5, 5, 2), strict=True):
         np.testing.assert_array_equal(frame, frame_pixels(index, (WIDTH, HEIGHT)))
+    assert isinstance(plain, JHMDBVideo)
     (plain.pictures / "00009.png").unlink()
     (plain.pictures / "00004.png").unlink()
     opened = open_jhmdb(root, "test", "all")
@@ -250,6 +251,7 @@ def test_videos_that_are_not_whole(root: Path) -> None:
 
 def test_broken_masks_are_sentences(root: Path) -> None:
     video = open_jhmdb(root, "test", "all").videos[0]
+    assert isinstance(video, JHMDBVideo)
     content = video.masks.read_bytes()
     for broken in (
         b"",
@@ -273,6 +275,7 @@ def test_broken_masks_are_sentences(root: Path) -> None:
 
 def test_broken_pictures_are_sentences(root: Path) -> None:
     video = open_jhmdb(root, "test", "all").videos[0]
+    assert isinstance(video, JHMDBVideo)
     (video.pictures / "00003.png").write_bytes(b"no picture")
     with pytest.raises(RefvidError, match=r"00003\.png cannot be read as a picture"):
         video.read([2])
@@ -318,7 +321,8 @@ def test_world_of_figures(tmp_path: Path) -> None:
     assert opened.counts() == {"videos": 2, "expressions": 2, "samples": 6}
     for video in opened.videos:
         assert [target.name for target in video.targets] == ["00002", "00004", "00006"]
-        assert any(video.truth(target).any() for target in video.targets)
+        truths = [video.truth(target) for target in video.targets]
+        assert any(truth is not None and truth.any() for truth in truths)
 
 
 @needs_real

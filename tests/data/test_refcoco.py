@@ -84,7 +84,8 @@ def test_truth_is_the_union_of_the_parts(root: Path) -> None:
     first = open_refcoco(root, "train", "unc").videos[0]
     truth = first.truth(first.targets[0])
     assert truth is not None
-    assert (truth.dtype, truth.shape) == (np.bool_, (3, HEIGHT, WIDTH))
+    assert truth.dtype == np.bool_
+    assert truth.shape == (3, HEIGHT, WIDTH)
     square = np.zeros((HEIGHT, WIDTH), np.bool_)
     square[6:30, 4:20] = True
     parts = np.zeros((HEIGHT, WIDTH), np.bool_)
@@ -108,7 +109,8 @@ def test_truth_out_of_run_lengths(root: Path) -> None:
 def test_reading_repeats_the_one_picture(root: Path) -> None:
     first = open_refcoco(root, "train", "unc").videos[0]
     frames, there = first.read([-1, 0, 1])
-    assert (frames.dtype, frames.shape) == (np.uint8, (3, HEIGHT, WIDTH, 3))
+    assert frames.dtype == np.uint8
+    assert frames.shape == (3, HEIGHT, WIDTH, 3)
     assert there.tolist() == [False, True, False]
     np.testing.assert_array_equal(frames[0], frames[1])
     assert np.abs(frames[1].astype(int) - pixels(9)).mean() < 3

@@ -77,7 +77,8 @@ def test_truth_is_where_the_mask_is_zero(root: Path) -> None:
     first, second = open_referit(root, "test", "cmsa").videos
     truth = second.truth(second.targets[0])
     assert truth is not None
-    assert (truth.dtype, truth.shape) == (np.bool_, (3, HEIGHT, WIDTH))
+    assert truth.dtype == np.bool_
+    assert truth.shape == (3, HEIGHT, WIDTH)
     np.testing.assert_array_equal(truth, [region(1), region(2), region(2)])
     np.testing.assert_array_equal(first.truth(first.targets[0]), [region(9), region(10)])
 
@@ -85,7 +86,8 @@ def test_truth_is_where_the_mask_is_zero(root: Path) -> None:
 def test_reading(root: Path) -> None:
     first, second = open_referit(root, "test", "cmsa").videos
     frames, there = second.read([0, 1])
-    assert (frames.dtype, frames.shape) == (np.uint8, (2, HEIGHT, WIDTH, 3))
+    assert frames.dtype == np.uint8
+    assert frames.shape == (2, HEIGHT, WIDTH, 3)
     assert there.tolist() == [True, False]
     np.testing.assert_allclose(frames[0, 0, 0], (200, 90, 0), atol=4)
     np.testing.assert_allclose(first.read([0])[0][0, 0, 0], (40, 90, 0), atol=4)

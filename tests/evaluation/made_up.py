@@ -111,4 +111,4 @@ def evaluation_of(rows: Sequence[SampleRow], scores: dict[str, float], **changes
 
 def set_of(videos: Sequence[GreyVideo], public: bool = True) -> ReferringSet:
     """The videos as a split."""
-    return ReferringSet("J-HMDB Sentences", "test", "uniform3", Rules(), tuple(videos), public=public)  # type: ignore[arg-type]
+    return ReferringSet("J-HMDB Sentences", "test", "uniform3", Rules(), tuple(videos), public=public)

@@ -48,7 +48,7 @@ class SmallVideo:
     def read(self, indices: Sequence[int]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         self.asked.append(list(indices))
         there = [index for index in range(self.frames) if index not in self.damaged]
-        nearest = [min(there, key=lambda other, wanted=index: abs(other - wanted)) for index in indices]
+        nearest = [min((abs(other - index), other) for other in there)[1] for index in indices]
         pixels = np.stack([frame_pixels(index, (WIDTH, HEIGHT)) for index in nearest])
         return pixels, np.array([index in there for index in indices])
 

@@ -15,8 +15,10 @@ from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.sources import FrameMasks
 from refvid.inference import segmenter as segmenter_module
 from refvid.inference.segmenter import Segmenter, windows
+from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import Segmented
 from refvid.masks.threshold import threshold_maps
+from refvid.model.interface import FrameFeatures
 from refvid.weights import LoadedModel
 from tests.clips import frame_pixels
 from tests.evaluation.small_set import FRAMES, HEIGHT, WIDTH, SmallVideo, small_set, small_video
@@ -94,9 +96,9 @@ def test_long_windows_are_read_in_parts_and_many_expressions_go_through_in_parts
     sizes, batches = [], []
     segment = model.folded.segment
 
-    def count_expressions(levels: Sequence[torch.Tensor], word_ids: torch.Tensor) -> object:
+    def count_expressions(features: FrameFeatures, word_ids: torch.Tensor) -> object:
         batches.append(word_ids.shape[1])
-        return segment(levels, word_ids)
+        return segment(features, word_ids)
 
     def read(indices: range) -> NDArray[np.uint8]:
         sizes.append(len(indices))
@@ -146,9 +148,14 @@ def test_a_refiner_is_shared_by_videos(model: LoadedModel, monkeypatch: pytest.M
     pytest.importorskip("pydensecrf")
     refining = Segmenter(model, refine=True)
     expected = list(refining.run(enumerate(pixels(4)), TEXTS[:1]))
-    made = []
+    made: list[Refiner] = []
     build = refining.refiner
-    monkeypatch.setattr(refining, "refiner", lambda: made.append(build()) or made[-1])
+
+    def note() -> Refiner:
+        made.append(build())
+        return made[-1]
+
+    monkeypatch.setattr(refining, "refiner", note)
     with ModelMasks(refining) as source:
         for name in ("one", "two"):
             video = small_video(name, TEXTS[:1], at=(0, 3), frames=4)

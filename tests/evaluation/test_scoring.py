@@ -170,6 +170,7 @@ def test_matching_weighs_both_measures() -> None:
 def test_proposals_without_an_object_may_be_matched() -> None:
     """A third expression means nothing that is annotated, but its mask is the dog's."""
     two = small_video(texts=("man", "dog"), at=(1, 5))
+    assert two.truths is not None
     nothing = np.zeros((1, *two.truths.shape[1:]), np.bool_)
     video = replace(
         two,

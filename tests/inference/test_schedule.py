@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -122,9 +123,13 @@ def test_each_stage_has_its_thread(
 ) -> None:
     """Containers are not made for two threads; the user's own function is called in the user's thread."""
     seen: dict[str, set[str]] = {"progress": set()}
+
+    def note_thread(place: str) -> None:
+        seen[place].add(threading.current_thread().name)
+
     for place in ("read", "encode", "enhance", "network", "masks", "write", "finish"):
         seen[place] = set()
-        intercept(monkeypatch, place, lambda place=place: seen[place].add(threading.current_thread().name))
+        intercept(monkeypatch, place, partial(note_thread, place))
     segment_video(
         clip, ["dog"], tmp_path / "out.mp4", model=model, options=SegmentOptions(reader="pyav"),
         progress=lambda done, total: seen["progress"].add(threading.current_thread().name),
@@ -160,9 +165,10 @@ def test_pytorch_takes_as_many_threads_as_before(
             raise ArithmeticError
 
     for place in seen:
-        intercept(monkeypatch, place, lambda place=place: note(place))
+        intercept(monkeypatch, place, partial(note, place))
     monkeypatch.setattr("refvid.inference.schedule.usable_cores", lambda: 11)
-    before, meanwhile = torch.get_num_threads(), set()
+    before = torch.get_num_threads()
+    meanwhile: set[int] = set()
     torch.set_num_threads(5)
     try:
         with nullcontext() if fails is None else pytest.raises(ArithmeticError):
@@ -220,9 +226,9 @@ def test_a_slow_writer_holds_the_reader_back(
         leads.append(counts["read"] - counts["write"])
 
     for place in counts:
-        intercept(monkeypatch, place, lambda place=place: count(place))
+        intercept(monkeypatch, place, partial(count, place))
     segment_video(long, ["dog"], tmp_path / "out.mp4", model=model, options=SegmentOptions(reader="pyav"))
-    window = model.config.frame_radius + 1
+    window = model.network.frame_radius + 1
     channels = 3 + 3 + 3 if way == "network" else 8 + 8 + 8
     assert channels / 3 < max(leads) <= channels + window + 4
     assert counts == {"read": 80, "write": 80}

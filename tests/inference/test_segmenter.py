@@ -41,7 +41,7 @@ def clip_by_clip(model: LoadedModel, frames: NDArray[np.uint8], expression: str)
 @torch.inference_mode()
 def on_the_input(model: LoadedModel, frames: NDArray[np.uint8], expression: str) -> list[Tensor]:
     """The same on the resized picture, [1, h', w'] of each frame."""
-    radius, box = model.config.frame_radius, Segmenter(model).letterbox(frames[0])
+    radius, box = model.network.frame_radius, Segmenter(model).letterbox(frames[0])
     images = box.apply(torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous())
     words = Segmenter(model).vocabulary.encode([expression])[None]
     results = []
@@ -238,7 +238,7 @@ def test_the_model_says_whether_the_frame_guides_its_masks(model: LoadedModel) -
     assert (plain != found).any()
     assert (plain == found).mean() > 0.9
     for frame, logits, mask in zip(frames, on_the_input(model, frames, "dog"), found, strict=True):
-        decided = {"threshold": own.threshold, "threshold_of": "one", "upsampling": "guided"}
+        decided: dict[str, Any] = {"threshold": own.threshold, "threshold_of": "one", "upsampling": "guided"}
         expected = plain_masks(logits, frame, box, **decided)[0].numpy()
         assert (mask == expected).mean() > 0.999, "only rounding may turn a pixel"
     turned = np.ascontiguousarray(frames[..., ::-1])
@@ -292,7 +292,7 @@ def test_a_share_of_the_maximum_of_refined_probabilities(model: LoadedModel) -> 
         workers = 1
 
         def submit(self, pixels: object, probabilities: NDArray[np.float32]) -> Callable[[], NDArray[np.float32]]:
-            return lambda: probabilities / 2
+            return lambda: probabilities / np.float32(2)
 
     logits = torch.randn(2, 20, 40)
     pixels = frame_pixels(0, (40, 20))

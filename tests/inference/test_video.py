@@ -4,6 +4,7 @@ import errno
 import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -44,7 +45,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def times(path: Path) -> list[Fraction]:
     with av.open(str(path)) as container:
         frames = container.decode(video=0)
-        return [frame.pts * Fraction(frame.time_base.numerator, frame.time_base.denominator) for frame in frames]
+        return [Fraction(frame.pts or 0) * Fraction(frame.time_base or 1) for frame in frames]
 
 
 def sound(path: Path) -> list[bytes]:
@@ -131,7 +132,7 @@ def test_nothing_is_left_behind(
     suffix = {"alpha": ".webm", "png": "", "rgba": "", "rle": ".json"}.get(format.value, ".mp4")
     original = StagedWriter.write
 
-    def write(self: StagedWriter, *arguments: object) -> None:
+    def write(self: StagedWriter, *arguments: Any) -> None:
         if self._written == 4:
             raise failure
         original(self, *arguments)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pydensecrf.densecrf as dcrf
@@ -88,7 +89,8 @@ def test_masks_are_refined_with_the_default_numbers() -> None:
 )
 def test_each_number_reaches_its_kernel(field: str, meant: str, value: float) -> None:
     probability = maps(1)[0].clip(1e-3, 1 - 1e-3)
-    refined = refine_masks(PICTURE, probability[None], replace(CrfSettings(), **{field: value}))[0]
+    changed: dict[str, Any] = {field: value}
+    refined = refine_masks(PICTURE, probability[None], replace(CrfSettings(), **changed))[0]
     np.testing.assert_allclose(refined, plain_pydensecrf(probability, **{meant: value}), atol=1e-4)
     assert np.abs(refined - plain_pydensecrf(probability)).max() > 0.01, "a change that can be seen"
 
@@ -133,6 +135,7 @@ def test_a_killed_worker_is_a_sentence() -> None:
     with Refiner(PARAMETERS, workers=1) as refiner:
         refiner.submit(PICTURE, given)()
         for process in list(refiner._pool._processes.values()):
+            assert process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
         with pytest.raises(RefvidError, match=r"refinement worker .*--no-refine"):
             go_on()

@@ -154,7 +154,7 @@ def plain(
     pixels: NDArray[np.uint8], logits: torch.Tensor, upsampling: UpsamplingName, rivals: list[str] | None = None
 ) -> NDArray[np.bool_]:
     _, height, width = logits.shape
-    box = Letterbox(*pixels.shape[:2], (height, width))
+    box = Letterbox(pixels.shape[0], pixels.shape[1], (height, width))
     masks: NDArray[np.bool_] = plain_masks(
         logits, pixels, box, threshold=0.4, threshold_of="one", upsampling=upsampling, rivals=rivals
     ).numpy()
@@ -189,7 +189,7 @@ def test_confidence_and_masks_agree_on_what_is_empty() -> None:
     below = torch.full((1, 144, 256), -9.0)
     below[0, 50:70, 100:140] = -0.42  # a probability of 0.397
     finisher: PlainFinisher[int] = PlainFinisher(
-        0.4, lambda pixels: Letterbox(*pixels.shape[:2], (144, 256)), {"network": 0.0}, "one", "guided"
+        0.4, lambda pixels: Letterbox(pixels.shape[0], pixels.shape[1], (144, 256)), {"network": 0.0}, "one", "guided"
     )
     (found,) = finisher.push(0, noise, below)
     assert not found.masks.any()

@@ -95,7 +95,7 @@ def test_counts_leave_void_pixels_out() -> None:
 
 def test_masks_that_are_not_boolean_are_refused() -> None:
     with pytest.raises(ValueError, match="uint8"):
-        iou_counts(LEFT.astype(np.uint8) * 255, LEFT)
+        iou_counts(LEFT.astype(np.uint8) * 255, LEFT)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="uint8"):
         iou_counts(LEFT, LEFT, CORNER.astype(np.uint8))
     with pytest.raises(ValueError, match="shapes"):
@@ -184,7 +184,7 @@ def test_coco_precision_is_that_of_pycocotools(seed: int) -> None:
     confidences = np.round(random.random(count), (1, 9)[seed // 3 % 2])  # one decimal: many ties
     # What is empty was never submitted, or is submitted as the worst of all: the two come to the same.
     worst = (math.nan, -1.0)[seed % 2]
-    expected = judge(found, true, np.where(found.any(axis=(1, 2)), confidences, worst).tolist())
+    expected = judge(list(found), list(true), np.where(found.any(axis=(1, 2)), confidences, worst).tolist())
     given = [float(score) if one.any() else None for one, score in zip(found, confidences, strict=True)]
     summary = summarise_regions(itertools.starmap(row, zip(found, true, given, strict=True)))
     assert 0 < expected <= 1

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from refvid.cli.app import main
 from refvid.data.sample import Batch
+from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import Vocabulary
 from refvid.model.refvid.config import RefvidConfig
 from refvid.model.refvid.network import RefvidNetwork
@@ -25,7 +26,9 @@ EXPRESSIONS = torch.tensor([[[2, 3, 0], [4, 0, 0]], [[5, 6, 2], [3, 0, 0]]])
 def build(**changes: object) -> RefvidNetwork:
     """The small network with some fields of its config changed."""
     torch.manual_seed(3)
-    return build_network(small_config().replace(**changes)).eval()
+    network = build_network(small_config().replace(**changes)).eval()
+    assert isinstance(network, RefvidNetwork)
+    return network
 
 
 def check_every_parameter_learns(network: RefvidNetwork) -> None:
@@ -98,7 +101,7 @@ def check_command_line(config: RefvidConfig, folder: Path, capsys: pytest.Captur
     assert output.stat().st_size > 0
 
 
-def parts_of_the_loss(network: RefvidNetwork) -> set[str]:
+def parts_of_the_loss(network: ReferringNetwork) -> set[str]:
     """The names of what a network learns from, where a batch knows its regions and the words true of them."""
     masks = torch.zeros(1, 2, 32, 48)
     masks[0, 0, :, :24] = masks[0, 1, :, 24:] = 1

@@ -1,12 +1,15 @@
 """What configs of every system refuse, and the input that they ask for."""
 
+from typing import Any
+
 import pytest
 
 from refvid.model.config import ModelConfig
 
 
 def config(**fields: object) -> ModelConfig:
-    return ModelConfig(**{"name": "made up", "vocabulary": ("dog", "red"), **fields})
+    given: dict[str, Any] = {"name": "made up", "vocabulary": ("dog", "red"), **fields}
+    return ModelConfig(**given)
 
 
 @pytest.mark.parametrize(
@@ -67,3 +70,8 @@ def test_lists_of_a_saved_config_are_tuples_again() -> None:
     read = ModelConfig.from_dict({"name": "x", "vocabulary": ["dog"], "crf": {"iterations": 7}})
     assert read.vocabulary == ("dog",)
     assert (read.crf.iterations, read.crf.longest_side) == (7, 160)
+
+
+def test_a_field_with_one_choice_says_which() -> None:
+    with pytest.raises(ValueError, match="architecture must be 'cmsa', got 'made up'"):
+        config(architecture="made up").require("architecture", ("cmsa",))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from refvid.model.interface import ReferringNetwork, StraightStream, lay_channels_last
+from refvid.model.interface import FrameFeatures, ReferringNetwork, SingleFrameStream, lay_channels_last
 
 
 class Trunk(nn.Module):
@@ -13,9 +13,9 @@ class Trunk(nn.Module):
 
     channels = (3, 4, 5)
 
-    def forward(self, images: Tensor) -> tuple[Tensor, ...]:
+    def forward(self, images: Tensor) -> FrameFeatures:
         small = images[..., ::2, ::2]
-        return small, small + 1, small + 2
+        return FrameFeatures((small, small + 1, small + 2))
 
 
 class Simplest(ReferringNetwork):
@@ -33,19 +33,19 @@ class Simplest(ReferringNetwork):
         times: Sequence[int] | None = None,
         *,
         neighbour_gradients: bool = True,
-    ) -> list[Tensor]:
+    ) -> FrameFeatures:
         assert frame_mask is not None
         assert times is not None
-        return list(self.encode(clips[:, target]))
+        return self.encode(clips[:, target])
 
-    def segment(self, levels: Sequence[Tensor], word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
-        return levels[0][:, :1] * word_ids[:, :, :1, None], []
+    def segment(self, features: FrameFeatures, word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
+        return features.levels[0][:, :1] * word_ids[:, :, :1, None], []
 
 
 def test_images_are_normalised_by_channel() -> None:
     images = torch.tensor([1.0, 1.0, 1.0])[:, None, None].expand(2, 3, 4, 4)
     expected = torch.tensor([1.0, 0.375, 0.25])[:, None, None].expand(2, 3, 2, 2)
-    assert torch.equal(Simplest().encode(images)[0], expected)
+    assert torch.equal(Simplest().encode(images).levels[0], expected)
 
 
 def test_a_call_segments_the_target_frame_in_the_size_of_the_input() -> None:
@@ -59,27 +59,25 @@ def test_a_call_segments_the_target_frame_in_the_size_of_the_input() -> None:
 
 def test_words_are_asked_for_on_the_second_and_third_level() -> None:
     network = Simplest()
-    levels = network.encode(torch.rand(1, 3, 4, 4))
+    features = network.encode(torch.rand(1, 3, 4, 4))
     assert network.attribute_channels == (4, 5)
-    assert [level is other for level, other in zip(network.attribute_levels(levels), levels[1:], strict=True)] == [
-        True
-    ] * 2
+    asked = network.attribute_levels(features)
+    assert [level is other for level, other in zip(asked, features.levels[1:], strict=True)] == [True, True]
 
 
 def test_training_compares_what_is_answered() -> None:
     network = Simplest()
-    levels, words = network.encode(torch.rand(1, 3, 4, 4)), torch.tensor([[[3]]])
-    (logits,) = network.training_logits(levels, words)
-    assert torch.equal(logits, network.segment(levels, words)[0])
+    features, words = network.encode(torch.rand(1, 3, 4, 4)), torch.tensor([[[3]]])
+    logits = network.training_logits(features, words)
+    assert torch.equal(logits.final, network.segment(features, words)[0])
+    assert (logits.earlier, logits.choice) == ((), None)
 
 
 def test_frames_that_nothing_joins_go_straight_on() -> None:
     stream = Simplest().stream()
-    assert isinstance(stream, StraightStream)
-    levels = (torch.zeros(1), torch.ones(1))
-    pushed = stream.push(levels)
-    assert pushed is not None
-    assert [*pushed] == [*levels]
+    assert isinstance(stream, SingleFrameStream)
+    features = FrameFeatures((torch.zeros(1), torch.ones(1)))
+    assert stream.push(features) is features
     assert not list(stream.flush())
     assert Simplest().frame_radius == 0
 

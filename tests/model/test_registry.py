@@ -7,8 +7,9 @@ number that is changed in `refvid/model` must be changed here too, knowingly.
 from typing import Any
 
 import pytest
+import torch
 
-from refvid.model.registry import CONFIGS, read_config
+from refvid.model.registry import CONFIGS, build_network, read_config
 
 CRF = {
     "iterations": 5,
@@ -174,3 +175,26 @@ def test_every_field_of_a_config_is_as_written_here(name: str) -> None:
 def test_a_saved_config_is_read_as_the_same(name: str) -> None:
     config = CONFIGS[name](())
     assert read_config(config.as_dict()) == config
+
+
+# Of a vocabulary of two words, or of four word pieces; whatever is built with another width changes them.
+PARAMETERS = {
+    "refvid-tiny": 2_126_814,
+    "cmsa-tiny": 2_041_158,
+    "cmsa-deeplab101": 66_690_392,
+    "acga-tiny": 2_815_367,
+    "acga-s3d": 28_393_135,
+    "refvos-tiny": 2_212_411,
+    "refvos-deeplab101": 144_343_362,
+    "hinet-tiny": 2_045_241,
+    "hinet-resnet101": 54_296_833,
+}
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_a_network_has_as_many_parameters_as_written_here(name: str) -> None:
+    pieces = ("[PAD]", "[UNK]", "[CLS]", "[SEP]")
+    config = CONFIGS[name](pieces if name == "refvos-deeplab101" else ("dog", "red"))
+    with torch.device("meta"):
+        network = build_network(config)
+    assert sum(parameter.numel() for parameter in network.parameters()) == PARAMETERS[name]

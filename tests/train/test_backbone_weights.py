@@ -1,6 +1,7 @@
 """torchvision's ResNet-101 is loaded into the right places of the trunk, and any other file is refused."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -124,7 +125,7 @@ def test_loaded_weights_are_those_of_the_file(tmp_path: Path) -> None:
     }
     path = tmp_path / "weights.safetensors"
     save_file(weights, path)
-    backbone = ResNetBackbone()
+    backbone: Any = ResNetBackbone()
     load_backbone(backbone, str(path))
     assert torch.equal(backbone.stem[0].weight, weights["conv1.weight"])
     assert torch.equal(backbone.stem[1].running_var, weights["bn1.running_var"])

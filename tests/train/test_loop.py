@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 
 from refvid.data.sample import Batch
 from refvid.errors import RefvidError
+from refvid.model.config import Precision
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import Vocabulary
 from refvid.model.registry import build_network
@@ -67,7 +69,7 @@ def test_the_rate_rises_and_falls() -> None:
 
 
 @pytest.mark.parametrize(("scope", "expected"), [("trunk", {"trunk"}), ("kernels", {"trunk", "matrix"}), ("all", None)])
-def test_decay_reaches_what_its_scope_says(scope: str, expected: set[str] | None) -> None:
+def test_decay_reaches_what_its_scope_says(scope: Any, expected: set[str] | None) -> None:
     learner = nn.Module()
     learner.network, learner.objective = build_network(CONFIG), Entropy()
     optimiser = build_optimiser(learner, TrainSettings(decay_scope=scope, trunk_rate=0.5))
@@ -98,10 +100,10 @@ def test_the_trunk_can_learn_from_the_target_frame_alone() -> None:
     frames, alone = clips.clone().requires_grad_(), clips.clone().requires_grad_()
     wanted = network.enhance(frames, 1)
     found = network.enhance(alone, 1, neighbour_gradients=False)
-    for one, other in zip(found, wanted, strict=True):
+    for one, other in zip(found.tensors, wanted.tensors, strict=True):
         torch.testing.assert_close(one, other)
-    torch.stack([level.square().sum() for level in wanted]).sum().backward()
-    torch.stack([level.square().sum() for level in found]).sum().backward()
+    torch.stack([level.square().sum() for level in wanted.levels]).sum().backward()
+    torch.stack([level.square().sum() for level in found.levels]).sum().backward()
     assert frames.grad is not None
     assert alone.grad is not None
     assert frames.grad[:, [0, 2]].abs().sum() > 0
@@ -129,7 +131,7 @@ def test_the_loss_falls() -> None:
 
 @pytest.mark.parametrize("frames", [1, 3])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
-def test_every_precision_takes_finite_steps(precision: str, frames: int) -> None:
+def test_every_precision_takes_finite_steps(precision: Precision, frames: int) -> None:
     trainer, batches = make_trainer(replace(SETTINGS, precision=precision, frames=frames)), make_batches(0, frames)
     before = parameters_of(trainer)
     steps = [trainer.advance(next(batches)) for _ in range(4)]

@@ -34,7 +34,9 @@ def batch() -> Batch:
 @pytest.fixture
 def network() -> RefvidNetwork:
     torch.manual_seed(0)
-    return build_network(CONFIG)
+    built = build_network(CONFIG)
+    assert isinstance(built, RefvidNetwork)
+    return built
 
 
 def test_mask_losses_of_known_logits() -> None:

@@ -3,11 +3,17 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
-from refvid.data.sample import Batch
-from refvid.train.objective import attribute_truth, mask_losses
+from refvid.data.sample import Batch, collate
+from refvid.model.cmsa.config import CmsaConfig, tiny_config
+from refvid.model.layers.language import Vocabulary
+from refvid.model.refvid.config import RefvidConfig, refvid_tiny_config
+from refvid.model.registry import build_network
+from refvid.train.objective import Objective, ObjectiveSettings, attribute_truth, mask_losses
+from refvid.world.source import VOCABULARY, WorldSource
 
 
 def _batch(rng: np.random.Generator) -> Batch:
@@ -89,3 +95,21 @@ def test_without_doubt_everything_counts() -> None:
     truth, counts = attribute_truth(batch)
     assert truth.shape == (1, 6, 4, 4)
     assert counts is None
+
+
+@pytest.mark.parametrize("config", [refvid_tiny_config(VOCABULARY), tiny_config(VOCABULARY)], ids=["refvid", "cmsa"])
+def test_only_words_that_are_taught_are_learnt(config: RefvidConfig | CmsaConfig) -> None:
+    narrow = {"embedding_channels": 8, "attention_channels": 8, "fusion_channels": 8}
+    config = config.replace(backbone_channels=(4, 8, 8, 8, 8), **narrow)
+    torch.manual_seed(0)
+    network, vocabulary = build_network(config), Vocabulary(VOCABULARY)
+    objective = Objective(network, vocabulary, ObjectiveSettings())
+    sample = WorldSource(size=64, expressions=3, shares={"mixed": 1.0}).draw(np.random.default_rng(1))
+    few = ("dog", "man", "red")
+    losses = {}
+    for name, taught in (("all", None), ("every", VOCABULARY), ("few", few)):
+        _, parts = objective(network, collate([sample], vocabulary, (48, 64), taught))
+        losses[name] = float(parts["attributes"])
+    # Without a list of words, the ids of padding and of unknown words are judged, too.
+    assert losses["every"] == pytest.approx(losses["all"], rel=0.05)
+    assert losses["few"] < 0.2 * losses["all"]

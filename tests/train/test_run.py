@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -62,7 +64,7 @@ class Killed(Exception):
     """Stands for a power cut."""
 
 
-def stop_at(step: int) -> object:
+def stop_at(step: int) -> Callable[[int, int, dict[str, float]], object]:
     def show(done: int, total: int, scalars: dict[str, float]) -> None:
         if done == step:
             raise Killed
@@ -144,7 +146,8 @@ def test_weights_go_on_with_more_words_with_clips_and_with_finer_logits(tmp_path
     )
     network, config = read_checkpoint(second.model)
     assert config.vocabulary == known.vocabulary
-    assert len(network.cross_frame) == 1
+    attentions: Any = network.cross_frame
+    assert len(attentions) == 1
     assert network.bilateral is not None
     before = load_file(first.model / "model.safetensors")
     after = network.state_dict()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,7 +100,7 @@ def make_set(*videos: Numbered, **changes: object) -> ReferringSet:
     return replace(ReferringSet("Things", "train", "plain", Rules(), videos), **changes)  # type: ignore[arg-type]
 
 
-def draws(source: ReferringSource, count: int) -> list:
+def draws(source: ReferringSource, count: int) -> list[Any]:
     return [source.draw(np.random.default_rng(seed)) for seed in range(count)]
 
 
@@ -268,7 +269,7 @@ def test_every_data_set_is_known() -> None:
 
 @pytest.mark.parametrize("name", SETS)
 def test_a_training_split_is_learnt_from_and_the_evaluated_one_validates(
-    name: str, asked: list, caplog: pytest.LogCaptureFixture
+    name: str, asked: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     info = SETS[name]
@@ -291,7 +292,7 @@ def test_a_training_split_is_learnt_from_and_the_evaluated_one_validates(
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * (name == "refytvos")
 
 
-def test_a_protocol_is_passed_on(asked: list) -> None:
+def test_a_protocol_is_passed_on(asked: list[Any]) -> None:
     open_named("refcocog", protocol="google")
     open_named("jhmdb", "validation", protocol="uniform3")
     assert [call[2:] for call in asked] == [("train", "google"), ("test", "uniform3")]
@@ -320,6 +321,6 @@ def test_a_set_that_says_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
         (DataChoice("a2d", Path("R")), {"protocol": "unc"}, "A2D Sentences has no protocol 'unc'"),
     ],
 )
-def test_options_that_do_not_go_together(choice: DataChoice, changes: dict, sentence: str) -> None:
+def test_options_that_do_not_go_together(choice: DataChoice, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(UsageError, match=sentence):
         open_data(choice, TrainSettings(**changes), 64)

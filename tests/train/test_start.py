@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -28,7 +29,8 @@ def test_a_network_with_bert_reads_its_pieces_and_not_the_words_of_the_data(tmp_
     assert isinstance(config, RefvosConfig)
     assert config.vocabulary == PIECES
     given = write_bert(tmp_path / "again").embeddings.word_embeddings.weight
-    assert torch.equal(network.embedding.bert.embeddings.word_embeddings.weight, given)
+    embedding: Any = network.embedding
+    assert torch.equal(embedding.bert.embeddings.word_embeddings.weight, given)
 
 
 def test_it_goes_on_from_a_checkpoint_with_the_pieces_it_knows(tmp_path: Path) -> None:

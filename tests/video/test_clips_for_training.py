@@ -1,6 +1,7 @@
 """Writing plain clips, and reading some of their frames in any order."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from refvid.errors import VideoError
 from refvid.video.plain_clip import write_clip
 from refvid.video.probe import probe
 from refvid.video.random_access import count_frames, read_frames
-from refvid.video.reader import open_reader
+from refvid.video.reader import ReaderName, open_reader
 from tests.clips import frame_pixels, make_clip
 
 SIZE = (80, 48)
@@ -28,8 +29,9 @@ def test_plain_clip_is_h264_with_every_frame(written: Path) -> None:
     assert (info.codec, info.width, info.height, info.frame_count) == ("h264", *SIZE, 30)
     assert (info.frame_rate.numerator, info.frame_rate.denominator) == (30000, 1001)
     assert info.start_time == 0
-    for name in ("decord", "pyav"):
-        with open_reader(written, reader=name) as reader:  # type: ignore[arg-type]
+    names: tuple[ReaderName, ...] = ("decord", "pyav")
+    for name in names:
+        with open_reader(written, reader=name) as reader:
             pixels = np.stack([frame.pixels for frame in reader])
         assert np.abs(pixels.astype(int) - FRAMES).mean() < 3
         assert np.abs((pixels.astype(int) - FRAMES).mean(axis=(0, 1, 2))).max() < 2  # no cast: the matrix is right
@@ -53,7 +55,8 @@ def test_plain_clip_of_odd_size(size: tuple[int, int], tmp_path: Path) -> None:
 
 
 def test_plain_clip_refuses_what_is_no_clip(tmp_path: Path) -> None:
-    for wrong in (FRAMES[:0], FRAMES[0], FRAMES.astype(np.float32)):
+    wrongs: list[Any] = [FRAMES[:0], FRAMES[0], FRAMES.astype(np.float32)]
+    for wrong in wrongs:
         with pytest.raises(ValueError, match=r"uint8 \[T, H, W, 3\]"):
             write_clip(tmp_path / "wrong.mp4", wrong, 25)
     with pytest.raises(VideoError, match="cannot write"):

@@ -33,7 +33,7 @@ def two_blocks() -> Masks:
     return masks
 
 
-def distance(first: np.ndarray, second: np.ndarray) -> float:
+def distance(first: np.ndarray, second: np.ndarray | tuple[int, int, int]) -> float:
     return float(np.abs(first.astype(int) - np.array(second, int)).mean())
 
 

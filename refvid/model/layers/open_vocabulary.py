@@ -23,8 +23,8 @@ class OpenVocabulary(Vocabulary):
     """The words of a table, the commonest first: where a word may be a slip of several, the first of them is meant.
 
     A word that is not in the table is read, in this order, without hyphens, as the parts between them, without the sign
-    of an owner ("man's"), as another form of a word ("terriers"), in British or American spelling, as two words written
-    as one, and with one letter changed.
+    of an owner ("man's"), as another form of a word ("terriers"), and in British or American spelling. Last it is read
+    as two words written as one or with one letter changed, whichever gives the commoner words.
     """
 
     @cached_property
@@ -61,10 +61,11 @@ class OpenVocabulary(Vocabulary):
         for candidates in (inflections(word), other_spellings(word)):
             if found := self._first(candidates):
                 return (found,)
-        if pair := self._pair(word):
-            return pair
+        pair = self._pair(word)
         slipped = self._commonest(slips(word), word) if len(word) >= LEAST_SLIP else None
-        return () if slipped is None else (slipped,)
+        if slipped is not None and (not pair or self.ids[slipped] < max(self.ids[part] for part in pair)):
+            return (slipped,)  # "bottome" is rather bottom than a bot and a tome
+        return pair
 
     def _first(self, candidates: Iterator[str]) -> str | None:
         return next((word for word in candidates if word in self.ids), None)

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 LEAST_SLIP = 5  # letters of a word that may have a slip; shorter ones are too near to each other
-LEAST_PART = 3  # letters of each part of a compound, but for these
+LEAST_PART = 3  # letters of each part of a compound, but for the first of "ontop"
+_NEGATIONS = ("less", "free")  # "shirtless" is not a shirt
 _SHORT_PARTS = ("at", "by", "in", "of", "on", "to", "up")
 _IRREGULAR = {
     "aeroplane": "airplane", "cheque": "check", "grey": "gray", "kerb": "curb", "moustache": "mustache",
@@ -28,12 +29,15 @@ def inflections(word: str) -> Iterator[str]:
     if word in _IRREGULAR:
         yield _IRREGULAR[word]
     for end, more in _SUFFIXES:
-        if word.endswith(end) and len(word) - len(end) >= LEAST_PART - 1:
+        if word.endswith(end) and len(word) - len(end) >= LEAST_PART:
             stem = word[: -len(end)]
             yield stem + more
             if end[0] in "ie" and len(stem) > LEAST_PART and stem[-1] == stem[-2]:  # running -> run
                 yield stem[:-1]
-    yield from (word + "s", word + "es", word.removesuffix("y") + "ies")
+    if len(word) >= LEAST_PART:
+        yield from (word + "s", word + "es")
+        if word.endswith("y"):
+            yield word[:-1] + "ies"
 
 
 def other_spellings(word: str) -> Iterator[str]:
@@ -58,6 +62,10 @@ def slips(word: str) -> Iterator[str]:
 def compounds(word: str) -> Iterator[tuple[str, str]]:
     """Yield the two parts a word may be joined of: "blackshirt" -> black, shirt; "infront" -> in, front."""
     for place in range(2, len(word) - 1):
-        parts = word[:place], word[place:]
-        if all(len(part) >= LEAST_PART or part in _SHORT_PARTS for part in parts):
-            yield parts
+        first, second = word[:place], word[place:]
+        if (
+            second not in _NEGATIONS
+            and len(second) >= LEAST_PART
+            and (len(first) >= LEAST_PART or first in _SHORT_PARTS)
+        ):
+            yield first, second

@@ -24,6 +24,7 @@ INFORMAL = (
     "mtg",
     "rv",
     "selfie",
+    "shirtless",
     "thingie",
     "thingy",
     "yep",

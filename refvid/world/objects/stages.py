@@ -11,7 +11,6 @@ from refvid.world.objects.cast import own_mask
 from refvid.world.objects.folder import IGNORED, Listed, ObjectLibrary, ObjectPhoto, read_photo
 from refvid.world.objects.lexicon import LEXICON
 from refvid.world.objects.things import Thing, phantoms
-from refvid.world.photos.backdrop import remove_person
 from refvid.world.photos.folder import PhotoLibrary
 from refvid.world.photos.stage import Stage, photo_stage, tone_of
 from refvid.world.scenes.backdrop import draw_backdrop
@@ -97,7 +96,7 @@ def _place_in(rng: np.random.Generator, photo: ObjectPhoto, width: int, height: 
         hidden = labels > 0
         for index in photo.listed.kinds:
             hidden = hidden | own_mask(labels, index)
-        image, labels = remove_person(image, np.asarray(hidden, np.bool_)), np.zeros_like(labels)
+        image, labels = fill_smoothly(image, np.asarray(hidden, np.bool_)), np.zeros_like(labels)
     margin = max(4, round(0.08 * width))
     size = (width + 2 * margin, height + 2 * margin)
     tall, wide = labels.shape
@@ -113,3 +112,37 @@ def _place_in(rng: np.random.Generator, photo: ObjectPhoto, width: int, height: 
     stage = Stage(picture, margin, 0.4 * height, tone_of(picture), True)
     unsure = phantoms(photo.listed, crowded)
     return Place(stage, None if emptied else numbers, None if emptied else photo, unsure)
+
+
+def fill_smoothly(image: npt.NDArray[np.uint8], hole: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+    """Fill a hole of any size with what is around it, the coarser the farther from its edge.
+
+    What is known is averaged on ever coarser grids until every cell has a value, and those values fill the holes of the
+    next finer grid (push-pull of Gortler et al., The Lumigraph, 1996). Nothing of what the hole hid comes through.
+
+    Args:
+        image: uint8 [H, W, 3], RGB.
+        hole: bool [H, W].
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    hole = cv2.dilate(hole.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
+    if not hole.any() or hole.all():
+        return image.copy()
+    levels: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]] = [
+        (image.astype(np.float32), (~hole).astype(np.float32))
+    ]
+    while min(levels[-1][1].shape) > 2 and not levels[-1][1].all():
+        values, known = levels[-1]
+        share = cv2.pyrDown(known)
+        means = cv2.pyrDown(values * known[..., None]) / np.maximum(share, 1e-4)[..., None]
+        levels.append((np.asarray(means, np.float32), (share > 1e-3).astype(np.float32)))
+    filled, known = levels.pop()
+    missing = known == 0
+    if missing.any():
+        filled[missing] = filled[~missing].mean(axis=0)
+    for values, known in reversed(levels):
+        wider = cv2.pyrUp(filled, dstsize=(known.shape[1], known.shape[0]))
+        filled = np.asarray(np.where(known[..., None] > 0, values, wider), np.float32)
+    return filled.clip(0, 255).round().astype(np.uint8)

@@ -15,7 +15,7 @@ from refvid.world.photos.colour import Colour, measure_colour
 
 MIN_SHARE = 0.003  # of the picture: what is smaller is not asked for
 _MIN_COLOUR_PIXELS = 40
-_LIGHT_GREY = 52.0  # lightness
+_LIGHT_GREY = 45.0  # lightness
 _DARK_PICTURE = 62.0  # mean value
 # Whose clothes are not known, or which nobody tells by a colour that a photo may well get wrong.
 NEVER_COLOURED = frozenset({

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 from xml.etree import ElementTree
 
 import numpy as np
@@ -153,7 +154,9 @@ def test_a_matched_object_is_shown_with_the_mask_that_it_was_given() -> None:
             return (Target("00004", 3, (1, 0)),)
 
         def truth(self, target: Target) -> np.ndarray | None:
-            return np.repeat(super().truth(target), 2, axis=0)
+            truth = super().truth(target)
+            assert truth is not None
+            return np.repeat(truth, 2, axis=0)
 
     class Swapped(ShiftedMasks):
         def masks_at(self, video, target):  # type: ignore[no-untyped-def]
@@ -161,7 +164,8 @@ def test_a_matched_object_is_shown_with_the_mask_that_it_was_given() -> None:
             return FrameMasks(np.concatenate([np.roll(near, 25, axis=2), near]), np.ones(2))
 
     row = row_of("clip02", "x", 2, j=0.8, f=0.8)
-    for matching, column in (("hungarian", 14), ("own", 45)):
+    matchings: list[tuple[Literal["own", "hungarian"], int]] = [("hungarian", 14), ("own", 45)]
+    for matching, column in matchings:
         split = replace(set_of([Two("clip02", "x")]), rules=Rules(measure="contour", matching=matching))
         found = pixels_of(draw_samples([row], split, Swapped(SHIFTS))[0].found)
         assert found[18, column, 2] - found[18, column, 0] > 60

@@ -193,8 +193,8 @@ def test_the_decoder_responds_at_three_scales_and_ends_with_all_of_them(enlargem
 def test_shapes(config: AcgaConfig, strides: tuple[int, ...]) -> None:
     network = build(config)
     levels = network.enhance(torch.rand(2, 3, 3, 32, 48), 1)
-    logits = network.training_logits(levels, EXPRESSIONS)
-    responses = [*logits.earlier, logits.final]
+    trained = network.training_logits(levels, EXPRESSIONS)
+    responses = [*trained.earlier, trained.final]
     assert [r.shape for r in responses] == [(2, 2, 32 // stride, 48 // stride) for stride in strides]
     logits, (attention,) = network.segment(levels, EXPRESSIONS)
     torch.testing.assert_close(logits, responses[-1])
@@ -313,7 +313,8 @@ def test_every_parameter_learns(config: AcgaConfig) -> None:
     network = build(config)
     network.embedding.table.weight.data[1:] *= 0.3  # away from where tanh is flat
     clip = torch.rand(2, 3, 3, 32, 48)
-    responses = network.training_logits(network.enhance(clip, 1, times=[0, 5, 10]), EXPRESSIONS)
+    trained = network.training_logits(network.enhance(clip, 1, times=[0, 5, 10]), EXPRESSIONS)
+    responses = [*trained.earlier, trained.final]
     torch.stack([response.square().mean() for response in responses]).sum().backward()
     for label, parameter in network.named_parameters():
         assert parameter.grad is not None, label
@@ -332,7 +333,8 @@ def test_overfits_a_picture() -> None:
     optimiser = torch.optim.Adam(network.parameters(), lr=0.01)
     expressions, losses = torch.tensor([[[2, 5], [2, 3]]]), []
     for _ in range(60):
-        responses = network.training_logits(network.enhance(picture, 0), expressions)
+        trained = network.training_logits(network.enhance(picture, 0), expressions)
+        responses = [*trained.earlier, trained.final]
         full = [F.interpolate(response, (48, 48), mode="bilinear") for response in responses]
         loss = torch.stack([F.binary_cross_entropy_with_logits(one, masks) for one in full]).sum()
         optimiser.zero_grad()

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
 from refvid.model.cmsa.cross_frame_stream import CrossFrameStream
 from refvid.model.layers.spatial import spatial_code
+from refvid.model.refvid.space_time import SpaceTimeCrossFrame
 
 
 def literal(module: CrossFrameSelfAttention, clip: Tensor, target: int, stride: int = 1) -> Tensor:
@@ -15,7 +16,7 @@ def literal(module: CrossFrameSelfAttention, clip: Tensor, target: int, stride: 
     frames = len(clip)
     tokens = clip.flatten(2).transpose(1, 2).flatten(0, 1)  # [T P, C]
     unit = F.normalize(tokens, dim=-1)
-    if not module.space_time:
+    if not isinstance(module, SpaceTimeCrossFrame):
         attention = (module.query(unit) @ module.key(unit).T).softmax(-1)
         v_hat = (attention @ module.value(tokens)).unflatten(0, (frames, -1))
     else:
@@ -38,11 +39,12 @@ def literal(module: CrossFrameSelfAttention, clip: Tensor, target: int, stride: 
 @pytest.fixture(params=[False, True], ids=["as printed", "space-time"])
 def module(request: pytest.FixtureRequest) -> CrossFrameSelfAttention:
     torch.manual_seed(0)
-    module = CrossFrameSelfAttention(6, 8, space_time=request.param, radius=2).double()
+    module = SpaceTimeCrossFrame(6, 8, radius=2) if request.param else CrossFrameSelfAttention(6, 8)
+    module = module.double()
     with torch.no_grad():
         module.temperature.fill_(2.3)
         module.query.weight.mul_(3)
-        if module.space_time:
+        if isinstance(module, SpaceTimeCrossFrame):
             module.time_key.weight.normal_()
             module.time_value.weight.normal_()
     return module
@@ -61,7 +63,7 @@ def test_clip_equals_the_literal_formula(module: CrossFrameSelfAttention, target
 def test_only_space_time_sees_which_way_a_clip_runs(module: CrossFrameSelfAttention) -> None:
     clip = video(5)
     forwards, backwards = module(clip[None], 2), module(clip.flip(0)[None], 2)
-    assert torch.allclose(forwards, backwards, rtol=1e-9) != module.space_time
+    assert torch.allclose(forwards, backwards, rtol=1e-9) != isinstance(module, SpaceTimeCrossFrame)
 
 
 def test_frames_may_lie_apart(module: CrossFrameSelfAttention) -> None:

@@ -1,5 +1,7 @@
 """GMLF against Eq. 6 and 7, written as the paper prints them."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -24,7 +26,7 @@ def level_features() -> list[Tensor]:
     return [torch.randn(2, 3, 15, width, generator=generator, dtype=torch.float64) for width in WIDTHS]
 
 
-def literal(fusion: GatedMultiLevelFusion, features: list[Tensor]) -> Tensor:
+def literal(fusion: Any, features: list[Tensor]) -> Tensor:
     """The sum of F_o^i [B * E, X, h, w] as printed: the gates of level i, then what flows in from the others."""
     maps = [level.flatten(0, 1).transpose(1, 2).unflatten(2, SIZE) for level in features]
     x = [F.conv2d(level, own.weight, own.bias) for level, own in zip(maps, fusion.project, strict=True)]

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ from refvid.weights import LoadedModel
 from tests.model.miniature import EXPRESSIONS, build
 
 T = TypeVar("T")
-VARIANTS: dict[str, dict[str, object]] = {
+VARIANTS: dict[str, dict[str, Any]] = {
     "no actors": {},
     "refvid-tiny": {"actor_channels": 5, "bilateral_channels": 7, "word_evidence": True},
     "as printed": {"cross_frame_code": "none"},
@@ -134,7 +134,8 @@ def test_opposed_positions_and_words_leave_the_products(monkeypatch: pytest.Monk
     monkeypatch.setattr(
         folded_attention, "pool_positions_query_by_query", noting("positions", pool_positions_query_by_query)
     )
-    for part in folded.cross_modal:
+    attentions: Any = folded.cross_modal
+    for part in attentions:
         slow = noting("words", part.attention.attend_words_query_by_query)
         monkeypatch.setattr(part.attention, "attend_words_query_by_query", slow)
     for (expected, attention), (found, attention_found) in zip(
@@ -242,7 +243,7 @@ def test_norms_that_follow_no_convolution_stay() -> None:
     ],
 )
 def test_a_packed_convolution_is_that_convolution(
-    shape: dict[str, object], relu: bool, layout: torch.memory_format
+    shape: dict[str, Any], relu: bool, layout: torch.memory_format
 ) -> None:
     torch.manual_seed(0)
     convolution = nn.Conv2d(8, 16, **shape)

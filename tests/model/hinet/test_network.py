@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ from tests.clips import frame_pixels, make_clip
 from tests.conftest import WORDS
 from tests.model.miniature import EXPRESSIONS, check_mixed_precision, check_saving, parts_of_the_loss
 
-DOUBLE = {"dtype": torch.float64}
+DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +52,8 @@ def small_config() -> HinetConfig:
 def build(**changes: object) -> HinetNetwork:
     """The miniature with some fields changed, and with gates that are open."""
     network = build_hinet(small_config().replace(**changes)).eval()
-    for gate in network.gates:
+    gates: Any = network.gates
+    for gate in gates:
         torch.nn.init.normal_(gate.gate.weight)
     return network
 
@@ -174,6 +176,7 @@ def test_the_gate_equals_the_literal_formula_and_is_1_without_flow() -> None:
     gate = MotionGate(3, 5)
     assert not gate.gate.weight.any()  # training begins with what the network makes of single frames
     torch.nn.init.normal_(gate.gate.weight)
+    assert gate.gate.bias is not None
     torch.nn.init.normal_(gate.gate.bias)
     features, moving = torch.randn(2, 3, 5, 2, 4), torch.randn(2, 3, 4, 8)
     seen = torch.tensor([1.0, 0.0])[:, None, None, None].expand(2, 1, 4, 8)
@@ -190,7 +193,8 @@ def test_without_flow_the_network_is_that_of_single_frames() -> None:
     clip = moving_clip()
     motionless = build()
     motionless.load_state_dict(network.state_dict())
-    for gate in motionless.gates:
+    gates: Any = motionless.gates
+    for gate in gates:
         torch.nn.init.zeros_(gate.gate.weight)
     first, _ = network.segment(network.enhance(clip, 0), EXPRESSIONS[:1])
     assert torch.equal(first, motionless.segment(motionless.enhance(clip, 0), EXPRESSIONS[:1])[0])
@@ -210,8 +214,10 @@ def test_the_motion_s_features_know_what_the_camera_does() -> None:
 def test_a_frame_beyond_the_video_s_end_gives_no_motion() -> None:
     network, clips = build(), moving_clip(3).expand(2, -1, -1, -1, -1)
     frame_mask = torch.tensor([[True, True, True], [False, True, True]])
-    motion = network.enhance(clips, 1, frame_mask).motion
-    assert torch.equal(motion[:1], network.enhance(clips[:1], 1).motion)
+    motion, alone = network.enhance(clips, 1, frame_mask).motion, network.enhance(clips[:1], 1).motion
+    assert motion is not None
+    assert alone is not None
+    assert torch.equal(motion[:1], alone)
     assert motion[0, 2].all()
     assert not motion[1].any()
     third = network.enhance(clips, 1, frame_mask, times=[0, 3, 6]).motion
@@ -253,7 +259,7 @@ def test_every_parameter_learns() -> None:
 
 
 def test_what_it_learns_from() -> None:
-    assert parts_of_the_loss(build()) == {"entropy", "dice", "contrast", "attributes"}  # type: ignore[arg-type]
+    assert parts_of_the_loss(build()) == {"entropy", "dice", "contrast", "attributes"}
 
 
 def test_mixed_precision() -> None:

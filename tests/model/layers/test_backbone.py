@@ -1,5 +1,7 @@
 """The light trunk's colour path."""
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -17,16 +19,17 @@ def test_a_trunk_is_what_it_was_until_its_colour_path_is_taught() -> None:
     plain, tinted = LightBackbone(WIDTHS).eval(), LightBackbone(WIDTHS, 5).eval()
     tinted.load_state_dict(plain.state_dict(), strict=False)
     images = torch.rand(2, 3, 24, 40)
-    for with_path, without in zip(tinted(images), plain(images), strict=True):
+    for with_path, without in zip(tinted(images).tensors, plain(images).tensors, strict=True):
         assert torch.equal(with_path, without)
 
 
 def test_every_level_hears_of_colours_and_teaches_their_path() -> None:
     trunk = LightBackbone(WIDTHS, 5)
-    for tint in trunk.tints:
+    tints: Any = trunk.tints
+    for tint in tints:
         torch.nn.init.normal_(tint.weight)
     assert trunk.colours is not None
-    for level, channels in zip(trunk(torch.rand(2, 3, 24, 40)), WIDTHS[2:], strict=True):
+    for level, channels in zip(trunk(torch.rand(2, 3, 24, 40)).levels, WIDTHS[2:], strict=True):
         assert level.shape == (2, channels, 3, 5)
         (gradient,) = torch.autograd.grad(level.square().sum(), trunk.colours.inner.weight, retain_graph=True)
         assert gradient.abs().sum() > 0

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import BertForPreTraining, BertModel, BertTokenizerFast
+from transformers import BertForPreTraining, BertModel, BertTokenizerFast  # type: ignore[attr-defined]  # made lazily
 
 from refvid.data.sample import Sample, collate
 from refvid.errors import RefvidError, UnavailableError, UsageError, WeightsError

@@ -121,7 +121,7 @@ def test_what_the_operators_may_do_they_do_right(dtype: torch.dtype) -> None:
     rows, columns, bias = (values.to(dtype) for values in (numbers(30, 40), numbers(20, 40), numbers(20)))
     features, weight = numbers(1, 8, 9, 11).to(dtype), numbers(20, 4, 3, 3).to(dtype)
     geometry: onednn.Geometry = ([2, 2], [1, 1], [2, 2], 2)
-    close = {"rtol": 1e-5, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 2e-2, "atol": 2e-2}
+    close: dict[str, Any] = {"rtol": 1e-5, "atol": 1e-4} if dtype == torch.float32 else {"rtol": 2e-2, "atol": 2e-2}
     with torch.inference_mode():
         if onednn.multiplies(dtype):
             expected = F.linear(rows.double(), columns.double(), bias.double())

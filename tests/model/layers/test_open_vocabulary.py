@@ -49,6 +49,15 @@ def test_of_several_the_commonest_is_meant(vocabulary: OpenVocabulary) -> None:
     assert OpenVocabulary(("mouse", "horse")).resolve("hlouse") == (), "two letters from each"
 
 
+def test_a_slip_of_a_common_word_is_no_compound_of_rarer_ones() -> None:
+    words = ("bottom", "bot", "tome", "shirt", "less", "at")
+    assert OpenVocabulary(words).resolve("bottome") == ("bottom",)
+    assert OpenVocabulary(("bot", "tome", "bottom")).resolve("bottome") == ("bot", "tome")
+    assert OpenVocabulary(words).resolve("shirtless") == (), "which is the opposite of a shirt"
+    assert OpenVocabulary(words).resolve("ater") == (), "too little is left of it"
+    assert OpenVocabulary(("skies",)).resolve("sk") == ()
+
+
 @pytest.mark.parametrize("written", ["xylophone", "dag", "lefp", "42", "ähnlich", "black-xylophone", "can't"])
 def test_what_is_no_word_of_it_stays_unknown(vocabulary: OpenVocabulary, written: str) -> None:
     assert vocabulary.unknown_words(f"the {written} dog {written}") == (written,)

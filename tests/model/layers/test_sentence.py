@@ -64,11 +64,11 @@ def test_each_sentence_is_attended_to_by_itself() -> None:
     """Equal first words do not make sentences equal; with and without gradients the result is the same."""
     assert number_sentences(torch.ones(2, 3, 4, dtype=torch.int64)).tolist() == [[[0], [1], [2]]] * 2
     network = miniature.build(language="sentence").double()
-    levels = network.encode(torch.rand(2, 3, 24, 40).double())
-    logits, attention = network.segment(levels, miniature.EXPRESSIONS)
+    features = network.encode(torch.rand(2, 3, 24, 40).double())
+    logits, attention = network.segment(features, miniature.EXPRESSIONS)
     with torch.no_grad():
-        apart, _ = network.segment(levels, miniature.EXPRESSIONS)
-        alone, _ = network.segment([level[1:] for level in levels], miniature.EXPRESSIONS[1:, 1:, :1])
+        apart, _ = network.segment(features, miniature.EXPRESSIONS)
+        alone, _ = network.segment(features.map(lambda level: level[1:]), miniature.EXPRESSIONS[1:, 1:, :1])
     torch.testing.assert_close(apart, logits, rtol=1e-10, atol=1e-12)
     torch.testing.assert_close(apart[1:, 1:], alone, rtol=1e-10, atol=1e-12)
     assert all(torch.equal(weights, torch.ones(2, 2, 1).double()) for weights in attention)

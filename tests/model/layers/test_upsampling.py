@@ -20,7 +20,9 @@ def _seeded() -> None:
 
 
 def build(**changes: object) -> RefvidNetwork:
-    return build_network(small_config().replace(**changes)).eval()
+    network = build_network(small_config().replace(**changes)).eval()
+    assert isinstance(network, RefvidNetwork)
+    return network
 
 
 def test_it_begins_as_bilinear_upsampling() -> None:
@@ -48,7 +50,7 @@ def test_each_expression_is_refined_with_its_own_picture() -> None:
 
 def test_a_stream_keeps_the_fine_features_of_each_frame() -> None:
     network = build(detail_channels=6)
-    torch.nn.init.normal_(network.detail.score.weight)  # type: ignore[union-attr, arg-type]
+    torch.nn.init.normal_(network.detail.score.weight)
     clip = torch.rand(1, 5, 3, 32, 48)
     stream, found = LevelStream(network), []
     with torch.no_grad():

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -46,9 +47,10 @@ def build(config: RefvosConfig) -> RefvosNetwork:
     network = build_refvos(config)
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm1d | torch.nn.BatchNorm2d):
-            for values in (module.running_mean, module.bias):
+            norm: Any = module
+            for values in (norm.running_mean, norm.bias):
                 torch.nn.init.normal_(values, std=0.3)
-            for values in (module.running_var, module.weight):
+            for values in (norm.running_var, norm.weight):
                 torch.nn.init.uniform_(values, 0.5, 1.5)
     if network.detail is not None:
         torch.nn.init.normal_(network.detail.score.weight)
@@ -67,14 +69,15 @@ def expressions_of(config: RefvosConfig) -> Tensor:
 CONFIGS = {"sentence": small_config(), "bert": bert_config(), "stride 8": small_config(detail_channels=0)}
 
 
-def literal_norm(norm: torch.nn.Module, values: Tensor) -> Tensor:
+def literal_norm(norm: Any, values: Tensor) -> Tensor:
     """A batch norm in evaluation of values [..., C]."""
     return (values - norm.running_mean) / (norm.running_var + norm.eps).sqrt() * norm.weight + norm.bias
 
 
 def literal_head(network: RefvosNetwork, visual: Tensor, sentence: Tensor) -> Tensor:
     """Scores of both classes [2, h, w], of one picture [C, h, w] and one expression [C_l], position by position."""
-    linear, norm = network.projection
+    parts: Any = network.projection
+    linear, norm = parts
     vector = literal_norm(norm, linear.weight @ sentence + linear.bias)
     one, first, _, _, three, second, _ = network.head.features
     mixed = literal_norm(first, visual.permute(1, 2, 0) * vector @ one.weight[:, :, 0, 0].T).clamp(min=0)  # [h, w, C]
@@ -83,7 +86,8 @@ def literal_head(network: RefvosNetwork, visual: Tensor, sentence: Tensor) -> Te
     for y in range(height):
         for x in range(width):
             around = [(y + v, x + u, three.weight[:, :, 1 + v, 1 + u]) for v in (-1, 0, 1) for u in (-1, 0, 1)]
-            heard = sum(kernel @ mixed[j, i] for j, i, kernel in around if 0 <= j < height and 0 <= i < width)
+            inside = [kernel @ mixed[j, i] for j, i, kernel in around if 0 <= j < height and 0 <= i < width]
+            heard = torch.stack(inside).sum(0)
             feature = literal_norm(second, heard).clamp(min=0)
             scores[:, y, x] = network.head.score.weight[:, :, 0, 0] @ feature + network.head.score.bias
     return scores
@@ -165,7 +169,9 @@ def test_a_frame_is_looked_at_alone() -> None:
     assert network.frame_radius == 0
     with torch.no_grad():
         whole = network(clip, ids, target=1)
-        streamed, _ = network.segment(stream.push(network.encode(clip[:, 1])), ids)
+        levels = stream.push(network.encode(clip[:, 1]))
+        assert levels is not None
+        streamed, _ = network.segment(levels, ids)
         clip[:, [0, 2]] = 0
         assert torch.equal(network(clip, ids, target=1), whole)
     torch.testing.assert_close(F.interpolate(streamed, (32, 48), mode="bilinear"), whole)
@@ -208,6 +214,7 @@ def test_one_picture_with_one_expression_is_learnt_from(name: str) -> None:
     assert not any(label.startswith(("projection.", "pyramid.convs.3.")) for label in moved)
     assert "pyramid.convs.0.1.running_mean" in moved
     network(torch.rand(1, 1, 3, 24, 40), expressions_of(config)[:1])
+    assert vector_norm.running_mean is not None
     assert not torch.equal(vector_norm.running_mean, before["projection.1.running_mean"]), "two are a batch"
 
 
@@ -258,7 +265,7 @@ def test_a_miniature_learns_two_squares(name: str) -> None:
 
 
 def test_it_learns_from_all_but_word_attention() -> None:
-    parts = miniature.parts_of_the_loss(build(small_config()))  # type: ignore[arg-type]
+    parts = miniature.parts_of_the_loss(build(small_config()))
     assert parts == {"entropy", "dice", "contrast", "attributes"}
 
 
@@ -343,7 +350,8 @@ def test_the_full_one_at_its_real_size() -> None:
     network = build_refvos(config).eval()
     count = sum(value.numel() for value in network.parameters())
     assert 165e6 < count < 175e6, "about 170 million, as the released code"
-    assert len(network.embedding.bert.encoder.layer) == 12
+    bert: Any = network.embedding.bert
+    assert len(bert.encoder.layer) == 12
     with torch.no_grad():
         logits = network(torch.rand(1, 1, 3, *config.canvas(320, 568)), expressions_of(config)[:1])
     assert logits.shape == (1, 2, 360, 640)

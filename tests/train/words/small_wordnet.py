@@ -19,7 +19,8 @@ CLASSES = ("ox", "pug", "collie", "crane bird", "diver", "groom", "crane")
 
 
 def small_wordnet(folder: Path) -> WordNet:
-    lines, senses = [], {}
+    lines: list[str] = []
+    senses: dict[str, list[int]] = {}
     for offset, category, lemmas, parents in ROWS:
         words = lemmas.split()
         named = " ".join(f"{word} 0" for word in words)

@@ -90,6 +90,7 @@ def test_words_of_an_actor_cover_what_is_said_of_it() -> None:
         for found in refer(rng, facts, WIDTH, HEIGHT, 6):
             if found.ways & {"relation", "negation", "direction"}:
                 continue
+            assert found.actor is not None
             said = set(words_in(found.expression)) & CONTENT_WORDS - DIRECTION_OR_POSITION_WORDS
             assert said <= words_of(facts[found.actor]), (found, facts[found.actor])
 

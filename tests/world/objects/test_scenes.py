@@ -15,6 +15,7 @@ from refvid.world.objects.cast import Cast, own_mask
 from refvid.world.objects.composite import ObjectWorld
 from refvid.world.objects.folder import ObjectLibrary, read_photo
 from refvid.world.objects.single import ObjectPhotos
+from refvid.world.objects.stages import fill_smoothly
 from refvid.world.output.training_sheet import SheetPlan, draw_training_sheet
 from refvid.world.source import SHARES_WITH_OBJECTS, WorldSource
 from tests.world.objects.made_up import write_objects
@@ -82,6 +83,21 @@ def test_a_band_belongs_to_what_it_is_nearer_to() -> None:
     labels = np.zeros((20, 40), np.uint8)
     labels[:, 10:20], labels[:, 20:28] = 1, 255
     assert own_mask(labels, 1)[10].nonzero()[0].tolist() == list(range(10, 24))
+
+
+def test_nothing_comes_through_of_what_a_filled_hole_hid() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(60, 120, (40, 64, 3), dtype=np.uint8)
+    hole = np.zeros((40, 64), np.bool_)
+    hole[2:38, 4:60] = True
+    other = image.copy()
+    other[hole] = 255
+    filled = fill_smoothly(image, hole)
+    np.testing.assert_array_equal(filled, fill_smoothly(other, hole))
+    assert filled.min() >= 60
+    assert filled.max() < 120
+    np.testing.assert_array_equal(filled[:, 63], image[:, 63])
+    np.testing.assert_array_equal(fill_smoothly(image, ~hole | hole), image)
 
 
 def test_what_covers_is_not_what_is_covered(composites: list[TrainingScene]) -> None:

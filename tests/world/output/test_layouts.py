@@ -159,7 +159,9 @@ def test_a2d_drops_the_dimension_of_a_single_instance(tmp_path: Path) -> None:
     assert len(video.targets) == len(files)
     for target in video.targets:
         assert {video.expressions[e].instance for e in target.counting} == {1}
-        np.testing.assert_array_equal(video.truth(target)[0], scene.mask(1)[target.index])
+        truth = video.truth(target)
+        assert truth is not None
+        np.testing.assert_array_equal(truth[0], scene.mask(1)[target.index])
 
 
 def test_a2d_lists_a_video_without_sentences_as_missed(tmp_path: Path) -> None:

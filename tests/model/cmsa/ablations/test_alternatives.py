@@ -1,5 +1,7 @@
 """The alternatives of Tables 1 and 2 against the literal formulas, in float64."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -7,9 +9,10 @@ from torch.nn import functional as F
 
 from refvid.model.cmsa.ablations import pooling
 from refvid.model.cmsa.ablations.fusion import SelfGatedFusion, SummedFusion
-from refvid.model.cmsa.ablations.pooling import DenseMultimodal, MaxPooledAttention, MeanPooledAttention
+from refvid.model.cmsa.ablations.pooling import MaxPooledAttention, MeanPooledAttention
 from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
 from refvid.model.cmsa.fusion import GatedMultiLevelFusion
+from refvid.model.cmsa.multimodal import DenseMultimodal
 from refvid.model.cmsa.network import number_words
 from refvid.model.layers.spatial import spatial_code
 from refvid.model.refvid.config import RefvidConfig, refvid_tiny_config
@@ -17,7 +20,7 @@ from refvid.model.registry import build_network
 
 POOLINGS = {"mean": MeanPooledAttention, "max": MaxPooledAttention}
 FUSIONS = {"self-gated": SelfGatedFusion, "none": SummedFusion}
-DOUBLE = {"dtype": torch.float64}
+DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 
 
 def literal(module: CrossModalSelfAttention, visual: Tensor, words: Tensor, spatial: Tensor) -> Tensor:

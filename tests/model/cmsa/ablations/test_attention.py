@@ -1,6 +1,7 @@
 """The attention methods of Table 2 against Eq. 2 to 5 written out, in float64, and as parts of a network."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ from tests.model import miniature
 
 KINDS = {"word": WordAttention, "pixel": PixelAttention, "word-pixel": WordPixelPairAttention, "none": NoAttention}
 C, C_L = 12, 10
-DOUBLE = {"dtype": torch.float64}
+DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 
 
 def spread(word: Tensor | None, position: Tensor | None, attention_channels: int) -> Tensor:

@@ -1,6 +1,7 @@
 """The attention and the fusion released in 2019 against loops, in float64, and as parts of a network."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -15,12 +16,12 @@ from tests.conftest import small_config
 from tests.model import miniature
 
 WIDTHS = {"mapped": {"visual_width": 7}, "reduced": {"reduced_width": 9}}
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "attention": {"attention": "cvpr19"},
     "fusion": {"fusion": "cvpr19"},
     "both": {"attention": "cvpr19", "fusion": "cvpr19", "cross_frame": False},
 }
-DOUBLE = {"dtype": torch.float64}
+DOUBLE: dict[str, Any] = {"dtype": torch.float64}
 
 
 def windows(values: Tensor) -> Tensor:
@@ -132,11 +133,12 @@ def test_fusion_equals_the_literal_formula() -> None:
             gate.bias.normal_()
     levels = [DenseMultimodal(torch.randn(2, 2, 6, width, **DOUBLE), (2, 3)) for width in (7, 8, 9)]
     res3, res4, res5 = (F.relu(layer(level.dense())) for layer, level in zip(module.project, levels, strict=True))
-    total = 0.0
+    total = torch.zeros_like(res3)
+    gates: Any = module.gates
     for own, deeper, other, gate, a in (
-        (res3, res5, res4, module.gates[0], 0.2),
-        (res4, res5, res3, module.gates[1], 0.5),
-        (res5, res4, res3, module.gates[2], 0.9),
+        (res3, res5, res4, gates[0], 0.2),
+        (res4, res5, res3, gates[1], 0.5),
+        (res5, res4, res3, gates[2], 0.9),
     ):
         i, f, r = F.conv2d(own, gate.weight, gate.bias, padding=1).split(5, 1)
         f, r = 1 / (1 + torch.exp(-(f + 1))), 1 / (1 + torch.exp(-(r + 1)))

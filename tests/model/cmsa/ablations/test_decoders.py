@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from refvid.model.cmsa.ablations.decoders import (
@@ -15,7 +16,7 @@ from refvid.model.cmsa.ablations.decoders import (
     PyramidPoolingFusion,
     bin_weights,
 )
-from refvid.model.cmsa.ablations.pooling import DenseMultimodal
+from refvid.model.cmsa.multimodal import DenseMultimodal
 from tests.conftest import small_config
 from tests.model.miniature import (
     EXPRESSIONS,
@@ -44,7 +45,7 @@ def level_features(height: int, width: int) -> list[DenseMultimodal]:
     return [DenseMultimodal(torch.randn(size, dtype=torch.float64), (height, width)) for size in sizes]
 
 
-def projected(module: nn.Module, levels: Sequence[DenseMultimodal]) -> list[Tensor]:
+def projected(module: Any, levels: Sequence[DenseMultimodal]) -> list[Tensor]:
     """The literal X^i."""
     return [convolution(level.dense()) for convolution, level in zip(module.project, levels, strict=True)]
 
@@ -63,7 +64,7 @@ def literal_pooling(features: Tensor, bins: int) -> Tensor:
 
 
 def literal_ppm(module: PyramidPoolingFusion, levels: Sequence[DenseMultimodal]) -> Tensor:
-    total = sum(projected(module, levels))
+    total = torch.stack(projected(module, levels)).sum(0)
     maps = [total]
     for bins, reduce in zip((1, 2, 3, 6), module.reduce, strict=True):
         pooled = torch.clamp(reduce(literal_pooling(total, bins)), min=0)
@@ -71,9 +72,10 @@ def literal_ppm(module: PyramidPoolingFusion, levels: Sequence[DenseMultimodal])
     return torch.clamp(module.merge(torch.cat(maps, 1)), min=0)
 
 
-def literal_transposed(features: Tensor, convolution: nn.ConvTranspose2d) -> Tensor:
+def literal_transposed(features: Tensor, convolution: Any) -> Tensor:
     """What each position adds around its place in the output, one weight of the kernel at a time."""
-    (stride, _), (padding, _), (kernel, _) = convolution.stride, convolution.padding, convolution.kernel_size
+    stride, kernel = convolution.stride[0], convolution.kernel_size[0]
+    padding = int(convolution.padding[0])
     batch, _, height, width = features.shape
     sides = [(side - 1) * stride + kernel for side in (height, width)]
     made = torch.zeros(batch, convolution.out_channels, *sides, dtype=features.dtype)
@@ -134,7 +136,8 @@ def test_it_equals_the_literal_formula_on_any_grid(name: str, height: int, width
     torch.testing.assert_close(fused, literal, rtol=1e-10, atol=1e-12)
     logits = module(levels)
     assert logits.shape == (4, 1, *fused.shape[2:])
-    torch.testing.assert_close(logits, F.conv2d(literal, module.score.weight, module.score.bias, padding=1))
+    score: Any = module.score
+    torch.testing.assert_close(logits, F.conv2d(literal, score.weight, score.bias, padding=1))
     probe = torch.randn_like(fused)
     parameters = [parameter for label, parameter in module.named_parameters() if not label.startswith("score")]
     fast, slow = (torch.autograd.grad((made * probe).sum(), parameters) for made in (fused, literal))
@@ -162,7 +165,7 @@ def test_the_lstm_begins_by_remembering_and_reads_the_deepest_level_first() -> N
         order.extend(number for number, features in x.items() if torch.allclose(features, level))
         return step(level, *state)
 
-    module.step = note  # type: ignore[method-assign]
+    module.step = note  # type: ignore[method-assign, assignment]
     module.fuse(levels)
     assert order == [5, 4, 3]
 
