@@ -29,6 +29,7 @@ class Sample:
         region_unsure: The words that may or may not be true of each region; None where all others are false.
         ignore: bool [H, W] of the target frame, pixels that count in no loss; None where all count.
         frame_stride: Frames of the video from one frame of the clip to the next.
+        key: Name of the frames, the same whenever the same frames are drawn; None where they are drawn once.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -40,6 +41,7 @@ class Sample:
     region_unsure: tuple[frozenset[str], ...] | None = None
     ignore: npt.NDArray[np.bool_] | None = None
     frame_stride: int = 1
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class Batch:
         weights: float32 [B, H, W], the share of each pixel that counts in the losses; None where all of each does.
         taught: int64 [K], ids of the words of which regions tell whether they are true; None: all of them.
         frame_stride: Frames of the video from one frame of a clip to the next.
+        keys: Name of the frames of each sample; None for frames that are drawn once.
     """
 
     clips: Tensor
@@ -71,6 +74,7 @@ class Batch:
     weights: Tensor | None = None
     taught: Tensor | None = None
     frame_stride: int = 1
+    keys: tuple[str | None, ...] = ()
 
     @property
     def times(self) -> list[int]:
@@ -110,6 +114,7 @@ def collate(
         known=torch.tensor([[row < len(sample.expressions) for row in range(rows)] for sample in samples]),
         weights=_weights(samples, boxes),
         frame_stride=samples[0].frame_stride,
+        keys=tuple(sample.key for sample in samples),
     )  # fmt: skip
     if any(sample.regions is None or sample.region_words is None for sample in samples):
         return batch

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from refvid.data.sample import STRIDE
 from refvid.model.layers.products import widen
 from refvid.model.refvid.actors import attend
 
@@ -16,6 +15,12 @@ def intersection_over_union(masks: Tensor, maps: Tensor) -> Tensor:
     shared = torch.minimum(masks[:, :, None], maps[:, None]).sum(-1)
     union = masks.sum(-1)[..., None] + maps.sum(-1)[:, None] - shared
     return shared / union.clamp(min=1e-6)
+
+
+def on_grid(maps: Tensor, features: Tensor) -> Tensor:
+    """Return maps [B, N, H, W] averaged over the cells of features [B, C, h, w]: [B, N, h, w]."""
+    size = features.shape[-2:]
+    return maps if maps.shape[-2:] == size else F.adaptive_avg_pool2d(maps, (size[0], size[1]))
 
 
 def actor_maps(maps: Tensor) -> Tensor:
@@ -38,7 +43,7 @@ def actor_loss(codes: Tensor, maps: Tensor) -> Tensor:
         codes: On the grid of the levels, [B, G, h, w].
         maps: Shares of each cell that are of a region, [B, R, h, w].
     """
-    maps = actor_maps(maps)
+    maps = actor_maps(on_grid(maps, codes))
     groups = torch.cat([maps, (1 - maps.sum(1, keepdim=True)).clamp(min=0)], 1)
     area = groups.sum(-1, keepdim=True)
     even = groups / area.clamp(min=1e-6)
@@ -61,8 +66,8 @@ def edge_loss(coarse: Tensor, fine: Tensor, maps: Tensor, masks: Tensor) -> Tens
         maps: Shares of each cell that are of a region, [B, R, h, w].
         masks: Shares of each pixel that an expression means, [B, E, H, W].
     """
-    cells, truth = F.avg_pool2d(masks, STRIDE).flatten(2), F.avg_pool2d(masks, STRIDE // 2).flatten(2)
-    actors = actor_maps(maps)
+    cells, truth = on_grid(masks, coarse).flatten(2), on_grid(masks, fine).flatten(2)
+    actors = actor_maps(on_grid(maps, coarse))
     meant = intersection_over_union(cells, actors).amax(-1) > 0.8
     if not bool(meant.any()):
         return coarse.new_zeros(())

@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal, cast
@@ -21,6 +21,7 @@ from refvid.train.average import MovingAverage
 from refvid.train.checkpoint import RunState, random_state, restore_random_state
 from refvid.train.distributed import Team
 from refvid.train.feed import move
+from refvid.train.frozen_features import FrozenFeatures
 from refvid.train.optimiser import (
     build_optimiser,
     freeze,
@@ -62,6 +63,7 @@ class Trainer:
         average: Moving average of its parameters.
         step: Number of steps taken.
         bad_steps: Number of steps skipped because their gradient was not finite.
+        frozen: Source of the features of a frozen trunk; None: the network computes them.
     """
 
     def __init__(self, network: ReferringNetwork, objective: nn.Module, settings: TrainSettings, team: Team) -> None:
@@ -88,6 +90,7 @@ class Trainer:
             self._loss = DistributedDataParallel(learner, find_unused_parameters=True)
         self._scaler = torch.amp.GradScaler(team.device.type, enabled=self._dtype is torch.float16)
         self.average = MovingAverage(self.network, settings.average_decay)
+        self.frozen: FrozenFeatures | None = None
         self.step = self.bad_steps = 0
         self._earlier, self._began = 0.0, time.monotonic()
 
@@ -110,7 +113,9 @@ class Trainer:
             options: dict[str, bool] = {} if self.step % self.settings.mask_every == 0 else {"masks": False}
             if not self.settings.neighbour_gradients:
                 options["neighbour_gradients"] = False
-            loss, parts = self._loss(move(batch, where), options)
+            batch = move(batch, where)
+            with nullcontext() if self.frozen is None else self.frozen.given(batch):
+                loss, parts = self._loss(batch, options)
         self._scaler.scale(loss).backward()
         self._scaler.unscale_(self._optimiser)
         parameters = [value for group in self._optimiser.param_groups for value in group["params"]]

@@ -21,7 +21,7 @@ from refvid.data.place_words import DIRECTION_OR_POSITION_WORDS
 from refvid.data.sample import STRIDE, Batch
 from refvid.model.interface import FrameFeatures, ReferringNetwork
 from refvid.model.layers.language import FIRST_WORD_ID, Words
-from refvid.train.actor_objective import MIN_REGION, actor_loss, edge_loss, intersection_over_union
+from refvid.train.actor_objective import MIN_REGION, actor_loss, edge_loss, intersection_over_union, on_grid
 
 LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
 FINEST_LOSS_STRIDE = 2  # or on that of finer logits, down to this
@@ -118,7 +118,8 @@ class Objective(nn.Module):
             parts = self._mask_parts(network, features, batch)
         if batch.region_maps is not None and batch.region_words is not None:
             if settings.words and (attention := network.word_attention_logits(features, batch.word_ids)):
-                parts["words"] = self._word_loss(attention, batch, batch.region_maps, batch.region_words)
+                maps = on_grid(batch.region_maps, features.levels[0])
+                parts["words"] = self._word_loss(attention, batch, maps, batch.region_words)
             if settings.attributes:
                 parts["attributes"] = self._attribute_loss(network, features, batch)
         if batch.region_maps is not None and features.codes is not None:
@@ -153,7 +154,9 @@ class Objective(nn.Module):
         answers = heads if judged is None else [judged]
         total = truth.new_zeros(())
         for logits in answers:
-            entropy = F.binary_cross_entropy_with_logits(logits.float(), truth, counts, reduction="none")
+            cells = on_grid(truth, logits)
+            weight = None if counts is None else on_grid(counts, logits)
+            entropy = F.binary_cross_entropy_with_logits(logits.float(), cells, weight, reduction="none")
             total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
         return 0.1 * total
 

@@ -11,12 +11,14 @@ import torch
 from refvid.data.sample import Sample
 from refvid.errors import OutputExistsError, UsageError, WeightsError
 from refvid.model.interface import ReferringNetwork
+from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.model.registry import build_network, build_vocabulary
 from refvid.progress import Tell, tell_nobody
 from refvid.train.augment import Augmentation
 from refvid.train.checkpoint import MODEL_FOLDER, has_state, load_state, save_state
 from refvid.train.distributed import join_team
 from refvid.train.feed import Feed, SampleSource
+from refvid.train.frozen_features import FrozenFeatures
 from refvid.train.loop import Trainer, run_steps
 from refvid.train.monitor import Monitor, OnStep
 from refvid.train.objective import Objective, ObjectiveSettings, paper_objective
@@ -187,6 +189,7 @@ def run_to_end(
 ) -> Outcome:
     """Take the remaining steps; the first process of the team also writes the run folder."""
     settings, team = run.settings, trainer.team
+    trainer.frozen = _frozen_features(run, trainer.network, say)
     feed = Feed(source, run.config, settings.batch, settings.seed, Augmentation.of(settings), team.rank, team.processes)
     if not team.leads:
         with closing(feed.batches(trainer.step, settings.steps, settings.workers)) as batches:
@@ -205,6 +208,21 @@ def run_to_end(
 
 def _nothing(*_: object) -> None:
     """Do nothing: only the first process of the team writes files and messages."""
+
+
+def _frozen_features(run: Run, network: ReferringNetwork, say: Tell) -> FrozenFeatures | None:
+    """Return the features kept on disk for a frozen trunk if the settings ask for them.
+
+    Raises:
+        UsageError: The network has no pretrained trunk, or there is no folder for them.
+    """
+    if not run.settings.feature_cache:
+        return None
+    if run.data.cache is None or not isinstance(network.backbone, PretrainedBackbone):
+        raise UsageError(
+            "--feature-cache is for a model with a pretrained trunk and needs --cache, the folder of the scenes"
+        )
+    return FrozenFeatures(network, run.data.cache, run.settings.feature_cache, say)
 
 
 class CheckpointWriter:

@@ -15,7 +15,9 @@ DecayScope = Literal["trunk", "kernels", "all"]
 Panel = Literal["Data", "Learning", "Run"]
 
 # Settings that may change when a run is resumed: no step's result depends on them, except for the length of the run.
-CHANGEABLE = frozenset({"steps", "workers", "log_every", "checkpoint_every", "sample_every", "validate_every"})
+CHANGEABLE = frozenset(
+    {"steps", "workers", "log_every", "checkpoint_every", "sample_every", "validate_every", "feature_cache"}
+)
 
 
 def _setting(default: Value, panel: Panel, help: str, metavar: str | None = None) -> Value:
@@ -96,6 +98,12 @@ class TrainSettings:
     freeze_norm: bool = _setting(
         False, "Learning", "Keep the statistics and scales of the trunk's norms fixed, for small batches."
     )
+    feature_cache: float = _setting(
+        0.0,
+        "Data",
+        "GiB of disk for the features of a frozen pretrained trunk, which are kept in the --cache folder so that each "
+        "scene passes the trunk once; 0 computes them at every step.",
+    )
     channels_last: bool = _setting(True, "Run", "Store images channels-last in memory, which most convolutions prefer.")
     bad_steps: int = _setting(10, "Learning", "Steps to skip for a non-finite gradient before the run stops.")
     flip: float = _setting(0.5, "Data", "Probability of mirroring a sample; left and right are swapped in its words.")
@@ -120,10 +128,15 @@ class TrainSettings:
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("warmup", "bad_steps", "seed", "workers", "sample_every", "validate_every"):
             self._require(name, getattr(self, name) >= 0, "0 or more")
-        for name in ("weight_decay", "power", "gradient_norm", "trunk_rate"):
+        for name in ("weight_decay", "power", "gradient_norm", "trunk_rate", "feature_cache"):
             self._require(name, 0 <= getattr(self, name) < float("inf"), "0 or more")
         for name in ("flip", "colour", "crop"):
             self._require(name, 0 <= getattr(self, name) <= 1, "a probability from 0 to 1")
+        if self.feature_cache and (self.trunk_rate or self.flip or self.colour or self.crop):
+            raise UsageError(
+                "--feature-cache keeps what a frozen trunk makes of pictures that stay the same; give --trunk-rate 0 "
+                "--flip 0 --colour 0 --crop 0 with it"
+            )
         self._require("learning_rate", 0 < self.learning_rate < float("inf"), "more than 0")
         self._require("average_decay", 0 <= self.average_decay < 1, "0 or more and below 1")
         self._require("frames", self.frames % 2 == 1, "odd, since the target is the middle frame")

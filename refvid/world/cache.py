@@ -29,6 +29,7 @@ class TrainingScene:
         unsure: The words that may be true of each region, or may not.
         references: Sentences and the regions that they mean.
         ignore: bool [H, W], pixels of which nobody knows what they show; None where there are none.
+        key: Name of the scene in its cache; None of a scene that is not kept.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -37,6 +38,7 @@ class TrainingScene:
     unsure: tuple[frozenset[str], ...]
     references: tuple[Reference, ...]
     ignore: npt.NDArray[np.bool_] | None = None
+    key: str | None = None
 
     @classmethod
     def of(cls, scene: Scene) -> "TrainingScene":
@@ -105,7 +107,7 @@ class SceneCache:
             told = TrainingScene.of(drawn) if isinstance(drawn, Scene) else drawn
             path.parent.mkdir(exist_ok=True)
             _write(path, told)
-        return told
+        return replace(told, key=f"{name}/{number:05d}")
 
 
 def _write(path: Path, told: TrainingScene) -> None:

@@ -179,6 +179,7 @@ def sample_of(
         region_words=tuple(told.words[index] for index in shown),
         region_unsure=tuple(told.unsure[index] for index in shown),
         ignore=told.ignore,
+        key=told.key,
     )
 
 

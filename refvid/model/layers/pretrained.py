@@ -49,18 +49,20 @@ class PretrainedBackbone(nn.Module):
         self.trunk = EfficientNetLite(variant)
         quarter, eighth, sixteenth, last = self.trunk.channels
         self.channels, self.stem_channels = (width, width, width), quarter + 3
-        self.with_stem, self.with_classes = with_stem, with_classes
-        self.from_eighth = nn.Conv2d(eighth, width, 3, stride=2, padding=1)
-        self.from_sixteenth = nn.Conv2d(sixteenth, width, 1)
-        self.from_last = nn.Conv2d(last, width, 1)
-        self.from_head = nn.Conv2d(HEAD_CHANNELS, width, 1)
+        self.with_classes = with_classes
+        self.from_eighth = _normed(nn.Conv2d(eighth, width, 3, stride=2, padding=1, bias=False))
+        self.from_sixteenth = _normed(nn.Conv2d(sixteenth, width, 1, bias=False))
+        self.from_last = _normed(nn.Conv2d(last, width, 1, bias=False))
+        self.from_head = _normed(nn.Conv2d(HEAD_CHANNELS, width, 1, bias=False))
         self.blocks = nn.ModuleList(ResidualBlock(width, width, dilation=dilation) for dilation in (1, 2, 2))
         self.colours = ColourPath(colour_channels)
         self.tints = nn.ModuleList(nn.Conv2d(colour_channels, width, 1, bias=False) for _ in self.blocks)
+        self.quarter_norm = nn.BatchNorm2d(quarter) if with_stem else None
         self.fine = None
         if fine_channels:
             self.fine = nn.Sequential(
-                nn.Conv2d(eighth + width + colour_channels, fine_channels, 1),
+                nn.Conv2d(eighth + width + colour_channels, fine_channels, 1, bias=False),
+                nn.BatchNorm2d(fine_channels),
                 nn.ReLU(),
                 ResidualBlock(fine_channels, fine_channels),
             )
@@ -90,11 +92,10 @@ class PretrainedBackbone(nn.Module):
         quarter, eighth, sixteenth, last = given if given is not None and known else self.trunk(images)
         head = self.trunk.describe(last)
         size = sixteenth.shape[-2:]
-        enlarge = {"size": size, "mode": "bilinear"}
         entries = (
             self.from_eighth(eighth) + self.from_sixteenth(sixteenth),
-            F.interpolate(self.from_last(last), **enlarge),
-            F.interpolate(self.from_head(head), **enlarge),
+            F.interpolate(self.from_last(last), size, mode="bilinear"),
+            F.interpolate(self.from_head(head), size, mode="bilinear"),
         )
         colours = self.colours(images)
         coarse_colours = F.avg_pool2d(colours, 2)
@@ -107,6 +108,13 @@ class PretrainedBackbone(nn.Module):
         if self.fine is not None:
             context = F.interpolate(levels[-1], eighth.shape[-2:], mode="bilinear")
             fine = self.fine(torch.cat([eighth, context, colours], 1))
-        stem = torch.cat([quarter, F.avg_pool2d(images, 4)], 1) if self.with_stem else None
+        stem = None
+        if self.quarter_norm is not None:
+            stem = torch.cat([self.quarter_norm(quarter), F.avg_pool2d(images, 4)], 1)
         classes = self.trunk.classifier(head).softmax(1) if self.with_classes else None
         return FrameFeatures(levels, fine, stem, classes=classes)
+
+
+def _normed(convolution: nn.Conv2d) -> nn.Sequential:
+    """Return a convolution and its norm: the levels of the trunk differ in scale, and none of them ends in a norm."""
+    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels))

@@ -83,25 +83,25 @@ class VectorEvidence(WordEvidence):
     def __init__(self, level_channels: Sequence[int], embedding: VectorEmbedding, channels: int) -> None:
         nn.Module.__init__(self)
         self.row = nn.Linear(channels, sum(level_channels))
-        self.bias = nn.Linear(channels, 1)
+        self.rarity = nn.Linear(channels, 1)
         self.own_weight = nn.Linear(channels, 2)
         self.around = nn.Conv1d(channels, HIDDEN_CHANNELS, REACH, padding=REACH // 2)
         self.context_weight = nn.Conv1d(HIDDEN_CHANNELS, 2, REACH, padding=REACH // 2)
         self.class_gain = nn.Parameter(torch.tensor([0.3, 0.1]))  # at the position, and at the best one
         self.class_offset = nn.Parameter(torch.tensor(-1.0))
         nn.init.normal_(self.row.weight, std=0.02 / channels**0.5)
-        for zeroed in (self.bias, self.own_weight, self.context_weight):
+        for zeroed in (self.rarity, self.own_weight, self.context_weight):
             nn.init.zeros_(zeroed.weight)
             nn.init.zeros_(cast(Tensor, zeroed.bias))
         with torch.no_grad():
-            self.bias.bias.fill_(RARE)
+            self.rarity.bias.fill_(RARE)
             cast(Tensor, self.context_weight.bias).copy_(torch.tensor([STATED, DENIED]))
         self._vectors = [embedding.vectors]  # in a list: the table belongs to the embedding
 
     def word_logits(self, features: FrameFeatures, words: Tensor, word_ids: Tensor) -> Tensor:
         """Return the logits [B, N, P] of N embedded words [B, N, C], ids [B, N], at every position."""
         levels = torch.cat([level.flatten(2) for level in features.levels], 1)
-        logits = widen(self.row(words) @ levels + self.bias(words))
+        logits = widen(self.row(words) @ levels + self.rarity(words))
         return logits + self._class_logits(features, word_ids, logits.dtype)
 
     def word_gains(self, words: Tensor, word_ids: Tensor) -> Tensor:

@@ -1,0 +1,100 @@
+"""Features of a frozen trunk, computed once for each kept scene and read from disk afterwards."""
+
+import copy
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from refvid.data.sample import Batch
+from refvid.files import whole_file
+from refvid.model.fast.folding import fold_norms
+from refvid.model.interface import ReferringNetwork
+from refvid.model.layers.efficientnet import EfficientNetLite
+from refvid.model.layers.pretrained import PretrainedBackbone
+from refvid.progress import Tell, tell_nobody
+
+_FOLDER = "features"
+_GIBIBYTE = 1 << 30
+
+
+class FrozenFeatures:
+    """Gives a network the features of its frozen trunk, from a folder beside the scenes where it can.
+
+    Features are kept in half precision, about 0.4 MB for a frame of 256 x 256 pixels, and read back many times: the
+    depthwise convolutions of the trunk take several times as long as all that learns behind it. They depend on the
+    weights of the trunk, on the scene and on the canvas, which make up the name of their file; several processes may
+    share the folder, and a file that a crash left damaged is made again.
+
+    Args:
+        network: Its backbone is a `PretrainedBackbone` whose trunk is frozen.
+        cache: Folder of the scenes.
+        limit: GiB that the features may take; when they are full, the rest is computed every time.
+        tell: Called once with a sentence when the limit is reached.
+    """
+
+    def __init__(self, network: ReferringNetwork, cache: Path, limit: float, tell: Tell = tell_nobody) -> None:
+        assert isinstance(network.backbone, PretrainedBackbone)
+        self._network, self._backbone = network, network.backbone
+        self._folder = cache / _FOLDER / _fingerprint(network.backbone.trunk)
+        self._left = int(limit * _GIBIBYTE) - sum(file.stat().st_size for file in self._folder.rglob("*.safetensors"))
+        self._tell = tell
+        self._trunk = copy.deepcopy(network.backbone.trunk).eval()
+        fold_norms(self._trunk)
+
+    @contextmanager
+    def given(self, batch: Batch) -> Iterator[None]:
+        """Let the backbone of the network take the features of a batch, on the device of the network, in the block."""
+        with self._backbone.given([level.to(batch.clips.device) for level in self.of(batch)]):
+            yield
+
+    def of(self, batch: Batch) -> list[Tensor]:
+        """Return the features of all frames of a batch, float32 [B * T, C_i, H / s_i, W / s_i]."""
+        keys = batch.keys or (None,) * len(batch.clips)
+        samples = [self._sample(clip, key) for clip, key in zip(batch.clips, keys, strict=True)]
+        return [torch.cat(level).float() for level in zip(*samples, strict=True)]
+
+    def _sample(self, clip: Tensor, key: str | None) -> Sequence[Tensor]:
+        """Return the features of a clip uint8 [T, 3, H, W], float16 [T, C_i, H / s_i, W / s_i]."""
+        if key is None:
+            return self._compute(clip)
+        height, width = clip.shape[-2:]
+        path = self._folder / f"{height}x{width}" / f"{key}.safetensors"
+        try:
+            kept = load_file(path)
+            return [kept[str(stride)] for stride in EfficientNetLite.strides]
+        except (OSError, SafetensorError, KeyError):
+            features = self._compute(clip)
+            self._keep(path, features)
+            return features
+
+    @torch.no_grad()
+    def _compute(self, clip: Tensor) -> list[Tensor]:
+        images = self._network.normalise(clip.to(self._network.pixel_mean.device).float() / 255)
+        levels = self._trunk.to(images.device)(images.contiguous(memory_format=torch.channels_last))
+        return [level.half().cpu().contiguous() for level in levels]
+
+    def _keep(self, path: Path, features: Sequence[Tensor]) -> None:
+        size = sum(level.nbytes for level in features)
+        if self._left < size:
+            if self._left >= 0:
+                self._left = -1
+                self._tell(f"the features in '{self._folder}' have reached --feature-cache; the rest are not kept")
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as temporary:
+            save_file({str(s): level for s, level in zip(EfficientNetLite.strides, features, strict=True)}, temporary)
+        self._left -= size
+
+
+def _fingerprint(trunk: EfficientNetLite) -> str:
+    """Return a short hash of a trunk's weights."""
+    digest = hashlib.sha256()
+    for value in trunk.state_dict().values():
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return f"{trunk.variant}-{digest.hexdigest()[:12]}"
