@@ -146,17 +146,15 @@ class Objective(nn.Module):
         return parts
 
     def _attribute_loss(self, network: ReferringNetwork, features: FrameFeatures, batch: Batch) -> Tensor:
-        truth, counts = attribute_truth(batch)
         taught = taught_words(batch)
         judged = network.word_truth_logits(features, taught)
         levels = network.attribute_levels(features) if judged is None else ()
         heads = [head(level)[:, taught] for head, level in zip(self.attribute_heads, levels, strict=judged is None)]
         answers = heads if judged is None else [judged]
+        truth, counts = attribute_truth(batch, answers[0])
         total = truth.new_zeros(())
         for logits in answers:
-            cells = on_grid(truth, logits)
-            weight = None if counts is None else on_grid(counts, logits)
-            entropy = F.binary_cross_entropy_with_logits(logits.float(), cells, weight, reduction="none")
+            entropy = F.binary_cross_entropy_with_logits(logits.float(), truth, counts, reduction="none")
             total = total + entropy.sum(1).mean()  # a sum over words, a mean over positions
         return 0.1 * total
 
@@ -180,20 +178,21 @@ def taught_words(batch: Batch) -> Tensor:
     return everything if batch.taught is None else batch.taught
 
 
-def attribute_truth(batch: Batch) -> tuple[Tensor, Tensor | None]:
-    """Return how far each word that is taught is true of each cell, [B, K, h, w], and how far that counts.
+def attribute_truth(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Return how far each word that is taught is true of each cell of logits [B, K, h, w], and how far that counts.
 
     A word counts less where it may be true of a region or may not, and where pixels are left out; None: all count.
     """
     maps, true = batch.region_maps, batch.region_words
     assert maps is not None
     assert true is not None
+    maps = on_grid(maps, logits)
     tables = [table for table in (true, batch.region_unsure) if table is not None]
     told = [table if batch.taught is None else table[..., batch.taught] for table in tables]
     truth, *doubt = (torch.einsum("brhw,brv->bvhw", maps, table.to(maps.dtype)).clamp(max=1) for table in told)
     counts = torch.maximum(1 - doubt[0], truth) if doubt else None
     if batch.weights is not None:
-        share = F.avg_pool2d(batch.weights[:, None], STRIDE)
+        share = on_grid(batch.weights[:, None], logits)
         counts = share.expand_as(truth) if counts is None else counts * share
     return truth, counts
 

@@ -98,6 +98,9 @@ class TrainSettings:
     freeze_norm: bool = _setting(
         False, "Learning", "Keep the statistics and scales of the trunk's norms fixed, for small batches."
     )
+    cache_scenes: int = _setting(
+        4000, "Data", "Number of different scenes of each kind and size that the world keeps in the --cache folder."
+    )
     feature_cache: float = _setting(
         0.0,
         "Data",
@@ -123,7 +126,16 @@ class TrainSettings:
         Raises:
             UsageError: A setting is out of range.
         """
-        counts = ("steps", "batch", "frames", "frame_stride", "mask_every", "log_every", "checkpoint_every")
+        counts = (
+            "steps",
+            "batch",
+            "frames",
+            "frame_stride",
+            "mask_every",
+            "log_every",
+            "checkpoint_every",
+            "cache_scenes",
+        )
         for name in (*counts, "validation_samples"):
             self._require(name, getattr(self, name) >= 1, "at least 1")
         for name in ("warmup", "bad_steps", "seed", "workers", "sample_every", "validate_every"):

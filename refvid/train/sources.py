@@ -273,6 +273,7 @@ def _open_world(choice: DataChoice, settings: TrainSettings, size: int, split: S
         split=split,
         # What is kept back is drawn anew: a few scenes, and never those of the cache.
         cache=choice.cache if split == "train" else None,
+        cache_scenes=settings.cache_scenes,
     )
     return OpenData(source, source.words)
 

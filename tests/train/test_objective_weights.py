@@ -74,7 +74,7 @@ def _literal_truth(batch: Batch, column: int, row: int, word: int) -> tuple[floa
 
 def test_words_that_may_be_true_do_not_count_where_they_may() -> None:
     batch = _batch(np.random.default_rng(2))
-    truth, counts = attribute_truth(batch)
+    truth, counts = attribute_truth(batch, batch.region_maps)
     assert counts is not None
     assert truth.shape == counts.shape == (1, 3, 4, 4)
     for place, word in enumerate((2, 3, 4)):
@@ -84,7 +84,7 @@ def test_words_that_may_be_true_do_not_count_where_they_may() -> None:
                 assert (float(truth[0, place, row, column]), float(counts[0, place, row, column])) == expected
     weights: Tensor = torch.ones(1, 32, 32)
     weights[:, :8] = 0
-    weighed = attribute_truth(replace(batch, weights=weights))[1]
+    weighed = attribute_truth(replace(batch, weights=weights), batch.region_maps)[1]
     assert weighed is not None
     assert not weighed[0, :, 0].any()
     torch.testing.assert_close(weighed[0, :, 1:], counts[0, :, 1:])
@@ -92,7 +92,7 @@ def test_words_that_may_be_true_do_not_count_where_they_may() -> None:
 
 def test_without_doubt_everything_counts() -> None:
     batch = replace(_batch(np.random.default_rng(3)), region_unsure=None, taught=None)
-    truth, counts = attribute_truth(batch)
+    truth, counts = attribute_truth(batch, batch.region_maps)
     assert truth.shape == (1, 6, 4, 4)
     assert counts is None
 

@@ -101,7 +101,7 @@ def refvid_small_config(vocabulary: tuple[str, ...]) -> RefvidConfig:
         pixel_mean=(0.498, 0.498, 0.498),
         pixel_std=(0.502, 0.502, 0.502),
         embedding_channels=96,
-        attention_channels=96,
+        attention_channels=64,
         fusion_channels=96,
         cross_frame_levels=(5,),
         neck_channels=128,
