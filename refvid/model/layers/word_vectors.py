@@ -21,7 +21,7 @@ class WordVectorTable(nn.Module):
     Args:
         vectors: int8 [V, C], of which only the directions count.
         class_starts: Where the classes of each word begin in the next two, int32 [V + 1].
-        class_indices: Numbers of ImageNet's classes, int16 [N].
+        class_indices: Numbers of the ImageNet classes, int16 or int32 [N]; kept as int32, which processes can exchange.
         class_shares: What each weighs, n / 255, uint8 [N].
 
     Attributes:
@@ -38,7 +38,7 @@ class WordVectorTable(nn.Module):
         self.channels = vectors.shape[1]
         self.register_buffer("vectors", vectors)
         self.register_buffer("class_starts", class_starts)
-        self.register_buffer("class_indices", class_indices)
+        self.register_buffer("class_indices", class_indices.to(torch.int32))
         self.register_buffer("class_shares", class_shares)
 
     @classmethod
@@ -47,7 +47,7 @@ class WordVectorTable(nn.Module):
         return cls(
             torch.zeros(words, channels, dtype=torch.int8),
             torch.zeros(words + 1, dtype=torch.int32),
-            torch.zeros(class_entries, dtype=torch.int16),
+            torch.zeros(class_entries, dtype=torch.int32),
             torch.zeros(class_entries, dtype=torch.uint8),
         )
 
