@@ -90,7 +90,7 @@ def _phrases(folder: Path) -> dict[str, tuple[str, ...]]:
         paths = {run: folder / f"Davis17_{run}{ending}.txt" for run in ("annot1", "annot2")}
         if not all(path.is_file() for path in paths.values()):
             continue
-        for of_run in read_phrases(paths, "2017").said.values():
+        for of_run in read_phrases(paths, "2017").texts.values():
             several |= {name for name, objects in of_run.items() if len(objects) > 1}
             for name, objects in of_run.items():
                 said.setdefault(name, []).extend(objects.values())

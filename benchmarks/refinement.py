@@ -163,7 +163,7 @@ def compare(model: "LoadedModel", name: str, every: int) -> Iterator[dict[str, A
     before, neutral = (FullSizeFinisher(plain, at_once, neutral=kind) for kind in (False, True))
     with open_reader(ROOT / "examples" / f"{name}.mp4") as reader, refining.refiner() as refiner:
         prepared = plain.prepare((frame.index, frame.pixels) for frame in reader)
-        with closing(plain.answer(prepared, expressions)) as answers:
+        with closing(plain.predict(prepared, expressions)) as answers:
             for answer in answers:
                 if answer.item % every:
                     continue

@@ -114,7 +114,7 @@ def test_names_that_are_no_model(tmp_path: Path) -> None:
 def test_the_embedded_model_loads_and_is_small() -> None:
     assert "refvid-tiny" in embedded_models()
     model = load_model(device="cpu")
-    assert model.config.architecture == "cmsa"
+    assert model.config.architecture == "refvid"
     assert model.config.training["parts"], "the training record travels with the weights"
     folder = next(root / "refvid-tiny" for root in refvid.weights._EMBEDDED if (root / "refvid-tiny").is_dir())
     assert (folder / "model.safetensors").stat().st_size <= 12 * 2**20
@@ -189,8 +189,8 @@ def test_offline_and_not_cached_is_said_at_once(tmp_path: Path) -> None:
 def test_the_full_network_has_the_papers_sizes() -> None:
     with torch.device("meta"):
         network = build_network(full_config(("dog",)))
-        levels = network.backbone(torch.empty(1, 3, 320, 320))
-    assert [tuple(level.shape[1:]) for level in levels] == [(512, 40, 40), (1024, 40, 40), (2048, 40, 40)]
+        features = network.backbone(torch.empty(1, 3, 320, 320))
+    assert [tuple(level.shape[1:]) for level in features.levels] == [(512, 40, 40), (1024, 40, 40), (2048, 40, 40)]
     assert [level.channels for level in network.cross_modal] == [512 + 1008, 1024 + 1008, 2048 + 1008]
     assert network.cross_modal[0].query.out_features == 512
     assert network.fusion.score.in_channels == 500

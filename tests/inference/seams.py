@@ -6,16 +6,17 @@ from typing import Any
 
 from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import PlainFinisher
-from refvid.model.cmsa.network import CmsaNetwork, LevelStream
+from refvid.model.cmsa.network import LevelStream
+from refvid.model.refvid.network import RefvidNetwork
 from refvid.video.frame import Frame
 from refvid.video.video_writer import VideoSink
 from refvid.video.writer import StagedWriter
 
 SEAMS: dict[str, tuple[type, str]] = {
     "read": (Frame, "__post_init__"),  # a reader makes each frame inside its own loop
-    "encode": (CmsaNetwork, "encode"),
+    "encode": (RefvidNetwork, "encode"),
     "enhance": (LevelStream, "push"),
-    "network": (CmsaNetwork, "segment"),
+    "network": (RefvidNetwork, "segment"),
     "masks": (PlainFinisher, "push"),
     "write": (StagedWriter, "write"),
     "finish": (VideoSink, "finish"),  # once a file
