@@ -74,6 +74,7 @@ def _literal_truth(batch: Batch, column: int, row: int, word: int) -> tuple[floa
 
 def test_words_that_may_be_true_do_not_count_where_they_may() -> None:
     batch = _batch(np.random.default_rng(2))
+    assert batch.region_maps is not None
     truth, counts = attribute_truth(batch, batch.region_maps)
     assert counts is not None
     assert truth.shape == counts.shape == (1, 3, 4, 4)
@@ -92,6 +93,7 @@ def test_words_that_may_be_true_do_not_count_where_they_may() -> None:
 
 def test_without_doubt_everything_counts() -> None:
     batch = replace(_batch(np.random.default_rng(3)), region_unsure=None, taught=None)
+    assert batch.region_maps is not None
     truth, counts = attribute_truth(batch, batch.region_maps)
     assert truth.shape == (1, 6, 4, 4)
     assert counts is None

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refvid.model.interface import FrameFeatures
 from refvid.model.layers.language import UNKNOWN_ID, Vocabulary
 from refvid.model.refvid.evidence import MIN_TRUTH, RARE, REACH, WordEvidence
 from refvid.model.refvid.network import RefvidNetwork
@@ -34,8 +35,8 @@ def module() -> WordEvidence:
     return found
 
 
-def inputs() -> tuple[list[Tensor], Tensor, Tensor, Tensor]:
-    levels = [torch.randn(2, width, 3, 5, dtype=torch.float64) for width in WIDTHS]
+def inputs() -> tuple[FrameFeatures, Tensor, Tensor, Tensor]:
+    levels = FrameFeatures(tuple(torch.randn(2, width, 3, 5, dtype=torch.float64) for width in WIDTHS))
     ids = torch.tensor([[[2, 3, 4], [5, 1, 0]], [[8, 0, 0], [3, 3, 2]]])
     return levels, torch.randn(2, 2, 3, 6, dtype=torch.float64), ids > 0, ids
 
@@ -46,7 +47,7 @@ def test_evidence_equals_the_literal_formula() -> None:
     found = evidence(levels, words, mask, ids)
     stated, denied = evidence.weights(words, mask, ids)
     for b in range(2):
-        features = torch.cat([level[b].flatten(1) for level in levels])  # [C, P]
+        features = torch.cat([level[b].flatten(1) for level in levels.levels])  # [C, P]
         for e in range(2):
             expected = torch.zeros(15, dtype=torch.float64)
             for n, word in enumerate(ids[b, e].tolist()):
@@ -105,7 +106,7 @@ def test_one_word_that_is_not_true_outweighs_two_that_are() -> None:
     evidence.bias.zero_()
     level = torch.eye(2).view(1, 2, 1, 2)
     ids = torch.tensor([[[2, 3, 4]]])
-    first, second = evidence([level], torch.zeros(1, 1, 3, 4), ids > 0, ids).flatten().tolist()
+    first, second = evidence(FrameFeatures((level,)), torch.zeros(1, 1, 3, 4), ids > 0, ids).flatten().tolist()
     weight = F.softplus(evidence.context_weight.bias[0]).item()
     assert first - second == pytest.approx(weight * torch.log(torch.tensor(MIN_TRUTH)).item(), rel=0.1)
 
@@ -113,7 +114,7 @@ def test_one_word_that_is_not_true_outweighs_two_that_are() -> None:
 @torch.no_grad()
 def test_what_is_told_of_all_words_is_what_counts_of_those_that_are_said() -> None:
     evidence, (levels, words, mask, ids) = module(), inputs()
-    truth = evidence.truth_logits(levels, torch.arange(9)).sigmoid()
+    truth = evidence.truth_logits(levels, torch.zeros(9, 6, dtype=torch.float64), torch.arange(9)).sigmoid()
     assert truth.shape == (2, 9, 3, 5)
     stated, denied = evidence.weights(words, mask, ids)
     for b, e in ((0, 0), (1, 1)):
@@ -168,7 +169,7 @@ def test_evidence_is_added_before_an_actor_is_chosen(actors: int) -> None:
     if logits.choice is not None:
         assert torch.equal(logits.choice, before.view(logits.choice.shape))
     words, mask = network.embedding(EXPRESSIONS)
-    evidence = network.evidence(features.levels, words, mask, EXPRESSIONS)
+    evidence = network.evidence(features, words, mask, EXPRESSIONS)
     network.evidence = None
     without = network.score(features, EXPRESSIONS).logits
     torch.testing.assert_close(without + evidence.flatten(0, 1)[:, None], before)
