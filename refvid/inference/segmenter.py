@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from refvid.errors import UnavailableError, UsageError
+from refvid.errors import UsageError
 from refvid.inference.memory import keep_freed_memory
+from refvid.inference.precision import pick_precision
 from refvid.inference.stages import Encoded, FrameLogits, Prepared
+from refvid.inference.windows import read_window, windows
 from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import Finisher, Item, PlainFinisher, RefinedFinisher, Segmented
 from refvid.model.config import Precision
@@ -21,7 +23,6 @@ from refvid.video.frame import Masks, Pixels
 from refvid.weights import LoadedModel
 
 EXPRESSIONS_AT_ONCE = 32  # expressions per pass of the network; more would only take more memory
-FRAMES_AT_ONCE = 32  # frames per call of `read`
 
 
 class Segmenter:
@@ -230,7 +231,7 @@ class Segmenter:
         with ExitStack() as stack:
             finish: Finisher[int] = self._finisher(stack, refiner, self.timings)
             for window in windows(wanted, self.model.network.frame_radius, frames):
-                for frame in self.enhance(self.encode(self.prepare(_read(read, window)))):
+                for frame in self.enhance(self.encode(self.prepare(read_window(read, window)))):
                     self.timings["network"] += frame.seconds
                     if frame.item in wanted:
                         chosen = list(wanted[frame.item])
@@ -294,45 +295,3 @@ class Segmenter:
         if self.precision == torch.float32:
             return nullcontext()
         return torch.autocast(self.model.device.type, dtype=self.precision)
-
-
-def windows(targets: Iterable[int], radius: int, frames: int) -> list[range]:
-    """Return the frames within a radius of the targets, as ascending ranges; overlapping ranges are merged.
-
-    The window of each target lies within one range, except for the part beyond the ends of the video.
-
-    Args:
-        targets: Indices of frames.
-        radius: Frames on either side of a target.
-        frames: Number of frames in the video.
-    """
-    found: list[range] = []
-    for target in sorted(targets):
-        window = range(max(0, target - radius), min(frames, target + radius + 1))
-        if found and window.start < found[-1].stop:
-            window = range(found.pop().start, window.stop)
-        found.append(window)
-    return found
-
-
-def _read(read: Callable[[range], Pixels], window: range) -> Iterator[tuple[int, Pixels]]:
-    """Yield the frames of a window with their indices; at most `FRAMES_AT_ONCE` are read at a time."""
-    for start in window[::FRAMES_AT_ONCE]:
-        part = range(start, min(start + FRAMES_AT_ONCE, window.stop))
-        yield from zip(part, read(part), strict=True)
-
-
-def pick_precision(name: Precision, device: torch.device) -> torch.dtype:
-    """Return the dtype of the network's arithmetic; `auto` is bfloat16 on CUDA devices that support it, else float32.
-
-    Raises:
-        UnavailableError: The device does not support this precision.
-    """
-    if name == "auto":
-        half = device.type == "cuda" and torch.cuda.is_bf16_supported()
-        return torch.bfloat16 if half else torch.float32
-    if name == "float16" and device.type == "cpu":
-        raise UnavailableError("float16 needs a GPU; on a CPU use --precision float32 or bfloat16")
-    if name == "bfloat16" and device.type == "cuda" and not torch.cuda.is_bf16_supported():
-        raise UnavailableError("this CUDA device does not support bfloat16; use --precision float16 or float32")
-    return {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}[name]

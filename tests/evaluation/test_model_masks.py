@@ -14,7 +14,8 @@ from refvid.errors import UnavailableError, UsageError
 from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.sources import FrameMasks
 from refvid.inference import segmenter as segmenter_module
-from refvid.inference.segmenter import Segmenter, windows
+from refvid.inference.segmenter import Segmenter
+from refvid.inference.windows import windows
 from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import Segmented
 from refvid.masks.threshold import threshold_maps
@@ -91,7 +92,7 @@ def test_long_windows_are_read_in_parts_and_many_expressions_go_through_in_parts
     model: LoadedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = stream(model)
-    monkeypatch.setattr(segmenter_module, "FRAMES_AT_ONCE", 5)
+    monkeypatch.setattr("refvid.inference.windows.FRAMES_AT_ONCE", 5)
     monkeypatch.setattr(segmenter_module, "EXPRESSIONS_AT_ONCE", 2)
     sizes, batches = [], []
     segment = model.folded.segment

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from refvid.data.sample import Sample
 from refvid.errors import UnavailableError, UsageError
-from refvid.inference.segmenter import Segmenter, pick_precision
+from refvid.inference.precision import pick_precision
+from refvid.inference.segmenter import Segmenter
 from refvid.inference.stages import Encoded, FrameLogits, bytes_held
 from refvid.masks.finish import PlainFinisher, RefinedFinisher
 from refvid.masks.threshold import logit_cut, mean_confidence, plain_masks, probability_cut

@@ -12,18 +12,11 @@ from refvid.data.catalogue import SETS
 from refvid.data.referring import ReferringSet
 from refvid.data.text import count_of
 from refvid.errors import OutputExistsError, RefvidError, UsageError
-from refvid.evaluation.paper_rows import rows_beside
 from refvid.evaluation.report.breakdown import (
-    Scorer,
-    by_actor,
-    by_length,
-    by_object,
-    by_size,
-    by_word_kind,
     outcomes,
     scorer_of,
 )
-from refvid.evaluation.report.charts import Chart, Series, bars, curves, histogram, parts
+from refvid.evaluation.report.figures import figures_of
 from refvid.evaluation.report.pictures import (
     FOUND_COLOUR,
     TRUTH_COLOUR,
@@ -37,11 +30,9 @@ from refvid.evaluation.scoring import SampleRow
 from refvid.evaluation.sources import MaskSource
 from refvid.evaluation.tables import is_contour, percent, score_table
 from refvid.files import Staging, writing
-from refvid.metrics.regions import AP_THRESHOLDS, THRESHOLDS, precision_at
 
 _PAGE = "index.html"
 _MARK = '<meta name="generator" content="refvid eval">'  # identifies a page that may be overwritten
-_MAX_OBJECTS = 80  # in the chart; of more, only the best and the worst are drawn
 
 _KINDS = {
     "best": "Best",
@@ -55,24 +46,6 @@ _FAILURES = {
     "nothing found": "nothing is found",
     "marked though absent": "something is marked though the object is not there",
 }
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart with its title and text.
-
-    Attributes:
-        title: Heading of the chart.
-        text: A sentence or two under the heading, or "".
-        chart: The drawing.
-        place: Layout: "" for one column, "wide" for full width with the text beside the drawing, "tall" for a long
-            drawing.
-    """
-
-    title: str
-    text: str
-    chart: Chart
-    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,7 +133,7 @@ def render_report(evaluation: Evaluation, galleries: Sequence[Gallery], *, comma
         tiles=_tiles(evaluation),
         facts=_facts(evaluation, command),
         table=score_table(evaluation),
-        figures=_figures(evaluation),
+        figures=figures_of(evaluation),
         galleries=galleries,
         contour=is_contour(evaluation),
         colours={"truth": _css(TRUTH_COLOUR), "found": _css(FOUND_COLOUR)},
@@ -236,83 +209,6 @@ def _duration(evaluation: Evaluation) -> str:
     if not hours and not minutes:
         return f"{seconds:.1f} s"
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {int(seconds):02} s"
-
-
-def _figures(evaluation: Evaluation) -> list[Figure]:
-    """Return the charts for which there is data."""
-    rows, score = evaluation.rows, scorer_of(evaluation.rules)
-    values = [value for row in rows if (value := score(row)) is not None]
-    if not values:
-        return []
-    measure = "Mean J&F" if is_contour(evaluation) else "Mean IoU"
-    if is_contour(evaluation):
-        first = [_object_figure(rows, score)]
-    else:
-        first = [_outcome_figure(rows), _histogram_figure(values), _curve_figure(evaluation, values)]
-    groups = (
-        ("length", "By length of the sentence", "", by_length(rows, score)),
-        (
-            "kinds",
-            "By what the sentence tells it by",
-            "A sentence counts in every group that it has a word of.",
-            by_word_kind(rows, score),
-        ),
-        (
-            "actors",
-            "By what it is about",
-            "Read from the first noun of the sentence that is known.",
-            by_actor(rows, score),
-        ),
-        (
-            "sizes",
-            "By size of the object",
-            "Area of the true mask, in pixels of the data set’s frames.",
-            by_size(rows, score),
-        ),
-    )
-    rest = [Figure(title, text, bars(name, title, measure, items)) for name, title, text, items in groups if items]
-    return [*first, *rest]
-
-
-def _histogram_figure(values: Sequence[float]) -> Figure:
-    mean = sum(values) / len(values)
-    return Figure("How the IoU is spread", "Share of the samples.", histogram("spread", "IoU", values, mean))
-
-
-def _curve_figure(evaluation: Evaluation, values: Sequence[float]) -> Figure:
-    inclusive = evaluation.rules.inclusive
-    own = tuple((threshold, precision_at(values, threshold, inclusive)) for threshold in AP_THRESHOLDS)
-    beside = [
-        Series(row.system, tuple((threshold, row.scores[f"p@{threshold}"]) for threshold in THRESHOLDS))
-        for row in rows_beside(evaluation.name, evaluation.split, evaluation.protocol)
-        if not row.minor and all(f"p@{threshold}" in row.scores for threshold in THRESHOLDS)
-    ]
-    beside.sort(key=lambda series: -series.points[0][1])
-    title = "Precision over threshold"
-    drawn = curves("precision", title, "IoU threshold K", [Series(evaluation.model, own, strong=True), *beside])
-    text = "Share of the samples whose IoU is higher than K."
-    if inclusive:
-        text = "Share of the samples whose IoU is at least K."
-    return Figure(title, f"{text} Thin lines are the paper rows." if beside else text, drawn)
-
-
-def _outcome_figure(rows: Sequence[SampleRow]) -> Figure:
-    text = (
-        "Found: IoU above 0.5. Something else: IoU below 0.1 and less than half of the object covered. "
-        "Of the rest, a mask larger than the object leaked, a smaller one is a part of it."
-    )
-    title = "What becomes of the samples"
-    return Figure(title, text, parts("outcomes", title, outcomes(rows)), "wide")
-
-
-def _object_figure(rows: Sequence[SampleRow], score: Scorer) -> Figure:
-    objects = by_object(rows, score)
-    text = "Mean over its frames and expressions, best first."
-    if len(objects) > _MAX_OBJECTS:
-        half = _MAX_OBJECTS // 2
-        text = f"The best and the worst {half} of {len(objects):,} objects; means over their frames and expressions."
-        objects = [*objects[:half], *objects[-half:]]
-    return Figure("J&F of each object", text, bars("objects", "J&F of each object", "Mean J&F", objects), "tall")
 
 
 def _galleries(evaluation: Evaluation, referring_set: ReferringSet, source: MaskSource) -> list[Gallery]:
