@@ -4,11 +4,11 @@
                             (a clip of 2 tau + 1 frames)             │
     expression ── words ── embedding ────────────────────────────────┘
 
-Shape alphabet used by every docstring of this package:
+The docstrings of this package use these letters for shapes:
 
     B  batch                       E  expressions that share the visual features of one sample
     T  frames of a clip            L  words of an expression (padded to the longest)
-    C  channels of a feature       A  channels of queries, keys and values
+    C  channels of a feature map   A  channels of queries, keys and values
     D  channels of the multimodal feature: C + embedding + 8
     H W  size of the network's input in pixels
     h w  size of the feature grid (H / 8, W / 8);  P = h * w positions

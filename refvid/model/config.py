@@ -1,4 +1,4 @@
-"""What every system's config has in common, saved as `config.json` beside its weights."""
+"""The settings that the configs of all systems share; a config is saved as `config.json` beside its weights."""
 
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, Self, get_args
@@ -14,14 +14,20 @@ UpsamplingName = Literal["bilinear", "guided"]
 
 @dataclass(frozen=True)
 class CrfSettings:
-    """Settings of the DenseCRF refinement: those of the paper's released image model at half its size, 320.
+    """Settings of the DenseCRF refinement.
 
-    A quarter of the pixels takes a sixth of the time, and with guided upsampling the masks are as good
+    They are those of the paper's released image model, which refines masks of 320 pixels, scaled to half that size. A
+    quarter of the pixels takes a sixth of the time, and with guided upsampling the masks are as good
     (benchmarks/results/2026-11-refinement.md).
 
     Attributes:
-        gaussian_sxy: Width in pixels of the picture that is refined, as is `bilateral_sxy`.
-        longest_side: Pixels of the longer side of that picture.
+        iterations: Number of mean-field iterations.
+        gaussian_sxy: Standard deviation of the smoothness kernel in pixels of the refined picture.
+        gaussian_compat: Weight of the smoothness kernel.
+        bilateral_sxy: Standard deviation in space of the appearance kernel in pixels of the refined picture.
+        bilateral_srgb: Standard deviation in colour of the appearance kernel, on the scale 0 to 255.
+        bilateral_compat: Weight of the appearance kernel.
+        longest_side: Longer side of the refined picture in pixels.
     """
 
     iterations: int = 5
@@ -35,24 +41,30 @@ class CrfSettings:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What is needed to feed a network of any system; each system adds what it takes to build it.
+    """The settings needed to feed a network of any system; each system's own config adds those needed to build it.
 
     Attributes:
-        vocabulary: Words the model has seen; word n has id n + 2, ids 0 and 1 are padding and unknown.
+        name: Name of the model.
+        vocabulary: Words the model knows; word n has the id n + 2, and the ids 0 and 1 are padding and unknown words.
         backbone: Name of the trunk; "light" is the small one that all tiny models have.
-        backbone_channels: Widths of stem, Res2, Res3, Res4 and Res5 of the light backbone (others fix their own).
-        colour_channels: Width of the light backbone's colour path; 0: none.
+        backbone_channels: Widths of the stem, Res2, Res3, Res4 and Res5 of the light backbone; the widths of other
+            backbones are fixed.
+        colour_channels: Width of the light or pretrained backbone's colour path; 0 for none.
         input_size: Side of the square input in pixels; frames are resized and zero-padded to it.
-        input_shape: "square", as the papers have it, or "area": the input has the frame's own proportions and the area
-            of the square, so that a wide video wastes no positions on padding.
-        embedding_channels: Width of a word's vector.
-        threshold: Probability above which a pixel is the object.
-        threshold_of: What the threshold is a share of: "one", or the "maximum" of the frame's probabilities.
-        upsampling: How the answer reaches the frame's own size without refinement, which has its own way: "bilinear",
-            as in the papers, or "guided" by the frame's edges, a variant of our own, for a threshold of "one".
+        input_shape: "square", as in the papers, or "area": the input has the proportions of the frame and the area of
+            the square, so that a wide video wastes no positions on padding.
+        embedding_channels: Width of a word embedding.
+        max_words: Number of words of an expression that the network reads; the rest are cut off.
+        pixel_mean: Mean of the red, green and blue values (0 to 1) that the trunk expects.
+        pixel_std: Standard deviation of these values.
+        threshold: Probability above which a pixel belongs to the object.
+        threshold_of: Unit of the threshold: "one", or the "maximum" of the frame's probabilities.
+        upsampling: How unrefined logits are brought to the size of the frame: "bilinear", as in the papers, or "guided"
+            by the edges in the frame, a variant of our own that needs `threshold_of` "one".
         refine: Whether masks are refined by DenseCRF unless the user says otherwise.
-        training: What the weights were trained on and how; free-form record.
-        architecture: Name of the system, by which `config.json` is read.
+        crf: Settings of that refinement.
+        training: Free-form record of how the weights were trained and on which data.
+        architecture: Name of the system that the config belongs to.
     """
 
     name: str
@@ -87,15 +99,17 @@ class ModelConfig:
         if self.upsampling == "guided" and self.threshold_of != "one":
             raise ValueError(f"upsampling 'guided' needs threshold_of 'one', got {self.threshold_of!r}")
         if self.backbone not in ("light", *PRETRAINED) and self.colour_channels:
-            raise ValueError("colour_channels belong to the light and the pretrained backbones, leave them 0")
+            raise ValueError(
+                f"colour_channels are for the light and the pretrained backbones; leave them 0 for {self.backbone!r}"
+            )
         if len(set(self.vocabulary)) != len(self.vocabulary):
-            raise ValueError("vocabulary names a word twice")
+            raise ValueError("vocabulary must list each word once, but lists at least one twice")
 
     def require(self, name: str, choices: tuple[str, ...]) -> None:
-        """Refuse a field that is none of some choices.
+        """Check that the field `name` holds one of the choices.
 
         Raises:
-            ValueError: It is none.
+            ValueError: It holds another value.
         """
         if getattr(self, name) not in choices:
             expected = f"one of {', '.join(choices)}" if len(choices) > 1 else repr(choices[0])
@@ -103,11 +117,11 @@ class ModelConfig:
 
     @property
     def stride(self) -> int:
-        """The number of pixels that the sides of the network's input are multiples of."""
+        """Stride of the backbone in pixels; the sides of the network's input are multiples of it."""
         return 32 if self.backbone in PRETRAINED else 8
 
     def canvas(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the network's input for frames of this size, multiples of the stride."""
+        """Return the height and width in pixels, multiples of the stride, of the network's input for such frames."""
         if self.input_shape == "square":
             return self.input_size, self.input_size
         scale = self.input_size / (height * width) ** 0.5
@@ -115,12 +129,12 @@ class ModelConfig:
         return max(step, round(height * scale / step) * step), max(step, round(width * scale / step) * step)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the plain dictionary that `config.json` holds."""
+        """Return the config as the plain dictionary that is saved in `config.json`."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Build a config of this system from the contents of `config.json`; `read_config` knows which system it is.
+        """Build a config of this system from the contents of `config.json`; use `read_config` for any system.
 
         Raises:
             ValueError: A key is unknown or missing, or a value is out of range.
@@ -145,7 +159,7 @@ class ModelConfig:
         return replace(self, **changes)
 
 
-# What all tiny models have in common: the same trunk, input and words, so that one can take over another's trunk.
+# All tiny models share these settings, so that one of them can start from the trunk of another.
 TINY: dict[str, Any] = {
     "backbone": "light",
     "backbone_channels": (24, 48, 96, 128, 160),

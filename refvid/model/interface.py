@@ -1,4 +1,4 @@
-"""What a system that segments by expressions has to offer, whichever paper it comes from."""
+"""The interface that every system implements, whichever paper it comes from."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
@@ -9,28 +9,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-LEVELS = 3  # Res3, Res4 and Res5 on one grid; what a trunk gives beyond them is finer
+LEVELS = 3  # Res3, Res4 and Res5, on one grid
 
 
 def lay_channels_last(network: nn.Module) -> None:
-    """Lay the kernels of convolutions over pictures out channels last; those over clips have another layout."""
+    """Store the weights of all 2-D convolutions in the memory format `channels_last`."""
     for parameter in network.parameters():
-        if parameter.ndim == 4:
+        if parameter.ndim == 4:  # weights of 3-D convolutions have five dimensions, which the format does not allow
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 @dataclass(frozen=True, eq=False)
 class FrameFeatures:
-    """Features of frames before any expression is read; every tensor begins with the batch dimension B.
+    """Visual features of frames, which do not depend on any expression; every tensor begins with the batch dimension B.
 
     Attributes:
-        levels: Features [B, C_i, h_i, w_i] of each level of the trunk; with CMSA, Res3, Res4 and Res5 on one grid.
+        levels: Features [B, C_i, h_i, w_i] of each level of the trunk; in CMSA, Res3, Res4 and Res5 on one grid.
         fine: Features on a grid twice as fine as that of the levels, [B, D, 2 h, 2 w].
-        stem: Features of the first layers, on a grid four times as fine, [B, S, 4 h, 4 w].
-        codes: Codes of actors on the grid of the levels and on the fine one, [B, G, h, w] and [B, G, 2 h, 2 w].
-        motion: The grey picture [B, 1, H, W] from which motion is measured and, once the stream has seen the frame
-            before, the motion itself, [B, 3, H / 4, W / 4].
-        classes: Probabilities of the classes of ImageNet at each position, [B, 1000, H / 32, W / 32].
+        stem: Features of the first layers, on a grid four times as fine as that of the levels, [B, S, 4 h, 4 w].
+        codes: Actor codes on the grid of the levels and on the fine grid, [B, G, h, w] and [B, G, 2 h, 2 w].
+        motion: The grey picture [B, 1, H, W] from which motion is measured; once the previous frame is known, the
+            motion itself, [B, 3, H / 4, W / 4].
+        classes: Probabilities of the ImageNet classes at each position, [B, 1000, H / 32, W / 32].
     """
 
     levels: tuple[Tensor, ...]
@@ -50,12 +50,12 @@ class FrameFeatures:
         return found
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Self:
-        """Return the features with every tensor changed by a function."""
+        """Apply a function to every tensor and return the resulting features."""
         return self.combine([self], lambda tensors: change(tensors[0]))
 
     @classmethod
     def combine(cls, parts: Sequence[Self], join: Callable[[list[Tensor]], Tensor]) -> Self:
-        """Return the features whose every tensor is joined from those of several features of the same kinds."""
+        """Join several features tensor by tensor; all of them must hold the same kinds of tensors."""
         joined: dict[str, Any] = {}
         for entry in fields(parts[0]):
             values = [getattr(part, entry.name) for part in parts]
@@ -66,7 +66,7 @@ class FrameFeatures:
         return cls(**joined)
 
     def frame(self, index: int) -> Self:
-        """Return the features of one frame of clips, whose tensors are [B, T, ...]."""
+        """Return the features [B, ...] of one frame, given the features [B, T, ...] of clips."""
         return self.map(lambda tensor: tensor[:, index])
 
     def with_level(self, index: int, level: Tensor) -> Self:
@@ -75,37 +75,40 @@ class FrameFeatures:
 
 
 class FrameStream(Protocol):
-    """Takes the features of each frame in order and returns those of frames whose neighbours have all been seen."""
+    """A stream of frames: takes features in order and returns each frame's once all its neighbours have arrived."""
 
     def push(self, features: FrameFeatures) -> FrameFeatures | None:
-        """Take the features of the next frame, B = 1; return those of the next frame that is due, if one is."""
+        """Take the features of the next frame, B = 1; return those of the frame whose neighbours are complete, if any.
+
+        That frame may be an earlier one.
+        """
         ...
 
     def flush(self) -> Iterator[FrameFeatures]:
-        """Yield the features of the frames still held back, at the end of the video."""
+        """Yield the features of the remaining frames at the end of the video."""
         ...
 
 
 class SingleFrameStream:
-    """The stream of a system that looks at single frames."""
+    """The stream of a system that segments each frame by itself."""
 
     def push(self, features: FrameFeatures) -> FrameFeatures:
         """Return the features unchanged."""
         return features
 
     def flush(self) -> Iterator[FrameFeatures]:
-        """Yield nothing."""
+        """Yield nothing, since no frame is held back."""
         yield from ()
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingLogits:
-    """Logits that training compares with the masks.
+    """The logits that training compares with the masks.
 
     Attributes:
         final: The logits of `segment`, [B, E, h, w].
-        earlier: Those of coarser scales that learn from the masks too, [B, E, h_i, w_i].
-        choice: The logits by which one of several actors is chosen, [B, E, h, w]; None where nothing is chosen.
+        earlier: The logits of coarser scales, [B, E, h_i, w_i], which are also trained on the masks.
+        choice: The logits from which one of several actors is chosen, [B, E, h, w]; None for a network without choice.
     """
 
     final: Tensor
@@ -114,17 +117,18 @@ class TrainingLogits:
 
 
 class ReferringNetwork(nn.Module, ABC):
-    """Segments what expressions name in the target frame of a clip.
+    """A network that segments the objects named by expressions in the target frame of a clip.
 
-    Training calls `enhance` on whole clips and `training_logits` on the result. Inference calls `encode` once a frame,
-    feeds the features through `stream()`, which returns what `enhance` returns for each frame's own clip, and calls
-    `segment` with any number of expressions.
+    Training calls `enhance` on whole clips and `training_logits` on the result. Inference calls `encode` once per frame
+    and feeds the features through `stream()`, which returns for each frame the same features as `enhance` for the clip
+    around it; then it calls `segment` with any number of expressions.
 
     Attributes:
-        backbone: The trunk, which learns at a rate of its own; `backbone.channels` are the widths of its levels.
-        embedding: Of the words, ids int64 [..., L] to vectors.
-        frame_radius: How many frames before or after its own a frame's masks may depend on.
-        trunk_name: Name of the submodule that is the trunk, which may be a part of the backbone.
+        backbone: Module that extracts the features of a frame, trained with a learning rate of its own;
+            `backbone.channels` are the widths of its levels.
+        embedding: Module that maps word ids, int64 [..., L], to vectors.
+        frame_radius: Number of neighbouring frames on either side that a frame's masks may depend on.
+        trunk_name: Name of the submodule that is the trunk: the backbone itself or a part of it.
     """
 
     pixel_mean: Tensor
@@ -141,42 +145,47 @@ class ReferringNetwork(nn.Module, ABC):
 
     @property
     def attribute_channels(self) -> tuple[int, ...]:
-        """Widths of the levels that `attribute_levels` returns."""
+        """Widths of the levels that `attribute_levels` returns, in the same order."""
         return tuple(cast(Any, self.backbone).channels[1:LEVELS])
 
     def attribute_levels(self, features: FrameFeatures) -> Sequence[Tensor]:
-        """Return the levels of stride 8 at whose positions training asks which words are true."""
+        """Return the levels of stride 8 on which training supervises which words are true of each position."""
         return features.levels[1:LEVELS]
 
     @property
     def judges_words(self) -> bool:
-        """Whether `word_truth_logits` returns logits."""
+        """Whether the network judges single words, so that `word_truth_logits` returns logits."""
         return False
 
     def word_truth_logits(self, features: FrameFeatures, word_ids: Tensor) -> Tensor | None:
-        """Return the logits [B, W, h, w] of words, int64 [W], being true at each position.
+        """Return the logits [B, W, h, w] that each word, ids int64 [W], is true of each position.
 
-        None for a network that does not judge single words: training then gives it linear heads on `attribute_levels`.
+        Return None if the network does not judge single words; training then adds linear heads on `attribute_levels`.
         """
         return None
 
     def word_attention_logits(self, features: FrameFeatures, word_ids: Tensor) -> list[Tensor]:
-        """Return the logits [B, E, L, P] by which each word of expressions, int64 [B, E, L], attends to positions.
+        """Return the logits with which each word of the expressions attends to each position.
 
-        There is one tensor for each level that training supervises, and none where single words attend to nothing.
+        Args:
+            features: Features from `enhance`.
+            word_ids: Word ids int64 [B, E, L], 0 for padding.
+
+        Returns:
+            One tensor [B, E, L, P] for each supervised level; an empty list if single words do not attend to positions.
         """
         return []
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Return images [..., 3, H, W], values 0 to 1, as the trunk expects them."""
+        """Normalise images [..., 3, H, W], values 0 to 1, by the mean and standard deviation that the trunk expects."""
         return (images - self.pixel_mean) / self.pixel_std
 
     def encode(self, images: Tensor) -> FrameFeatures:
-        """Map images [B, 3, H, W], values 0 to 1 with zero padding, to the features of the trunk."""
+        """Map zero-padded images [B, 3, H, W], values 0 to 1, to the features of the backbone."""
         return cast(FrameFeatures, self.backbone(self.normalise(images)))
 
     def stream(self) -> FrameStream:
-        """Return what the frames of a video go through one after another; by default nothing joins them."""
+        """Return a new stream for the frames of one video; by default it treats each frame by itself."""
         return SingleFrameStream()
 
     @abstractmethod
@@ -194,9 +203,9 @@ class ReferringNetwork(nn.Module, ABC):
         Args:
             clips: Images [B, T, 3, H, W], values 0 to 1.
             target: Index of the target frame.
-            frame_mask: False for frames beyond the ends of the video, bool [B, T].
-            times: Number of each frame in its video, from any start; None: they follow each other.
-            neighbour_gradients: Whether the trunk learns from the other frames too.
+            frame_mask: False for frames beyond the ends of the video, bool [B, T]; None if all frames exist.
+            times: Number of each frame in its video, counted from any start; None for consecutive frames.
+            neighbour_gradients: Whether gradients also reach the trunk through the other frames.
         """
 
     @abstractmethod
@@ -204,16 +213,16 @@ class ReferringNetwork(nn.Module, ABC):
         """Segment every expression on the same visual features.
 
         Args:
-            features: From `enhance` or the stream.
-            word_ids: int64 [B, E, L], 0 for padding.
+            features: Features from `enhance` or the stream.
+            word_ids: Word ids int64 [B, E, L], 0 for padding.
 
         Returns:
-            Logits [B, E, h, w] on any grid that covers the input, and the attention over words [B, E, L] of as many
-            levels as have one.
+            Logits [B, E, h, w] on any grid that covers the input, and the attention over words, [B, E, L], of each
+            level that has one.
         """
 
     def training_logits(self, features: FrameFeatures, word_ids: Tensor) -> TrainingLogits:
-        """Return all logits that training compares with the masks; arguments as for `segment`."""
+        """Return all logits that training compares with the masks; the arguments are those of `segment`."""
         return TrainingLogits(self.segment(features, word_ids)[0])
 
     def forward(
@@ -229,10 +238,10 @@ class ReferringNetwork(nn.Module, ABC):
 
         Args:
             clips: Images [B, T, 3, H, W], values 0 to 1.
-            word_ids: int64 [B, E, L].
+            word_ids: Word ids int64 [B, E, L], 0 for padding.
             target: Index of the target frame.
-            frame_mask: False for frames beyond the ends of the video, bool [B, T].
-            times: Number of each frame in its video, from any start; None: they follow each other.
+            frame_mask: False for frames beyond the ends of the video, bool [B, T]; None if all frames exist.
+            times: Number of each frame in its video, counted from any start; None for consecutive frames.
 
         Returns:
             Logits [B, E, H, W].

@@ -1,4 +1,4 @@
-"""Resize-and-pad of frames to the network's input, and the way back for its logits (section 4.1.1)."""
+"""Letterboxing (section 4.1.1): resize and pad frames to the network's input, and map its logits back to the frame."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,14 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where a frame of `height` x `width` pixels lies in the network's input, the canvas.
+    """The position of a frame in the network's input, the canvas.
 
-    The frame is resized to fit the canvas; the rest is zero-padded, half of it before the picture (rounded down).
+    The frame is resized to fit the canvas and centred in it (offsets are rounded down); the rest is zero padding.
 
     Attributes:
-        canvas: Height and width of the network's input, pixels.
+        height: Height of the frame in pixels.
+        width: Width of the frame in pixels.
+        canvas: Height and width of the network's input in pixels.
     """
 
     height: int
@@ -25,7 +27,7 @@ class Letterbox:
 
     @classmethod
     def square(cls, pixels: NDArray[np.uint8], size: int) -> "Letterbox":
-        """Return the place of a frame [H, W, 3] in a square of `size` pixels."""
+        """Return the letterbox of a frame [H, W, 3] in a square canvas with sides of `size` pixels."""
         return cls(pixels.shape[0], pixels.shape[1], (size, size))
 
     @property
@@ -37,17 +39,17 @@ class Letterbox:
 
     @property
     def offset(self) -> tuple[int, int]:
-        """Rows above and columns left of the picture."""
+        """Rows of padding above and columns of padding to the left of the resized picture."""
         return (self.canvas[0] - self.scaled[0]) // 2, (self.canvas[1] - self.scaled[1]) // 2
 
     def resize(self, frames: Tensor) -> Tensor:
-        """Resize frames uint8 [B, 3, H, W] to uint8 [B, 3, h', w'], antialiased."""
+        """Resize frames uint8 [B, 3, H, W] to uint8 [B, 3, h', w'], with antialiasing."""
         if frames.shape[2:] == self.scaled:
             return frames
         return F.interpolate(frames, self.scaled, mode="bilinear", antialias=True)
 
     def pad(self, frames: Tensor) -> Tensor:
-        """Place resized frames [..., h', w'] into the canvas, [..., H', W'], zero elsewhere."""
+        """Pad resized frames [..., h', w'] with zeros to the size of the canvas, [..., H', W']."""
         (height, width), (top, left) = self.scaled, self.offset
         return F.pad(frames, (left, self.canvas[1] - width - left, top, self.canvas[0] - height - top))
 
@@ -56,12 +58,12 @@ class Letterbox:
         return self.pad(self.resize(frames)).to(torch.float32) / 255
 
     def crop(self, logits: Tensor) -> Tensor:
-        """Map logits on any grid that covers the canvas, [N, h, w], to the resized picture, [N, h', w']."""
+        """Upsample logits [N, h, w] on a grid that covers the canvas, and cut out the resized picture, [N, h', w']."""
         (height, width), (top, left) = self.scaled, self.offset
         full = F.interpolate(logits[:, None], self.canvas, mode="bilinear", align_corners=False)
         return full[:, 0, top : top + height, left : left + width]
 
     def restore(self, values: Tensor) -> Tensor:
-        """Map values on the resized picture [N, h', w'] to the frame's own size, [N, H, W], bilinearly."""
+        """Resize values on the resized picture, [N, h', w'], bilinearly to the size of the frame, [N, H, W]."""
         resized = F.interpolate(values[:, None], (self.height, self.width), mode="bilinear", align_corners=False)
         return resized[:, 0]

@@ -1,4 +1,4 @@
-"""The systems by name: the one place that knows them all."""
+"""All systems by name; no other module knows them all."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
@@ -24,24 +24,24 @@ from refvid.model.refvos.network import (
 
 
 def closed_vocabulary(config: ModelConfig) -> Vocabulary:
-    """Return the vocabulary of a network that knows the words of its config alone."""
+    """Return the vocabulary of a network that knows only the words listed in its config."""
     return Vocabulary(config.vocabulary, config.max_words)
 
 
 def refvid_vocabulary(config: RefvidConfig) -> Vocabulary:
-    """Return the vocabulary of our variant, which is open where words are read by their vectors."""
+    """Return the vocabulary of our variant; it is open if the network reads words by their vectors."""
     kind = OpenVocabulary if config.vector_channels else Vocabulary
     return kind(config.vocabulary, config.max_words)
 
 
 @dataclass(frozen=True)
 class System:
-    """How a system's configs are read and its networks built.
+    """The class of a system's configs, and the functions that build its networks and vocabularies.
 
     Attributes:
-        config: Class of its configs.
-        build: Builds the network of a config, with random weights.
-        vocabulary: Returns what turns expressions into the ids that the network of a config reads.
+        config: Class of the system's configs.
+        build: Function that builds the network described by a config, with random weights.
+        vocabulary: Function that builds the vocabulary or tokenizer of the network described by a config.
     """
 
     config: type[ModelConfig]
@@ -56,7 +56,7 @@ SYSTEMS = {  # by ModelConfig.architecture
     "refvos": System(RefvosConfig, build_refvos, vocabulary_of),
     "hinet": System(HinetConfig, build_hinet),
 }
-# Configs by the names that `refvid train --model` knows, each of a vocabulary.
+# For each name that `refvid train --model` accepts, the function that makes its config from a vocabulary.
 CONFIGS: dict[str, Callable[[tuple[str, ...]], ModelConfig]] = {
     "refvid-tiny": refvid_tiny_config,
     "refvid-small": refvid_small_config,
@@ -70,25 +70,25 @@ CONFIGS: dict[str, Callable[[tuple[str, ...]], ModelConfig]] = {
     "hinet-resnet101": hinet_full_config,
 }
 
-# Names that models had in earlier versions, and their names today.
+# Models that had other names in earlier versions: the old name, then the current one.
 FORMER_NAMES = {"acga": "acga-tiny", "refvos": "refvos-tiny", "hinet": "hinet-tiny"}
 
 
 def read_config(values: dict[str, Any]) -> ModelConfig:
-    """Build a config from the contents of `config.json`, of whichever system it is.
+    """Build the config of any system from the contents of `config.json`.
 
     Raises:
         ValueError: The system or a key is unknown, a key is missing, or a value is out of range.
     """
-    values = _of_today(values)
+    values = _update_former_variant(values)
     architecture = values.get("architecture", "cmsa")
     if architecture not in SYSTEMS:
         raise ValueError(f"architecture must be one of {', '.join(SYSTEMS)}, got {architecture!r}")
     return SYSTEMS[architecture].config.from_dict(values)
 
 
-def _of_today(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the contents of a `config.json` that named our variant "cmsa", as earlier versions did, as of today."""
+def _update_former_variant(values: dict[str, Any]) -> dict[str, Any]:
+    """Bring a `config.json` of an earlier version, in which our variant was named "cmsa", to the current form."""
     ours = {entry.name for entry in fields(RefvidConfig)} - {entry.name for entry in fields(CmsaConfig)}
     if values.get("architecture", "cmsa") != "cmsa" or not ours & values.keys():
         return values
@@ -98,10 +98,10 @@ def _of_today(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_network(config: ModelConfig) -> ReferringNetwork:
-    """Build the network a config describes, with random weights."""
+    """Build the network described by a config, with random weights."""
     return SYSTEMS[config.architecture].build(config)
 
 
 def build_vocabulary(config: ModelConfig) -> Words:
-    """Return what turns expressions into the ids that a config's network reads."""
+    """Build the vocabulary or tokenizer with which the network described by a config reads expressions."""
     return SYSTEMS[config.architecture].vocabulary(config)

@@ -24,8 +24,8 @@ def config(**fields: object) -> ModelConfig:
         ({"threshold_of": "two"}, "threshold_of must be one of one, maximum, got 'two'"),
         ({"upsampling": "nearest"}, "upsampling must be one of bilinear, guided, got 'nearest'"),
         ({"upsampling": "guided", "threshold_of": "maximum"}, "needs threshold_of 'one', got 'maximum'"),
-        ({"colour_channels": 8}, "colour_channels belong to the light backbone"),
-        ({"vocabulary": ("dog", "dog")}, "names a word twice"),
+        ({"colour_channels": 8}, "colour_channels are for the light and the pretrained backbones"),
+        ({"vocabulary": ("dog", "dog")}, "must list each word once"),
     ],
 )
 def test_what_cannot_be_built_is_refused(fields: dict[str, object], told: str) -> None:
