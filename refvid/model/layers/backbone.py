@@ -10,13 +10,13 @@ from refvid.model.interface import FrameFeatures
 
 
 class ResNetBackbone(nn.Module):
-    """DeepLab's ResNet-101 trunk: torchvision's, with the strides of Res4 and Res5 traded for dilation 2 and 4."""
+    """DeepLab's ResNet-101 trunk: torchvision's, with dilation 2 and 4 in place of the strides of Res4 and Res5."""
 
     channels = (512, 1024, 2048)
 
     def __init__(self) -> None:
         super().__init__()
-        from torchvision.models import resnet101  # takes a second and a half, which the small trunk need not wait for
+        from torchvision.models import resnet101  # takes 1.5 s to import, which only this trunk should cost
 
         trunk = resnet101(weights=None, replace_stride_with_dilation=[False, True, True])
         self.stem = nn.Sequential(trunk.conv1, trunk.bn1, trunk.relu, trunk.maxpool)
@@ -51,11 +51,11 @@ class ResidualBlock(nn.Module):
 
 
 class ColourPath(nn.Module):
-    """Colours of each cell of the feature grid, straight from the pixels: a learned, soft colour histogram.
+    """The colours of each cell of the feature grid, straight from the pixels: a learnt, soft colour histogram.
 
-    A perceptron sees each 2 x 2 block of pixels alone, and its answers are averaged over the cell. A small trunk that
-    learns from scratch gives colours up on its way to Res5: a linear probe named the colour of three balls in four
-    after the stem, of one in three after Res5, and with the path of six in seven (benchmarks/trunk_probe.py).
+    A perceptron maps each 2 x 2 block of pixels by itself, and its outputs are averaged over the cell. A small trunk
+    that is trained from scratch loses colours on the way to Res5: a linear probe named the colour of three balls in
+    four after the stem, of one in three after Res5, and of six in seven with the path (benchmarks/trunk_probe.py).
     """
 
     def __init__(self, channels: int) -> None:
@@ -76,10 +76,11 @@ class LightBackbone(nn.Module):
 
     Args:
         widths: Channels of the stem and of Res2 to Res5.
-        colour_channels: Of a `ColourPath` whose linear maps are added to Res3, Res4 and Res5; 0: none. They begin at
-            zero, so that a trunk without the path can be taught on with it.
-        fine_channels: Of a fourth level, of stride 4, from Res2 and the pixels' colours; 0: none.
-        with_stem: Whether the stem's features, of stride 2, come last.
+        colour_channels: Channels of the `ColourPath`, linear maps of which are added to Res3, Res4 and Res5; 0 for no
+            path. The maps start at zero, so that a trunk trained without the path can be trained further with it.
+        fine_channels: Channels of the fine features, of stride 4, made from Res2 and the colours of the pixels; 0 for
+            none.
+        with_stem: Whether to return the features of the stem, of stride 2, as well.
     """
 
     def __init__(
@@ -103,9 +104,10 @@ class LightBackbone(nn.Module):
         self.with_stem = with_stem
 
     def forward(self, images: Tensor) -> FrameFeatures:
-        """Map normalised images [B, 3, H, W] to features of Res3, Res4, Res5, each [B, C, H / 8, W / 8].
+        """Map normalised images [B, 3, H, W] to features of Res3, Res4 and Res5, each [B, C, H / 8, W / 8].
 
-        Fine features, [B, C, H / 4, W / 4], and those of the stem, [B, C, H / 2, W / 2], are there if they are wanted.
+        If the trunk was built with them, the fine features, [B, D, H / 4, W / 4], and the stem's, [B, S, H / 2, W / 2],
+        are returned too.
         """
         stem = self.stem(images)
         features = self.res2(stem)

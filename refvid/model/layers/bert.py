@@ -1,4 +1,4 @@
-"""BERT as an encoder of expressions: its word pieces, and the vector of a whole sentence (optional extra `bert`)."""
+"""BERT as the encoder of expressions: its tokenizer, and its sentence vector (optional extra `bert`)."""
 
 import importlib
 from collections.abc import Sequence
@@ -17,21 +17,20 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PAD_PIECE, UNKNOWN_PIECE, FIRST_PIECE, LAST_PIECE = "[PAD]", "[UNK]", "[CLS]", "[SEP]"
-FRAME = 2  # pieces that are put around an expression's own: the first and the last
+FRAME = 2  # pieces that frame an expression: [CLS] before and [SEP] behind
 
 
 @dataclass(frozen=True)
 class WordPieces:
-    """What a network with BERT reads: `Vocabulary` by pieces of words, whose ids are BERT's own.
+    """The tokenizer of a network with BERT: like `Vocabulary`, but with BERT's word pieces and their ids.
 
-    An expression goes in with its punctuation, in lower case and without accents, as BERT's uncased models were taught.
-    [CLS] stands before it and [SEP] behind. The released code of RefVOS cuts the framed sequence, and with it [SEP];
-    here the cut takes the expression's tail and leaves [SEP], with which every sentence BERT has read ended (our
-    choice).
+    An expression keeps its punctuation and is changed to lower case without accents, as for BERT's uncased models. It
+    is preceded by [CLS] and followed by [SEP]. The released code of RefVOS truncates the framed sequence and so loses
+    [SEP]; we truncate the expression and keep [SEP], because every sentence that BERT was trained on ended with it.
 
     Attributes:
-        words: All pieces in the order of their ids, as in BERT's `vocab.txt`; the first is padding.
-        max_pieces: Of the longest expression, [CLS] and [SEP] among them.
+        words: All word pieces in the order of their ids, as in BERT's `vocab.txt`; the first is padding.
+        max_pieces: Length of the longest sequence, including [CLS] and [SEP].
     """
 
     words: tuple[str, ...]
@@ -39,20 +38,20 @@ class WordPieces:
 
     @property
     def max_words(self) -> int:
-        """How many pieces of an expression are read."""
+        """Number of word pieces of an expression that are read, without [CLS] and [SEP]."""
         return self.max_pieces - FRAME
 
     @cached_property
     def ids(self) -> dict[str, int]:
-        """The id of each piece."""
+        """The id of each word piece."""
         return {piece: index for index, piece in enumerate(self.words)}
 
     def encode(self, expressions: Sequence[str]) -> Tensor:
-        """Return piece ids int64 [E, L], L the longest expression's length, padded with 0 at the end.
+        """Return the piece ids int64 [E, L] of E expressions, padded with 0 at the end to the longest length L.
 
         Raises:
             ValueError: An expression has no words.
-            UnavailableError: `transformers`, with which the tokenizer comes, is not installed.
+            UnavailableError: The package `tokenizers`, which is installed with `transformers`, is missing.
         """
         tokenizer = _tokenizer(self.words)
         rows = []
@@ -61,19 +60,19 @@ class WordPieces:
                 raise ValueError(
                     f"the expression {expression!r} has no words; name an object, as in 'man in yellow shirt'"
                 )
-            # One by one: a batch would start threads, and the tokenizer complains when a process with threads forks.
+            # One by one: a batch would start threads, and the tokenizer warns when a process with threads forks.
             pieces = tokenizer.encode(expression, add_special_tokens=False).ids[: self.max_words]
             rows.append(torch.tensor([self.ids[FIRST_PIECE], *pieces, self.ids[LAST_PIECE]]))
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING_ID)
 
     def unknown_words(self, expression: str) -> tuple[str, ...]:
-        """Return the expression's words that no pieces make up, each once, in order."""
+        """Return the words of the expression that cannot be split into known pieces, each once and in order."""
         tokenizer = _tokenizer(self.words)
         words = dict.fromkeys(split_words(expression))
         return tuple(word for word in words if UNKNOWN_PIECE in tokenizer.encode(word, add_special_tokens=False).tokens)
 
     def dropped_words(self, expression: str) -> tuple[str, ...]:
-        """Return the words that are cut off or cut in two, in lower case."""
+        """Return the words, in lower case, that are cut off entirely or in part."""
         encoding = _tokenizer(self.words).encode(expression, add_special_tokens=False)
         cut = dict.fromkeys(word for word in encoding.word_ids[self.max_words :] if word is not None)
         spans = [span for span in map(encoding.word_to_chars, cut) if span is not None]
@@ -82,7 +81,10 @@ class WordPieces:
 
 @lru_cache(maxsize=4)
 def _tokenizer(pieces: tuple[str, ...]) -> "Tokenizer":
-    """Build the tokenizer of BERT's uncased models from its pieces; 30,000 take a moment, and every batch asks."""
+    """Build the tokenizer of BERT's uncased models from its word pieces.
+
+    It is cached, because 30,000 pieces take a noticeable time and every batch needs the tokenizer.
+    """
     package = _require("tokenizers")
     tokenizer: Tokenizer = package.Tokenizer(
         package.models.WordPiece({piece: index for index, piece in enumerate(pieces)}, unk_token=UNKNOWN_PIECE)
@@ -93,20 +95,20 @@ def _tokenizer(pieces: tuple[str, ...]) -> "Tokenizer":
 
 
 class BertSentence(nn.Module):
-    """The sentence vector that takes the place of the words: BERT's last state of [CLS].
+    """One vector for the whole sentence instead of one for each word: BERT's last hidden state of [CLS].
 
-    BERT is without its pooler, which this vector does not pass, and stays in evaluation mode, without dropout, in
-    training too, as in the released code of RefVOS. That code teaches layers 0 to 9 of BERT-base alone: the tables and
-    the last two layers stay as they were.
+    As in the released code of RefVOS, BERT has no pooler and stays in evaluation mode, without dropout, even in
+    training. That code trains only layers 0 to 9 of BERT-base; the embedding tables and the last two layers stay
+    frozen.
 
     Args:
-        pieces: How many word pieces there are.
-        channels: Width of the vector.
-        layers: How many there are.
-        heads: Of each layer's attention.
+        pieces: Number of word pieces.
+        channels: Width of the hidden states and of the sentence vector.
+        layers: Number of layers.
+        heads: Number of attention heads in each layer.
         inner_channels: Width inside each layer's perceptron.
-        positions: The longest sequence.
-        taught_layers: How many layers learn, from the first.
+        positions: Length of the longest sequence.
+        taught_layers: Number of layers that are trained, counted from the first.
 
     Raises:
         UnavailableError: `transformers` is not installed.
@@ -139,13 +141,13 @@ class BertSentence(nn.Module):
         self.train()
 
     def train(self, mode: bool = True) -> Self:
-        """Leave BERT itself in evaluation mode."""
+        """Set the mode of this module, but keep BERT itself in evaluation mode."""
         super().train(mode)
         self.bert.eval()
         return self
 
     def forward(self, word_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Map ids int64 [..., L], [CLS] first, to sentence vectors [..., 1, C_l] and their mask [..., 1], all True."""
+        """Map ids int64 [..., L], [CLS] first, to sentence vectors [..., 1, C_l] and their mask [..., 1] (all True)."""
         rows = word_ids.flatten(0, -2)  # [N, L]
         states = self.bert(rows, attention_mask=(rows != PADDING_ID).long()).last_hidden_state
         sentences = states[:, 0].view(*word_ids.shape[:-1], 1, -1)
@@ -153,7 +155,11 @@ class BertSentence(nn.Module):
 
 
 def _require(name: str) -> ModuleType:
-    """Import a package of the extra `bert`, which takes seconds and is done by those who read with BERT alone."""
+    """Import a package of the extra `bert`; this takes seconds, so that only networks with BERT do it.
+
+    Raises:
+        UnavailableError: The package is not installed.
+    """
     try:
         return importlib.import_module(name)
     except ImportError as error:

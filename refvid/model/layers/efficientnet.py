@@ -1,7 +1,7 @@
-"""EfficientNet-Lite: a small trunk that was taught on ImageNet, and its classifier.
+"""EfficientNet-Lite: a small trunk that was trained on ImageNet, and its classifier.
 
-Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019); the Lite variants leave
-squeeze-and-excitation out, have ReLU6 for swish, and scale neither stem nor head.
+Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks" (2019). The Lite variants omit
+squeeze-and-excitation, use ReLU6 instead of swish, and scale neither the stem nor the head.
 """
 
 import math
@@ -10,15 +10,15 @@ from typing import NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-# Of each colour, for values 0 to 1: what the weights were taught with, (pixel - 127) / 128.
+# The normalisation that the weights were trained with, (pixel - 127) / 128, for colour values from 0 to 1.
 PIXEL_MEAN, PIXEL_STD = (0.498, 0.498, 0.498), (0.502, 0.502, 0.502)
 CLASSES = 1000
-STRIDE = 32  # sides of pictures are multiples of it
+STRIDE = 32  # the sides of the input must be multiples of it
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
 
 
 class Stage(NamedTuple):
-    """Inverted residual blocks of one width (Table 1 of the paper); the first of them has the stride."""
+    """A row of inverted residual blocks of one width (Table 1 of the paper); only the first has the stride."""
 
     blocks: int
     kernel: int
@@ -36,12 +36,12 @@ STAGES = (
     Stage(4, 5, 2, 6, 192),
     Stage(1, 3, 1, 6, 320),
 )
-LEVEL_STAGES = (1, 2, 4, 6)  # the last of each stride from 4
+LEVEL_STAGES = (1, 2, 4, 6)  # the last stage of each stride from 4 on
 SCALES = {"efficientnet-lite0": (1.0, 1.0), "efficientnet-lite1": (1.0, 1.1), "efficientnet-lite2": (1.1, 1.2)}
 
 
 def scaled_stages(variant: str) -> tuple[Stage, ...]:
-    """Return the stages of a variant, by its factors of width and depth.
+    """Return the stages of a variant, scaled by its factors of width and depth.
 
     Raises:
         ValueError: There is no such variant.
@@ -60,24 +60,26 @@ def scaled_stages(variant: str) -> tuple[Stage, ...]:
 
 
 def round_to_eights(channels: float) -> int:
-    """Return the multiple of 8 that is nearest, but not less than nine tenths of the width asked for."""
+    """Round a width to the nearest multiple of 8, or up to the next one where that would take away over a tenth."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest if nearest >= 0.9 * channels else nearest + 8
 
 
 def convolve(channels_in: int, channels_out: int, kernel: int, *, stride: int = 1, groups: int = 1) -> list[nn.Module]:
-    """Return a convolution and its norm, of which folding makes one."""
+    """Return a convolution and its batch norm, which `fold_norms` later merges into one convolution."""
     convolution = nn.Conv2d(channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False)
     return [convolution, nn.BatchNorm2d(channels_out, eps=1e-3, momentum=0.01)]
 
 
 class InvertedResidual(nn.Module):
-    """A block: to many channels, one filter for each of them, and back to few; the input is added where it fits.
+    """An inverted residual block: expand the channels, filter each of them, and project back to few channels.
+
+    The input is added to the output where both have the same shape.
 
     Args:
-        channels_in: Of the input.
-        stage: Whose width, kernel and expansion it has.
-        stride: Of its filters.
+        channels_in: Channels of the input.
+        stage: Stage that sets the block's width, kernel and expansion.
+        stride: Stride of the depthwise convolution.
     """
 
     def __init__(self, channels_in: int, stage: Stage, *, stride: int) -> None:
@@ -97,16 +99,16 @@ class InvertedResidual(nn.Module):
 class EfficientNetLite(nn.Module):
     """The trunk and its ImageNet classifier.
 
-    TensorFlow, in which it was taught, pads even sides for a stride of 2 with one pixel less before than after. Turned
-    by half a turn this is the padding that PyTorch's convolutions do themselves. So the trunk looks at pictures that
-    are turned, its kernels are turned too (`refvid.train.efficientnet_weights`), and its features are turned back.
+    The weights were trained in TensorFlow, which for a stride of 2 pads even sides with one pixel less before than
+    after. Rotated by 180 degrees, this becomes the padding of PyTorch's convolutions. So the trunk rotates its input,
+    its kernels are stored rotated (`refvid.train.efficientnet_weights`), and its features are rotated back.
 
     Args:
-        variant: One of `SCALES`.
+        variant: Name of the variant, a key of `SCALES`.
 
     Attributes:
         channels: Widths of the levels.
-        strides: Of the levels.
+        strides: Strides of the levels.
     """
 
     strides = (4, 8, 16, 32)
@@ -131,7 +133,7 @@ class EfficientNetLite(nn.Module):
         """Map images [B, 3, H, W], normalised by `PIXEL_MEAN` and `PIXEL_STD`, to features [B, C_i, H / s_i, W / s_i].
 
         Raises:
-            ValueError: A side is no multiple of 32.
+            ValueError: A side of the images is not a multiple of 32.
         """
         height, width = images.shape[-2:]
         if height % STRIDE or width % STRIDE:
@@ -145,17 +147,17 @@ class EfficientNetLite(nn.Module):
         return tuple(levels)
 
     def describe(self, features: Tensor) -> Tensor:
-        """Map the level of stride 32 [B, C, h, w] to what the classifier reads [B, 1280, h, w]."""
+        """Map the level of stride 32, [B, C, h, w], to the input of the classifier, [B, 1280, h, w]."""
         return cast(Tensor, self.head(features))
 
     def classify(self, features: Tensor) -> Tensor:
-        """Map the level of stride 32 [B, C, h, w] to ImageNet logits at each position [B, 1000, h, w].
+        """Map the level of stride 32, [B, C, h, w], to ImageNet logits at each position, [B, 1000, h, w].
 
-        Their mean over the positions is the classifier's answer for the picture.
+        Their mean over the positions gives the classifier's logits for the whole picture.
         """
         return cast(Tensor, self.classifier(self.describe(features)))
 
 
 def turn(features: Tensor) -> Tensor:
-    """Turn [..., h, w] by half a turn."""
+    """Rotate [..., h, w] by 180 degrees."""
     return torch.flip(features, (-2, -1))

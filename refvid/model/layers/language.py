@@ -1,4 +1,4 @@
-"""Words of an expression and their embedding (section 3.1)."""
+"""The words of an expression, their ids and their embedding (section 3.1)."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,21 +14,21 @@ _WORD = re.compile(r"\w+(?:['’]\w+)*")
 
 
 def split_words(expression: str) -> list[str]:
-    """Return the lower-case words of an expression, without punctuation: "The man's dog." -> the, man's, dog."""
+    """Split an expression into lower-case words without punctuation: "The man's dog." -> the, man's, dog."""
     return [word.replace("’", "'") for word in _WORD.findall(expression.lower())]
 
 
 class Words(Protocol):
-    """What turns expressions into the ids that a network reads, of words or of pieces of words."""
+    """A vocabulary or tokenizer, which turns expressions into the ids of words or of word pieces."""
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Those the network knows, in the order of their ids."""
+        """All words or word pieces that the network knows, in the order of their ids."""
         ...
 
     @property
     def max_words(self) -> int:
-        """How many of an expression the network reads."""
+        """Number of words or word pieces of an expression that the network reads."""
         ...
 
     @property
@@ -37,7 +37,7 @@ class Words(Protocol):
         ...
 
     def encode(self, expressions: Sequence[str]) -> Tensor:
-        """Return ids int64 [E, L], L the longest expression's length, padded with 0 at the end.
+        """Return the ids int64 [E, L] of E expressions, padded with 0 at the end to the longest length L.
 
         Raises:
             ValueError: An expression has no words.
@@ -45,17 +45,22 @@ class Words(Protocol):
         ...
 
     def unknown_words(self, expression: str) -> tuple[str, ...]:
-        """Return the expression's words that mean nothing to the network, each once, in order."""
+        """Return the words of the expression that the network does not know, each once and in order."""
         ...
 
     def dropped_words(self, expression: str) -> tuple[str, ...]:
-        """Return the words beyond the longest expression the network reads."""
+        """Return the words at the end of the expression that are cut off, beyond `max_words`."""
         ...
 
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The words a model has seen, in the order of their ids."""
+    """A closed vocabulary: the words that a model has seen.
+
+    Attributes:
+        words: All words in the order of their ids; the first has the id 2.
+        max_words: Number of words of an expression that the network reads.
+    """
 
     words: tuple[str, ...]
     max_words: int = 20
@@ -66,9 +71,9 @@ class Vocabulary:
         return {word: index for index, word in enumerate(self.words, FIRST_WORD_ID)}
 
     def encode(self, expressions: Sequence[str]) -> Tensor:
-        """Return word ids int64 [E, L], L the longest expression's length, padded with 0 at the end.
+        """Return the word ids int64 [E, L] of E expressions, padded with 0 at the end to the longest length L.
 
-        Words beyond `max_words` are cut off, as in section 4.1.1; unseen words get the id 1.
+        Words beyond `max_words` are cut off, as in section 4.1.1; unknown words get the id 1.
 
         Raises:
             ValueError: An expression has no words.
@@ -85,22 +90,22 @@ class Vocabulary:
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING_ID)
 
     def unknown_words(self, expression: str) -> tuple[str, ...]:
-        """Return the expression's words that the model has never seen, each once, in order."""
+        """Return the words of the expression that the model has never seen, each once and in order."""
         known = set(self.words)
         return tuple(dict.fromkeys(word for word in split_words(expression) if word not in known))
 
     def dropped_words(self, expression: str) -> tuple[str, ...]:
-        """Return the words beyond the longest expression the model reads."""
+        """Return the words at the end of the expression that are cut off, beyond `max_words`."""
         return tuple(split_words(expression)[self.max_words :])
 
 
 class WordEmbedding(nn.Module):
-    """Lookup table e_n of section 3.1; words stay separate, no recurrent encoder runs over them."""
+    """The lookup table of word embeddings e_n of section 3.1; each word is embedded independently of the others."""
 
     def __init__(self, vocabulary_size: int, channels: int) -> None:
         super().__init__()
         self.table = nn.Embedding(FIRST_WORD_ID + vocabulary_size, channels, padding_idx=PADDING_ID)
 
     def forward(self, word_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Map ids int64 [..., L] to embeddings [..., L, C_l] and the mask of real words bool [..., L]."""
+        """Map ids int64 [..., L] to embeddings [..., L, C_l] and the mask of real words, bool [..., L]."""
         return self.table(word_ids), word_ids != PADDING_ID

@@ -1,9 +1,9 @@
-"""oneDNN through the operators by which PyTorch's own compiler calls it: the only file that names them.
+"""Products and convolutions by oneDNN, through the private operators that PyTorch's own compiler uses.
 
-They are private, so that a release of PyTorch may change them, and a CPU may lack what they need: in bfloat16 they
-raise an error on an x86 CPU without AVX-512. What they can do here is therefore not looked up but tried out, once in a
-process for each dtype, on examples small enough to cost nothing. Whoever calls `multiply` or `convolve` asks
-`multiplies`, `convolves` or `clamps` first; anything but the right answer means PyTorch's public functions instead.
+No other file calls these operators. A release of PyTorch may change them, and not every CPU supports them: in bfloat16
+they raise an error on an x86 CPU without AVX-512. So each is tried once per process and dtype on a tiny example.
+Callers of `multiply` and `convolve` must first check `multiplies`, `convolves` or `clamps`; unless the trial gave the
+right result, they use PyTorch's public functions instead.
 """
 
 import threading
@@ -17,11 +17,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# Padding, stride, dilation and groups of a convolution, in the order in which the operators take them.
+# Padding, stride, dilation and groups of a convolution, in the order of the operators' arguments.
 Geometry = tuple[list[int], list[int], list[int], int]
 
 Activation = Literal["none", "relu", "relu6"]
-# The operators' names of the activations, and what goes with them.
+# The operators' names of the activations, and the scalars that each takes.
 _ACTIVATIONS: dict[Activation, tuple[str | None, list[float]]] = {
     "none": (None, []),
     "relu": ("relu", []),
@@ -32,9 +32,9 @@ _asking = threading.Lock()
 
 
 def computing_dtype(values: Tensor) -> torch.dtype | None:
-    """Return the dtype in which inference on the CPU computes with these values; None where it is not for oneDNN.
+    """Return the dtype in which oneDNN should compute with these values: float32, or bfloat16 under autocast.
 
-    It is float32, or under autocast bfloat16. Nothing that gradients may flow through is for oneDNN.
+    Return None where oneDNN must not be used: off the CPU, for other dtypes, and wherever gradients may flow.
     """
     if values.device.type != "cpu" or torch.is_grad_enabled():
         return None
@@ -45,27 +45,33 @@ def computing_dtype(values: Tensor) -> torch.dtype | None:
 
 
 def multiply(rows: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
-    """Return rows columns^T + bias: [..., K] and [N, K], both contiguous or `columns` a transposed one, to [..., N]."""
+    """Return rows columns^T + bias, [..., N].
+
+    Args:
+        rows: Contiguous, [..., K].
+        columns: Contiguous or the transpose of a contiguous matrix, [N, K].
+        bias: [N]; None for none.
+    """
     return cast(Tensor, torch.ops.mkldnn._linear_pointwise(rows, columns, bias, "none", [], ""))
 
 
 def pack(weight: Tensor, geometry: Geometry, size: torch.Size) -> Tensor:
-    """Return the weight [C', C, k, k] of a convolution in oneDNN's order for features of the size [B, C, h, w]."""
+    """Reorder the weight [C', C, k, k] of a convolution as oneDNN prefers for features of the size [B, C, h, w]."""
     return cast(Tensor, torch.ops.mkldnn._reorder_convolution_weight(weight, *geometry, list(size)))
 
 
 def convolve(
     features: Tensor, other: Tensor | None, packed: Tensor, bias: Tensor | None, geometry: Geometry, after: Activation
 ) -> Tensor:
-    """Return the activation of a convolution of features [B, C, h, w], plus another term if there is one.
+    """Convolve features, add another term if there is one, and apply an activation: [B, C', h', w'].
 
     Args:
-        features: Of the dtype of the weight.
-        other: Added before the activation, [B, C', h', w'], of the same dtype.
-        packed: The weight from `pack`.
-        bias: [C'].
-        geometry: Of the convolution.
-        after: Which activation; "relu6" is not for sums, and only where `clamps` says so.
+        features: [B, C, h, w], in the dtype of the weight.
+        other: Term added before the activation, [B, C', h', w'], in the same dtype; None for none.
+        packed: Weight as reordered by `pack`.
+        bias: [C']; None for none.
+        geometry: Padding, stride, dilation and groups of the convolution.
+        after: Name of the activation; "relu6" requires that `clamps` is true and `other` is None.
     """
     operator, (name, bounds) = torch.ops.mkldnn._convolution_pointwise, _ACTIVATIONS[after]
     if other is None:
@@ -74,22 +80,22 @@ def convolve(
 
 
 def multiplies(dtype: torch.dtype) -> bool:
-    """Return whether `multiply` gives the right products here, in this dtype."""
+    """Return whether `multiply` gives the right products on this machine in this dtype."""
     return _ask(_try_products, dtype)
 
 
 def convolves(dtype: torch.dtype) -> bool:
-    """Return whether `pack` and `convolve` give the right convolutions here, in this dtype."""
+    """Return whether `pack` and `convolve` give the right convolutions on this machine in this dtype."""
     return _ask(_try_convolutions, dtype)
 
 
 def clamps(dtype: torch.dtype) -> bool:
-    """Return whether `convolve` gives the right answers with ReLU6 too, where nothing is added before."""
+    """Return whether `convolve` also gives the right results with ReLU6 and no other term, in this dtype."""
     return _ask(_try_clamping, dtype)
 
 
 def _ask(trial: Callable[[torch.dtype], bool], dtype: torch.dtype) -> bool:
-    """Return what a trial says; it runs once in a process for each dtype, whichever threads ask."""
+    """Return the result of a trial, which runs only once per process and dtype, even if several threads call."""
     answer = _answers.get((trial, dtype))
     if answer is None:
         with _asking:
@@ -100,16 +106,16 @@ def _ask(trial: Callable[[torch.dtype], bool], dtype: torch.dtype) -> bool:
 
 
 def _succeeds(trial: Callable[[torch.dtype], bool], dtype: torch.dtype) -> bool:
-    """Return whether a trial says yes, whatever else it raises or warns of.
+    """Run a trial and return whether it succeeds; an exception counts as failure, and warnings are silenced.
 
-    It has a thread of its own: there, no autocast, fake tensors or other mode of the caller's is on.
+    The trial runs in a new thread, where the caller's autocast, fake tensors and other modes are not active.
     """
     answers: list[bool] = []
 
     def run() -> None:
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")
-            # The operators promise nothing, not even what they raise.
+            # The operators are undocumented, so that any exception is possible.
             with suppress(Exception):
                 answers.append(trial(dtype))
 
@@ -156,12 +162,12 @@ def _try_activations(
 
 
 def _integers(*shape: int, dtype: torch.dtype) -> Tensor:
-    """Return numbers from -1 to 1 whose products, summed, are whole and below 2^8, so that every dtype holds them."""
+    """Return a tensor of -1, 0 and 1: its sums of products are integers below 2^8, which every dtype represents."""
     count = torch.Size(shape).numel()
     whole = torch.arange(count, dtype=torch.int64, device="cpu")
     return (whole.square().add_(whole // 7) % 3 - 1).to(dtype).view(shape)
 
 
 def _same(found: Tensor, expected: Tensor, dtype: torch.dtype) -> bool:
-    """Return whether a result has the dtype wanted and is the expected one; one that is wrong differs by 1 or more."""
+    """Return whether a result has the expected dtype and values; all are integers, so that an error is at least 1."""
     return found.dtype == dtype and found.shape == expected.shape and torch.allclose(found.double(), expected, atol=0.1)

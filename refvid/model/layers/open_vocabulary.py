@@ -1,4 +1,4 @@
-"""A vocabulary that understands more words than it lists: each other one is spelled back to one of its own."""
+"""A vocabulary that understands more words than it lists, by mapping other spellings and forms to listed words."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -12,31 +12,32 @@ from torch import Tensor, nn
 from refvid.model.layers.language import PADDING_ID, UNKNOWN_ID, Vocabulary
 from refvid.model.layers.spelling import LEAST_SLIP, compounds, inflections, other_spellings, slips
 
-_SPOKEN = re.compile(r"\w+(?:['’\-‐‑]\w+)*")  # unlike those of `split_words`, words keep their hyphens
+_SPOKEN = re.compile(r"\w+(?:['’\-‐‑]\w+)*")  # unlike in `split_words`, words keep their hyphens
 _HYPHEN = re.compile(r"[-‐‑]")
 _OWNER = re.compile(r"(?:n't|'(?:s|d|m|ll|re|ve)?)$")
-_KEPT = 4096  # words whose spelling is remembered
+_KEPT = 4096  # resolved words in the cache
 
 
 @dataclass(frozen=True)
 class OpenVocabulary(Vocabulary):
-    """The words of a table, the commonest first: where a word may be a slip of several, the first of them is meant.
+    """A vocabulary sorted by frequency, the commonest word first; ambiguous misspellings resolve to the commonest.
 
-    A word that is not in the table is read, in this order, without hyphens, as the parts between them, without the sign
-    of an owner ("man's"), as another form of a word ("terriers"), and in British or American spelling. Last it is read
-    as two words written as one or with one letter changed, whichever gives the commoner words.
+    A word that is not listed is tried, in this order, without its hyphens, as the parts between the hyphens, without a
+    possessive or contracted ending ("man's"), as another form of a listed word ("terriers"), and in British or American
+    spelling. Last, it is read as two words written as one or as a misspelling by one letter, whichever gives the
+    commoner words.
     """
 
     @cached_property
     def _known(self) -> dict[str, tuple[str, ...]]:
-        return {}  # what words that are not in the table were read as
+        return {}  # cache: for each word that is not listed, the listed words that it resolves to
 
     def read(self, expression: str) -> list[tuple[str, tuple[str, ...]]]:
-        """Return each word of an expression with the words of the table that it is read as, none if it is unknown."""
+        """Return each word of an expression with the listed words that it resolves to, none if it is unknown."""
         return [(word, self.resolve(word)) for word in split_spoken(expression)]
 
     def resolve(self, word: str) -> tuple[str, ...]:
-        """Return the words of the table that a lower-case word is read as; none if it says nothing to the model."""
+        """Return the listed words that a lower-case word resolves to; none if it is unknown to the model."""
         if word in self.ids:
             return (word,)
         known = self._known
@@ -64,19 +65,19 @@ class OpenVocabulary(Vocabulary):
         pair = self._pair(word)
         slipped = self._commonest(slips(word), word) if len(word) >= LEAST_SLIP else None
         if slipped is not None and (not pair or self.ids[slipped] < max(self.ids[part] for part in pair)):
-            return (slipped,)  # "bottome" is rather bottom than a bot and a tome
+            return (slipped,)  # "bottome" is more likely "bottom" than "bot" and "tome"
         return pair
 
     def _first(self, candidates: Iterator[str]) -> str | None:
         return next((word for word in candidates if word in self.ids), None)
 
     def _pair(self, word: str) -> tuple[str, ...]:
-        """Return the two commonest words that a word is joined of."""
+        """Return the commonest pair of listed words whose concatenation is the word; none if there is no such pair."""
         pairs = [pair for pair in compounds(word) if all(part in self.ids for part in pair)]
         return min(pairs, key=lambda pair: max(self.ids[part] for part in pair), default=())
 
     def _commonest(self, candidates: Iterator[str], word: str) -> str | None:
-        """Return the commonest candidate; one with the same first letter before all others."""
+        """Return the commonest candidate, preferring those with the same first letter as the word."""
         found = {candidate for candidate in candidates if candidate in self.ids and len(candidate) >= LEAST_SLIP - 1}
         return min(found, key=lambda one: (one[0] != word[0], self.ids[one]), default=None)
 

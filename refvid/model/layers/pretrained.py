@@ -1,4 +1,4 @@
-"""A pretrained trunk, and the neck that joins its strides 8, 16 and 32 on the one grid that the systems expect."""
+"""A pretrained trunk, and a neck that brings its strides 8, 16 and 32 to the one grid that the systems expect."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,24 +15,24 @@ GRID_STRIDE = 16
 
 
 class PretrainedBackbone(nn.Module):
-    """EfficientNet-Lite and a neck: three levels of stride 16, fine features of stride 8, a stem of stride 4.
+    """EfficientNet-Lite with a neck: three levels of stride 16, fine features of stride 8, stem features of stride 4.
 
-    The trunk is meant to stay frozen: it was taught on a million photos, and the depthwise convolutions that it
-    consists of are slow to train on a CPU. All that the systems learn is in the neck and behind it. Every level sees
-    more of the picture than the one before: the first holds stride 16 with detail of stride 8, the second adds stride
-    32, the third what the ImageNet classifier reads. The colours of each cell are added to all of them (`ColourPath`).
+    The trunk is meant to stay frozen: it was trained on a million photos, and its depthwise convolutions are slow to
+    train on a CPU. The systems learn only the neck and what follows it. Each level sees more of the picture than the
+    one before: the first combines the trunk's strides 16 and 8, the second adds stride 32, and the third adds the
+    features that the ImageNet classifier reads. The colours of each cell are added to all of them (`ColourPath`).
 
     Args:
         variant: Name of the EfficientNet-Lite.
         width: Channels of each level.
-        colour_channels: Width of the colour path.
-        fine_channels: Channels of the fine features; 0: none.
-        with_stem: Whether features of stride 4 are wanted.
-        with_classes: Whether the probabilities of ImageNet's classes are wanted.
+        colour_channels: Channels of the colour path.
+        fine_channels: Channels of the fine features; 0 for none.
+        with_stem: Whether to return stem features as well.
+        with_classes: Whether to return the probabilities of the ImageNet classes as well.
 
     Attributes:
         channels: Widths of the levels.
-        stem_channels: Width of the stem's features.
+        stem_channels: Width of the stem features.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class PretrainedBackbone(nn.Module):
 
     @contextmanager
     def given(self, features: Sequence[Tensor]) -> Iterator[None]:
-        """Take features of the trunk, computed before, for the pictures of the next passes, as many as there are.
+        """Use precomputed features of the trunk inside the context, for every batch of N pictures.
 
         Args:
-            features: What `trunk` returned for these pictures, [N, C_i, H / s_i, W / s_i].
+            features: Output of `trunk` for these N pictures, [N, C_i, H / s_i, W / s_i].
         """
         self._given = list(features)
         try:
@@ -84,8 +84,8 @@ class PretrainedBackbone(nn.Module):
     def forward(self, images: Tensor) -> FrameFeatures:
         """Map normalised images [B, 3, H, W], sides multiples of 32, to levels [B, C, H / 16, W / 16].
 
-        Fine features, [B, C, H / 8, W / 8], those of the stem, [B, C, H / 4, W / 4], and the probabilities of the
-        classes, [B, 1000, H / 32, W / 32], are there if they are wanted.
+        If the backbone was built with them, the fine features, [B, D, H / 8, W / 8], the stem features,
+        [B, S, H / 4, W / 4], and the class probabilities, [B, 1000, H / 32, W / 32], are returned too.
         """
         given = self._given
         known = given is not None and len(given[0]) == len(images)
@@ -116,5 +116,5 @@ class PretrainedBackbone(nn.Module):
 
 
 def _normed(convolution: nn.Conv2d) -> nn.Sequential:
-    """Return a convolution and its norm: the levels of the trunk differ in scale, and none of them ends in a norm."""
+    """Return a convolution followed by a batch norm, which brings levels of different scales to the same one."""
     return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels))

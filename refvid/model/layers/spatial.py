@@ -7,10 +7,10 @@ SPATIAL_CHANNELS = 8
 
 
 def spatial_code(height: int, width: int, *, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the 8-D spatial coordinates s_p of section 3.1, [8, height, width].
+    """Return the 8-D spatial coordinates s_p of section 3.1 for a grid, [8, height, width].
 
-    Channels: left, centre and right edge of the cell, then top, centre and bottom, all in [-1, 1], then 1 / width and
-    1 / height of the grid.
+    The channels are the left edge, centre and right edge of each cell, then its top edge, centre and bottom edge, all
+    in [-1, 1], and finally 1 / width and 1 / height.
     """
 
     def edges(count: int) -> Tensor:

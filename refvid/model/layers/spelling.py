@@ -1,10 +1,10 @@
-"""Other spellings of an English word: what it may be written as in a table of words."""
+"""Other forms and spellings of an English word, under which a vocabulary may list it."""
 
 from collections.abc import Iterator
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-LEAST_SLIP = 5  # letters of a word that may have a slip; shorter ones are too near to each other
-LEAST_PART = 3  # letters of each part of a compound, but for the first of "ontop"
+LEAST_SLIP = 5  # minimum length of a word to be treated as misspelt; shorter words are too similar to each other
+LEAST_PART = 3  # minimum length of each part of a compound, except for first parts like the "on" of "ontop"
 _NEGATIONS = ("less", "free")  # "shirtless" is not a shirt
 _SHORT_PARTS = ("at", "by", "in", "of", "on", "to", "up")
 _IRREGULAR = {
@@ -12,7 +12,7 @@ _IRREGULAR = {
     "pyjamas": "pajamas", "plough": "plow", "programme": "program", "storey": "story", "tyre": "tire",
     "geese": "goose", "mice": "mouse", "oxen": "ox", "teeth": "tooth", "feet": "foot",
 }  # fmt: skip
-# British and American endings and parts, each way.
+# British and American spellings of parts of words, applied in both directions.
 _SPELLINGS = (
     ("our", "or"), ("ise", "ize"), ("isi", "izi"), ("yse", "yze"), ("tre", "ter"), ("ogue", "og"), ("lled", "led"),
     ("lling", "ling"), ("ller", "ler"), ("ae", "e"), ("oe", "e"), ("ence", "ense"), ("axe", "ax"), ("grey", "gray"),
@@ -25,7 +25,10 @@ _SUFFIXES = (
 
 
 def inflections(word: str) -> Iterator[str]:
-    """Yield what a word may be a form of, or the forms it may have: "runs" -> run; "scissor" -> scissors."""
+    """Yield words of which a word may be a form, and forms of the word itself: "runs" -> run; "scissor" -> scissors.
+
+    Not all of them need to be real words.
+    """
     if word in _IRREGULAR:
         yield _IRREGULAR[word]
     for end, more in _SUFFIXES:
@@ -41,7 +44,7 @@ def inflections(word: str) -> Iterator[str]:
 
 
 def other_spellings(word: str) -> Iterator[str]:
-    """Yield a word with British parts for American ones, and the reverse."""
+    """Yield a word in British instead of American spelling and vice versa, one part changed at a time."""
     for one, other in _SPELLINGS:
         for here, there in ((one, other), (other, one)):
             start = word.find(here)
@@ -51,7 +54,7 @@ def other_spellings(word: str) -> Iterator[str]:
 
 
 def slips(word: str) -> Iterator[str]:
-    """Yield all words one letter away: two that changed places, one left out, added, or another."""
+    """Yield all strings one typing error away: two letters swapped, or one letter missing, added or replaced."""
     cuts = [(word[:place], word[place:]) for place in range(len(word) + 1)]
     yield from (before + after[1] + after[0] + after[2:] for before, after in cuts if len(after) > 1)
     yield from (before + after[1:] for before, after in cuts if after)
@@ -60,7 +63,7 @@ def slips(word: str) -> Iterator[str]:
 
 
 def compounds(word: str) -> Iterator[tuple[str, str]]:
-    """Yield the two parts a word may be joined of: "blackshirt" -> black, shirt; "infront" -> in, front."""
+    """Yield every pair of parts that may make up a word: "blackshirt" -> black, shirt; "infront" -> in, front."""
     for place in range(2, len(word) - 1):
         first, second = word[:place], word[place:]
         if (

@@ -1,4 +1,4 @@
-"""Masks at twice the resolution of the feature grid, a variant of our own."""
+"""Upsampling of logits to twice the resolution of the feature grid; a variant of our own."""
 
 from typing import cast
 
@@ -8,11 +8,12 @@ from torch.nn import functional as F
 
 
 class DetailUpsampling(nn.Module):
-    """Logits of stride 8 brought to stride 4, corrected by fine features of the trunk.
+    """Upsampling of logits from stride 8 to stride 4 with a correction from the trunk's fine features.
 
-    The paper upsamples bilinearly. On a small input that alone costs much: at the area of 192 x 192 pixels, true masks
-    averaged over cells and brought back keep a mean IoU of 0.80 on drawn scenes at stride 8, of 0.92 at stride 4
-    (benchmarks/trunk_probe.py). The last map begins at zero, which is bilinear upsampling.
+    The paper upsamples bilinearly, which loses much on a small input: with an input of the area of 192 x 192 pixels,
+    true masks of drawn scenes that are averaged over the cells and upsampled again reach a mean IoU of only 0.80 at
+    stride 8, but of 0.92 at stride 4 (benchmarks/trunk_probe.py). The last convolution starts at zero, so that training
+    starts from bilinear upsampling.
     """
 
     def __init__(self, detail_channels: int, fusion_channels: int) -> None:
@@ -27,9 +28,9 @@ class DetailUpsampling(nn.Module):
         """Refine the logits of E expressions for each picture.
 
         Args:
-            logits: [B * E, 1, h, w].
-            fused: The features that they are scored from, [B * E, X, h, w].
-            fine: Features of the picture, [B, D, 2 h, 2 w].
+            logits: Coarse logits [B * E, 1, h, w].
+            fused: Features from which the logits were computed, [B * E, X, h, w].
+            fine: Fine features of the picture, [B, D, 2 h, 2 w].
 
         Returns:
             Logits [B * E, 1, 2 h, 2 w].
@@ -38,9 +39,16 @@ class DetailUpsampling(nn.Module):
         return self.correct(logits, fused, upsampled, fine.repeat_interleave(len(fused) // len(fine), 0))
 
     def correct(self, logits: Tensor, fused: Tensor, upsampled: Tensor, seen: Tensor) -> Tensor:
-        """Return upsampled logits [B * E, 1, 2 h, 2 w] corrected by features `seen` [B * E, D, 2 h, 2 w].
+        """Correct logits that are already upsampled.
 
-        Logits and fused features are those of `forward`.
+        Args:
+            logits: Coarse logits [B * E, 1, h, w].
+            fused: Features from which the logits were computed, [B * E, X, h, w].
+            upsampled: The upsampled logits [B * E, 1, 2 h, 2 w].
+            seen: Fine features for each expression, [B * E, D, 2 h, 2 w].
+
+        Returns:
+            Logits [B * E, 1, 2 h, 2 w].
         """
         coarse = self.coarse(torch.cat([fused, logits.to(fused.dtype)], 1))
         rough = F.interpolate(coarse, seen.shape[-2:], mode="bilinear")

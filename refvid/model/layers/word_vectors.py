@@ -1,4 +1,4 @@
-"""Word vectors that a model of sentences made once, and the ImageNet classes that are kinds of what a word names."""
+"""A table of fixed word vectors from a sentence encoder, with the ImageNet classes that each word covers."""
 
 from pathlib import Path
 
@@ -11,18 +11,19 @@ from refvid.errors import WeightsError
 from refvid.model.layers.efficientnet import CLASSES
 from refvid.model.layers.language import FIRST_WORD_ID
 
-LARGEST_WEIGHT = 255  # of a class, as it is stored
-WORDS = "words"  # name of the words in a file: one a line, bytes of UTF-8
+LARGEST_WEIGHT = 255  # stored value of the class weight 1
+WORDS = "words"  # name of the tensor that holds the words of a file as UTF-8, one word a line
 
 
 class WordVectorTable(nn.Module):
-    """A table that is not learnt; its word n has the id n + 2, as in a `Vocabulary`.
+    """A fixed table of word vectors and class weights; word n has the id n + 2, as in a `Vocabulary`.
 
     Args:
-        vectors: int8 [V, C], of which only the directions count.
-        class_starts: Where the classes of each word begin in the next two, int32 [V + 1].
-        class_indices: Numbers of the ImageNet classes, int16 or int32 [N]; kept as int32, which processes can exchange.
-        class_shares: What each weighs, n / 255, uint8 [N].
+        vectors: Vectors of the words, int8 [V, C]; only their directions matter.
+        class_starts: Index of each word's first entry in the next two tensors, int32 [V + 1].
+        class_indices: ImageNet classes of all words, int16 or int32 [N]; kept as int32, because processes cannot
+            exchange int16.
+        class_shares: Weight of each of these classes times 255, uint8 [N].
 
     Attributes:
         channels: Width C of the vectors.
@@ -43,7 +44,7 @@ class WordVectorTable(nn.Module):
 
     @classmethod
     def empty(cls, words: int, channels: int, class_entries: int) -> "WordVectorTable":
-        """Return a table of zeros with places for the weights of a checkpoint."""
+        """Return a table of zeros of the given sizes, to be filled from a checkpoint."""
         return cls(
             torch.zeros(words, channels, dtype=torch.int8),
             torch.zeros(words + 1, dtype=torch.int32),
@@ -52,16 +53,17 @@ class WordVectorTable(nn.Module):
         )
 
     def forward(self, word_ids: Tensor) -> Tensor:
-        """Map ids int64 [...] to unit vectors float32 [..., C]; zeros for padding and unknown words."""
+        """Map ids int64 [...] to unit vectors float32 [..., C], or zeros for padding and unknown words."""
         rows = self.vectors[(word_ids - FIRST_WORD_ID).clamp(min=0)].float()
         return F.normalize(rows, dim=-1) * (word_ids >= FIRST_WORD_ID)[..., None]
 
     def class_weights(self, word_ids: Tensor) -> Tensor:
-        """Map ids int64 [...] to weights of ImageNet's classes float32 [..., 1000], each from 0 to 1.
+        """Map ids int64 [...] to weights of the ImageNet classes, float32 [..., 1000], each from 0 to 1.
 
-        Their product with the classes' probabilities is the probability that the word is true of what is seen. Zeros
-        for words that name nothing the classifier knows.
+        The sum of the class probabilities, weighted by these, is the probability that the word is true. The weights
+        are zeros for a word that covers no class.
         """
+        # Entries of word u are class_starts[u] to class_starts[u + 1]; `rows` and `within` number all entries at once.
         flat = word_ids.flatten() - FIRST_WORD_ID
         starts = self.class_starts[flat.clamp(min=0)].long()
         counts = (self.class_starts[flat.clamp(min=0) + 1].long() - starts) * (flat >= 0)
@@ -74,18 +76,18 @@ class WordVectorTable(nn.Module):
 
 
 def encode_words(words: tuple[str, ...]) -> Tensor:
-    """Return words as bytes uint8 [N], one a line."""
+    """Encode words as UTF-8, one word a line, uint8 [N]."""
     return torch.frombuffer(bytearray("\n".join(words).encode()), dtype=torch.uint8)
 
 
 def load_table(path: Path) -> tuple[tuple[str, ...], WordVectorTable]:
-    """Read a file that `python -m refvid.train.word_table` wrote.
+    """Load a table that was written by `python -m refvid.train.word_table`.
 
     Returns:
         The words, the commonest first, and their table.
 
     Raises:
-        WeightsError: The file is damaged or is no table of words.
+        WeightsError: The file is damaged or is not a table of word vectors.
     """
     names = (WORDS, "vectors", "class_starts", "class_indices", "class_shares")
     try:
@@ -93,8 +95,8 @@ def load_table(path: Path) -> tuple[tuple[str, ...], WordVectorTable]:
             text, *tensors = (file.get_tensor(name) for name in names)
         words = tuple(bytes(text.numpy()).decode().split("\n"))
     except (SafetensorError, OSError, UnicodeDecodeError) as error:
-        raise WeightsError(f"'{path}' is no table of word vectors ({error})") from error
+        raise WeightsError(f"'{path}' is not a table of word vectors ({error})") from error
     table = WordVectorTable(*tensors)
     if len(table.vectors) != len(words) or len(table.class_starts) != len(words) + 1:
-        raise WeightsError(f"'{path}' holds {len(words)} words, but vectors of {len(table.vectors)}")
+        raise WeightsError(f"'{path}' is damaged: it holds {len(words)} words, but vectors of {len(table.vectors)}")
     return words, table

@@ -57,8 +57,8 @@ def test_a_file_is_read_and_a_wrong_one_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="holds 2 words, but vectors of 3"):
         load_table(path)
     save_file(tensors(), path)
-    with pytest.raises(WeightsError, match="is no table of word vectors"):
+    with pytest.raises(WeightsError, match="is not a table of word vectors"):
         load_table(path)
     path.write_bytes(b"else")
-    with pytest.raises(WeightsError, match="is no table of word vectors"):
+    with pytest.raises(WeightsError, match="is not a table of word vectors"):
         load_table(path)
