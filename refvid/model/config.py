@@ -5,8 +5,9 @@ from typing import Any, Literal, Self, get_args
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 PADDING, UNKNOWN = "<pad>", "<unk>"
-BackboneName = Literal["resnet101", "light", "efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"]
-PRETRAINED = tuple(name for name in get_args(BackboneName) if name.startswith("efficientnet"))
+PretrainedName = Literal["efficientnet-lite0", "efficientnet-lite1", "efficientnet-lite2"]
+BackboneName = Literal["resnet101", "light", PretrainedName]
+PRETRAINED: tuple[str, ...] = get_args(PretrainedName)
 InputShape = Literal["square", "area"]
 ThresholdOf = Literal["one", "maximum"]
 UpsamplingName = Literal["bilinear", "guided"]
@@ -46,14 +47,20 @@ class ModelConfig:
     Attributes:
         name: Name of the model.
         vocabulary: Words the model knows; word n has the id n + 2, and the ids 0 and 1 are padding and unknown words.
-        backbone: Name of the trunk; "light" is the small one that all tiny models have.
+        backbone: Name of the trunk; "light" is the small one that all tiny models have, and those of `PRETRAINED` are
+            meant to stay frozen, with a trained neck behind them.
         backbone_channels: Widths of the stem, Res2, Res3, Res4 and Res5 of the light backbone; the widths of other
             backbones are fixed.
         colour_channels: Width of the light or pretrained backbone's colour path; 0 for none.
+        neck_channels: Width of the levels that the neck of a pretrained backbone makes; 0 for other backbones.
         input_size: Side of the square input in pixels; frames are resized and zero-padded to it.
         input_shape: "square", as in the papers, or "area": the input has the proportions of the frame and the area of
             the square, so that a wide video wastes no positions on padding.
         embedding_channels: Width of a word embedding.
+        vector_channels: Width of the word vectors from which embeddings are computed (`VectorEmbedding`); 0: each word
+            of the vocabulary has an embedding of its own.
+        class_entries: Number of ImageNet classes that the table of word vectors lists for all words together.
+        taught_words: Words of the training sentences, which have a trained embedding of their own beside their vector.
         max_words: Number of words of an expression that the network reads; the rest are cut off.
         pixel_mean: Mean of the red, green and blue values (0 to 1) that the trunk expects.
         pixel_std: Standard deviation of these values.
@@ -72,9 +79,13 @@ class ModelConfig:
     backbone: str = "resnet101"
     backbone_channels: tuple[int, int, int, int, int] = (64, 256, 512, 1024, 2048)
     colour_channels: int = 0
+    neck_channels: int = 0
     input_size: int = 320
     input_shape: InputShape = "square"
     embedding_channels: int = 1000
+    vector_channels: int = 0
+    class_entries: int = 0
+    taught_words: tuple[str, ...] = ()
     max_words: int = 20
     pixel_mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     pixel_std: tuple[float, float, float] = (0.229, 0.224, 0.225)
@@ -98,12 +109,42 @@ class ModelConfig:
         self.require("upsampling", get_args(UpsamplingName))
         if self.upsampling == "guided" and self.threshold_of != "one":
             raise ValueError(f"upsampling 'guided' needs threshold_of 'one', got {self.threshold_of!r}")
+        self._check_backbone()
+        self._check_words()
+
+    def _check_backbone(self) -> None:
         if self.backbone not in ("light", *PRETRAINED) and self.colour_channels:
             raise ValueError(
                 f"colour_channels are for the light and the pretrained backbones; leave them 0 for {self.backbone!r}"
             )
-        if len(set(self.vocabulary)) != len(self.vocabulary):
-            raise ValueError("vocabulary must list each word once, but lists at least one twice")
+        if self.backbone in PRETRAINED and min(self.neck_channels, self.colour_channels) < 1:
+            raise ValueError(
+                f"backbone {self.backbone!r} needs neck_channels and colour_channels of at least 1, got "
+                f"{self.neck_channels} and {self.colour_channels}"
+            )
+        if self.backbone not in PRETRAINED and self.neck_channels:
+            raise ValueError(
+                f"neck_channels are for the pretrained backbones; leave them 0 for {self.backbone!r}, "
+                f"got {self.neck_channels}"
+            )
+
+    def _check_words(self) -> None:
+        for name in ("vocabulary", "taught_words"):
+            words = getattr(self, name)
+            if len(set(words)) != len(words):
+                raise ValueError(f"{name} must list each word once, but lists at least one twice")
+        if min(self.vector_channels, self.class_entries) < 0:
+            raise ValueError(
+                "vector_channels and class_entries must be at least 0, got "
+                f"{self.vector_channels} and {self.class_entries}"
+            )
+        if not self.vector_channels and (self.class_entries or self.taught_words):
+            raise ValueError("class_entries and taught_words are for word vectors; give their vector_channels too")
+        if unlisted := sorted(set(self.taught_words) - set(self.vocabulary)):
+            more = f" and {len(unlisted) - 3} more" if unlisted[3:] else ""
+            raise ValueError(
+                f"taught_words must be words of the vocabulary, which lacks {', '.join(map(repr, unlisted[:3]))}{more}"
+            )
 
     def require(self, name: str, choices: tuple[str, ...]) -> None:
         """Check that the field `name` holds one of the choices.
@@ -167,4 +208,18 @@ TINY: dict[str, Any] = {
     "input_size": 192,
     "input_shape": "area",
     "embedding_channels": 64,
+}
+
+# What all small models have in common: a pretrained trunk, whose features one cache holds for them all, its input, and
+# words that are read by their vectors.
+SMALL: dict[str, Any] = {
+    "backbone": "efficientnet-lite0",
+    "neck_channels": 128,
+    "colour_channels": 32,
+    "input_size": 256,
+    "input_shape": "area",
+    "pixel_mean": (0.498, 0.498, 0.498),  # those that the trunk was taught with
+    "pixel_std": (0.502, 0.502, 0.502),
+    "embedding_channels": 96,
+    "vector_channels": 64,
 }

@@ -125,10 +125,10 @@ class ReferringNetwork(nn.Module, ABC):
 
     Attributes:
         backbone: Module that extracts the features of a frame, trained with a learning rate of its own;
-            `backbone.channels` are the widths of its levels.
+            `backbone.channels` are the widths of its levels. In a backbone with a pretrained trunk only the trunk,
+            `backbone.trunk`, has this rate.
         embedding: Module that maps word ids, int64 [..., L], to vectors.
         frame_radius: Number of neighbouring frames on either side that a frame's masks may depend on.
-        trunk_name: Name of the submodule that is the trunk: the backbone itself or a part of it.
     """
 
     pixel_mean: Tensor
@@ -136,7 +136,6 @@ class ReferringNetwork(nn.Module, ABC):
     backbone: nn.Module
     embedding: nn.Module
     frame_radius: int = 0
-    trunk_name: str = "backbone"
 
     def __init__(self, pixel_mean: Sequence[float], pixel_std: Sequence[float]) -> None:
         super().__init__()
@@ -144,12 +143,17 @@ class ReferringNetwork(nn.Module, ABC):
         self.register_buffer("pixel_std", torch.tensor(pixel_std)[:, None, None], persistent=False)
 
     @property
+    def trunk_name(self) -> str:
+        """Name of the submodule that is the trunk."""
+        return "backbone.trunk" if isinstance(getattr(self.backbone, "trunk", None), nn.Module) else "backbone"
+
+    @property
     def attribute_channels(self) -> tuple[int, ...]:
         """Widths of the levels that `attribute_levels` returns, in the same order."""
         return tuple(cast(Any, self.backbone).channels[1:LEVELS])
 
     def attribute_levels(self, features: FrameFeatures) -> Sequence[Tensor]:
-        """Return the levels of stride 8 on which training supervises which words are true of each position."""
+        """Return the levels, all on one grid, on which training supervises which words are true of each position."""
         return features.levels[1:LEVELS]
 
     @property
@@ -187,6 +191,10 @@ class ReferringNetwork(nn.Module, ABC):
     def stream(self) -> FrameStream:
         """Return a new stream for the frames of one video; by default it treats each frame by itself."""
         return SingleFrameStream()
+
+    def encoded_frames(self, target: int, times: Sequence[int]) -> list[int]:
+        """Return which frames of a clip `enhance` encodes, by index and in their order; by default all of them."""
+        return list(range(len(times)))
 
     @abstractmethod
     def enhance(

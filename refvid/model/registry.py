@@ -4,34 +4,30 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from refvid.model.acga.network import AcgaConfig, acga_full_config, acga_tiny_config, build_acga
+from refvid.model.acga.network import AcgaConfig, acga_full_config, acga_small_config, acga_tiny_config, build_acga
 from refvid.model.cmsa.build import build_cmsa
-from refvid.model.cmsa.config import CmsaConfig, full_config, tiny_config
+from refvid.model.cmsa.config import CmsaConfig, full_config, small_config, tiny_config
 from refvid.model.config import ModelConfig
-from refvid.model.hinet.network import HinetConfig, build_hinet, hinet_full_config, hinet_tiny_config
+from refvid.model.hinet.network import (
+    HinetConfig,
+    build_hinet,
+    hinet_full_config,
+    hinet_small_config,
+    hinet_tiny_config,
+)
 from refvid.model.interface import ReferringNetwork
-from refvid.model.layers.language import Vocabulary, Words
-from refvid.model.layers.open_vocabulary import OpenVocabulary
+from refvid.model.layers.language import Words
+from refvid.model.layers.open_vocabulary import build_word_vocabulary
 from refvid.model.refvid.build import build_refvid
 from refvid.model.refvid.config import RefvidConfig, refvid_small_config, refvid_tiny_config
 from refvid.model.refvos.network import (
     RefvosConfig,
     build_refvos,
     refvos_full_config,
+    refvos_small_config,
     refvos_tiny_config,
     vocabulary_of,
 )
-
-
-def closed_vocabulary(config: ModelConfig) -> Vocabulary:
-    """Return the vocabulary of a network that knows only the words listed in its config."""
-    return Vocabulary(config.vocabulary, config.max_words)
-
-
-def refvid_vocabulary(config: RefvidConfig) -> Vocabulary:
-    """Return the vocabulary of our variant; it is open if the network reads words by their vectors."""
-    kind = OpenVocabulary if config.vector_channels else Vocabulary
-    return kind(config.vocabulary, config.max_words)
 
 
 @dataclass(frozen=True)
@@ -46,11 +42,11 @@ class System:
 
     config: type[ModelConfig]
     build: Callable[[Any], ReferringNetwork]
-    vocabulary: Callable[[Any], Words] = closed_vocabulary
+    vocabulary: Callable[[Any], Words] = build_word_vocabulary
 
 
 SYSTEMS = {  # by ModelConfig.architecture
-    "refvid": System(RefvidConfig, build_refvid, refvid_vocabulary),
+    "refvid": System(RefvidConfig, build_refvid),
     "cmsa": System(CmsaConfig, build_cmsa),
     "acga": System(AcgaConfig, build_acga),
     "refvos": System(RefvosConfig, build_refvos, vocabulary_of),
@@ -61,12 +57,16 @@ CONFIGS: dict[str, Callable[[tuple[str, ...]], ModelConfig]] = {
     "refvid-tiny": refvid_tiny_config,
     "refvid-small": refvid_small_config,
     "cmsa-tiny": tiny_config,
+    "cmsa-small": small_config,
     "cmsa-deeplab101": full_config,
     "acga-tiny": acga_tiny_config,
+    "acga-small": acga_small_config,
     "acga-s3d": acga_full_config,
     "refvos-tiny": refvos_tiny_config,
+    "refvos-small": refvos_small_config,
     "refvos-deeplab101": refvos_full_config,
     "hinet-tiny": hinet_tiny_config,
+    "hinet-small": hinet_small_config,
     "hinet-resnet101": hinet_full_config,
 }
 

@@ -49,8 +49,15 @@ class FrozenFeatures:
 
     @contextmanager
     def given(self, batch: Batch) -> Iterator[None]:
-        """Let the backbone of the network take the features of a batch, on the device of the network, in the block."""
-        with self._backbone.given([level.to(batch.clips.device) for level in self.of(batch)]):
+        """Let the backbone of the network take the features of a batch, on its device, in the block.
+
+        They are those of the frames that the network encodes in training, in one pass; a network that encodes others
+        computes their features itself.
+        """
+        samples, frames = batch.clips.shape[:2]
+        used = self._network.encoded_frames(frames // 2, batch.times)
+        levels = (level.reshape(samples, frames, *level.shape[1:])[:, used].flatten(0, 1) for level in self.of(batch))
+        with self._backbone.given([level.to(batch.clips.device) for level in levels]):
             yield
 
     def of(self, batch: Batch) -> list[Tensor]:

@@ -12,9 +12,8 @@ from refvid.errors import UsageError, WeightsError
 from refvid.model.config import PRETRAINED, ModelConfig
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import FIRST_WORD_ID
+from refvid.model.layers.vector_embedding import VectorEmbedding
 from refvid.model.layers.word_vectors import load_table
-from refvid.model.refvid.config import RefvidConfig
-from refvid.model.refvid.vectors import VectorEmbedding
 from refvid.model.refvos.network import RefvosConfig
 from refvid.model.registry import CONFIGS, FORMER_NAMES, build_network, read_config
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
@@ -95,7 +94,7 @@ def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> t
         raise UsageError("--backbone-weights and --start both give weights of the trunk; leave one of them out")
     if choice.start is not None:
         return _go_on(choice.start, config, words)
-    if isinstance(config, RefvidConfig) and config.vector_channels:
+    if config.vector_channels:
         network, config = _read_vectors(config, language, words)
     elif _reads_pieces(config):
         config = config.replace(vocabulary=read_pieces(language or DEFAULT_BERT), training={})
@@ -114,7 +113,7 @@ def _reads_pieces(config: ModelConfig) -> bool:
 
 
 def _takes_language_weights(config: ModelConfig) -> bool:
-    return _reads_pieces(config) or (isinstance(config, RefvidConfig) and config.vector_channels > 0)
+    return _reads_pieces(config) or config.vector_channels > 0
 
 
 def _usual_trunk(config: ModelConfig) -> str:
@@ -125,8 +124,8 @@ def _usual_trunk(config: ModelConfig) -> str:
 
 
 def _read_vectors(
-    config: RefvidConfig, where: str | None, words: tuple[str, ...]
-) -> tuple[ReferringNetwork, RefvidConfig]:
+    config: ModelConfig, where: str | None, words: tuple[str, ...]
+) -> tuple[ReferringNetwork, ModelConfig]:
     """Build a network whose words are those of a table of vectors."""
     if where is None:
         raise UsageError(
@@ -143,8 +142,9 @@ def _read_vectors(
         training={},
     )
     network = build_network(config)
-    assert isinstance(network.embedding, VectorEmbedding)
-    network.embedding.vectors.load_state_dict(table.state_dict())
+    for part in network.modules():
+        if isinstance(part, VectorEmbedding):
+            part.vectors.load_state_dict(table.state_dict())
     return network, config
 
 
@@ -152,7 +152,7 @@ def _go_on(start: Path, config: ModelConfig, words: tuple[str, ...]) -> tuple[Re
     """Build a network with the weights of a checkpoint; its vocabulary grows by new words where it can."""
     trained, known = read_checkpoint(start)
     changes: dict[str, Any] = {"vocabulary": known.vocabulary, "training": known.training}
-    if isinstance(known, RefvidConfig) and known.vector_channels:
+    if known.vector_channels:
         for name in ("vector_channels", "class_entries", "taught_words"):
             changes[name] = getattr(known, name)
     elif not _reads_pieces(config):

@@ -1,6 +1,7 @@
 """Every field of every config that can be trained by name, written out once more.
 
-The sizes of the full networks are those of their papers; of the tiny ones, those that the shipped weights have. A
+The sizes of the full networks are those of their papers; of the tiny and small ones, those that the shipped weights
+have. A
 number that is changed in `refvid/model` must be changed here too, knowingly.
 """
 
@@ -31,6 +32,10 @@ COMMON = {
     "refine": False,
     "crf": CRF,
     "training": {},
+    "neck_channels": 0,
+    "vector_channels": 0,
+    "class_entries": 0,
+    "taught_words": (),
 }
 FULL = {
     **COMMON,
@@ -49,13 +54,22 @@ TINY = {
     "input_shape": "area",
     "embedding_channels": 64,
 }
+SMALL = {
+    **COMMON,
+    "backbone": "efficientnet-lite0",
+    "backbone_channels": (64, 256, 512, 1024, 2048),
+    "neck_channels": 128,
+    "colour_channels": 32,
+    "input_size": 256,
+    "input_shape": "area",
+    "pixel_mean": (0.498, 0.498, 0.498),
+    "pixel_std": (0.502, 0.502, 0.502),
+    "embedding_channels": 96,
+    "vector_channels": 64,
+}
 CMSA_TINY = {
     **TINY,
     "architecture": "cmsa",
-    "detail_channels": 0,
-    "actor_channels": 0,
-    "bilateral_channels": 0,
-    "word_evidence": False,
     "attention_channels": 64,
     "fusion_channels": 64,
     "language": "words",
@@ -65,7 +79,18 @@ CMSA_TINY = {
     "frame_radius": 5,
     "cross_frame": True,
     "cross_frame_levels": (5,),
-    "cross_frame_code": "none",
+}
+CMSA_SMALL = {**CMSA_TINY, **SMALL, "fusion_channels": 96}
+ACGA_TINY = {
+    **TINY,
+    "architecture": "acga",
+    "threshold_of": "maximum",
+    "window_before": 1,
+    "window_after": 1,
+    "window_stride": 5,
+    "decoder_channels": (64, 32),
+    "response_channels": (96, 48, 24),
+    "enlargement": 2,
 }
 REFVOS = {
     "architecture": "refvos",
@@ -78,6 +103,7 @@ REFVOS = {
 FIELDS: dict[str, dict[str, Any]] = {
     "refvid-tiny": {
         **CMSA_TINY,
+        "architecture": "refvid",
         "detail_channels": 24,
         "actor_channels": 12,
         "bilateral_channels": 12,
@@ -85,7 +111,18 @@ FIELDS: dict[str, dict[str, Any]] = {
         "cross_frame_code": "space-time",
         "upsampling": "guided",
     },
+    "refvid-small": {
+        **CMSA_SMALL,
+        "architecture": "refvid",
+        "detail_channels": 48,
+        "actor_channels": 16,
+        "bilateral_channels": 16,
+        "word_evidence": True,
+        "cross_frame_code": "space-time",
+        "upsampling": "guided",
+    },
     "cmsa-tiny": CMSA_TINY,
+    "cmsa-small": CMSA_SMALL,
     "cmsa-deeplab101": {
         **CMSA_TINY,
         **FULL,
@@ -95,17 +132,8 @@ FIELDS: dict[str, dict[str, Any]] = {
         "cross_frame_levels": (3, 4, 5),
         "refine": True,
     },
-    "acga-tiny": {
-        **TINY,
-        "architecture": "acga",
-        "threshold_of": "maximum",
-        "window_before": 1,
-        "window_after": 1,
-        "window_stride": 5,
-        "decoder_channels": (64, 32),
-        "response_channels": (96, 48, 24),
-        "enlargement": 2,
-    },
+    "acga-tiny": ACGA_TINY,
+    "acga-small": {**ACGA_TINY, **SMALL, "threshold_of": "maximum"},
     "acga-s3d": {
         **FULL,
         "architecture": "acga",
@@ -131,6 +159,15 @@ FIELDS: dict[str, dict[str, Any]] = {
         "dropout": 0.1,
         "detail_channels": 24,
     },
+    "refvos-small": {
+        **SMALL,
+        **REFVOS,
+        "language": "sentence",
+        "aspp_channels": 96,
+        "aspp_rates": (2, 4, 6),
+        "dropout": 0.1,
+        "detail_channels": 48,
+    },
     "refvos-deeplab101": {
         **FULL,
         **REFVOS,
@@ -147,6 +184,15 @@ FIELDS: dict[str, dict[str, Any]] = {
         **TINY,
         "architecture": "hinet",
         "fine_channels": 24,
+        "interaction_channels": 64,
+        "decoder_channels": 48,
+        "motion_channels": 16,
+        "flow": "dis",
+    },
+    "hinet-small": {
+        **SMALL,
+        "architecture": "hinet",
+        "fine_channels": 48,
         "interaction_channels": 64,
         "decoder_channels": 48,
         "motion_channels": 16,
@@ -180,13 +226,18 @@ def test_a_saved_config_is_read_as_the_same(name: str) -> None:
 # Of a vocabulary of two words, or of four word pieces; whatever is built with another width changes them.
 PARAMETERS = {
     "refvid-tiny": 2_126_814,
+    "refvid-small": 6_350_664,
     "cmsa-tiny": 2_041_158,
+    "cmsa-small": 6_134_806,
     "cmsa-deeplab101": 66_690_392,
     "acga-tiny": 2_815_367,
+    "acga-small": 6_684_663,
     "acga-s3d": 28_393_135,
     "refvos-tiny": 2_212_411,
+    "refvos-small": 6_512_907,
     "refvos-deeplab101": 144_343_362,
     "hinet-tiny": 2_045_241,
+    "hinet-small": 6_240_217,
     "hinet-resnet101": 54_296_833,
 }
 

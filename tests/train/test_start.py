@@ -46,5 +46,7 @@ def test_it_goes_on_from_a_checkpoint_with_the_pieces_it_knows(tmp_path: Path) -
 
 def test_weights_of_bert_are_refused_where_there_is_none(tmp_path: Path) -> None:
     choice = ModelChoice(language_weights="google-bert/bert-base-uncased")
-    with pytest.raises(UsageError, match="--language-weights are first weights of BERT"):
+    with pytest.raises(
+        UsageError, match="--language-weights are for a new model that reads with BERT or with word vectors"
+    ):
         begin(choice, small_config(), ("dog",))

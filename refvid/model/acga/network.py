@@ -5,9 +5,10 @@
     expression ── words ── embedding ── tanh(convolution) ──┴─ vision-guided language ───────┘
                                                                     (words, by positions)
 
-`acga-s3d` has the paper's sizes, on S3D for I3D (see `S3DTrunk`); `acga` has the light trunk, which sees single frames,
-with `TemporalConvolutions` on top. Neither paper nor code says what stands for frames beyond the ends of a video. Here
-S3D sees the last frame again, since it cannot leave one out, and to the temporal convolutions they are missing.
+`acga-s3d` has the paper's sizes, on S3D for I3D (see `S3DTrunk`); `acga-tiny` and `acga-small` have trunks that see
+single frames, the light and a pretrained one, with `TemporalConvolutions` on top. Neither paper nor code says what
+stands for frames beyond the ends of a video. Here S3D sees the last frame again, since it cannot leave one out, and to
+the temporal convolutions they are missing.
 """
 
 from collections.abc import Sequence
@@ -25,13 +26,14 @@ from refvid.model.acga.attention import (
     VisionGuidedLanguageAttention,
 )
 from refvid.model.acga.video_backbone import FrameWindow, S3DTrunk, TemporalConvolutions, WindowStream
-from refvid.model.config import TINY, ModelConfig, ThresholdOf
+from refvid.model.config import SMALL, TINY, ModelConfig, PretrainedName, ThresholdOf
 from refvid.model.interface import LEVELS, FrameFeatures, ReferringNetwork, TrainingLogits
-from refvid.model.layers.backbone import LightBackbone
 from refvid.model.layers.language import WordEmbedding
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
+from refvid.model.layers.trunks import Backbone, build_backbone
+from refvid.model.layers.vector_embedding import build_word_embedding
 
-VideoBackboneName = Literal["s3d", "light"]
+VideoBackboneName = Literal["s3d", "light", PretrainedName]
 STRIDE = 16  # of the grid that the attentions work on
 # One response of the full network: more finest positions at once would only take memory (436 channels in each).
 POSITIONS_AT_ONCE = 512 * 512
@@ -69,8 +71,6 @@ class AcgaConfig(ModelConfig):
         super().__post_init__()
         self.require("backbone", get_args(VideoBackboneName))
         self.require("architecture", ("acga",))
-        if self.input_size % STRIDE:
-            raise ValueError(f"input_size of ACGA must be a multiple of {STRIDE}, got {self.input_size}")
         if min(self.window_before, self.window_after) < 0 or self.window_stride < 1:
             raise ValueError(
                 f"a window has no less than 0 frames before and after its target and a stride from 1, got "
@@ -79,29 +79,26 @@ class AcgaConfig(ModelConfig):
         if self.enlargement < 2 or self.enlargement % 2:
             raise ValueError(f"enlargement must be even and at least 2, got {self.enlargement}")
 
-    def canvas(self, height: int, width: int) -> tuple[int, int]:
-        """Return height and width of the network's input for frames of this size, multiples of 16."""
-        if self.input_shape == "square":
-            return self.input_size, self.input_size
-        scale = self.input_size / (height * width) ** 0.5
-        rows, columns = (max(1, round(side * scale / STRIDE)) * STRIDE for side in (height, width))
-        return rows, columns
+    @property
+    def stride(self) -> int:
+        """The number of pixels that the sides of the network's input are multiples of."""
+        return max(STRIDE, super().stride)
 
 
 class AcgaNetwork(ReferringNetwork):
     """ACGA: segments what an expression names in the target frame of a window.
 
     The last of a frame's levels is what its window shows, as one map. What a single frame gives before is, for S3D, the
-    normalised picture itself; for the light trunk, Res4, which stays beside, and Res5, which goes into the window.
+    normalised picture itself; for the other trunks, Res4, which stays beside, and Res5, which goes into the window.
     """
 
-    backbone: S3DTrunk | LightBackbone
+    backbone: S3DTrunk | Backbone
     embedding: WordEmbedding
 
     def __init__(
         self,
         *,
-        backbone: S3DTrunk | LightBackbone,
+        backbone: S3DTrunk | Backbone,
         temporal: TemporalConvolutions | None,
         coarsen: nn.Conv2d | None,
         embedding: WordEmbedding,
@@ -157,6 +154,10 @@ class AcgaNetwork(ReferringNetwork):
             shown = self.temporal(*self.window.exact(seen, target, exists, times))
         return FrameFeatures((*(level[:, target] for level in beside), shown))
 
+    def encoded_frames(self, target: int, times: Sequence[int]) -> list[int]:
+        """Return which frames of a clip `enhance` encodes: those in a slot of the window."""
+        return [index for index, time in enumerate(times) if time - times[target] in self.window.offsets]
+
     def enhance(
         self,
         clips: Tensor,
@@ -175,7 +176,7 @@ class AcgaNetwork(ReferringNetwork):
         times = range(clips.shape[1]) if times is None else times
         if self.temporal is None:
             return self.show(FrameFeatures((self.normalise(clips),)), target, frame_mask, times)
-        used = [index for index, time in enumerate(times) if time - times[target] in self.window.offsets]
+        used = self.encoded_frames(target, times)
         around = [index for index in used if index != target]
         if neighbour_gradients or not around:
             encoded = self.encode(clips[:, used].flatten(0, 1)).map(
@@ -244,14 +245,14 @@ class AcgaNetwork(ReferringNetwork):
 
 def build_acga(config: AcgaConfig) -> AcgaNetwork:
     """Build the network a config describes, with random weights."""
-    light = config.backbone == "light"
-    backbone = LightBackbone(config.backbone_channels, config.colour_channels) if light else S3DTrunk()
+    backbone = S3DTrunk() if config.backbone == "s3d" else build_backbone(config)
+    light = config.backbone == "light"  # whose levels have half the stride of those of other trunks
     width = backbone.channels[-1]
     return AcgaNetwork(
         backbone=backbone,
-        temporal=TemporalConvolutions(width) if light else None,
+        temporal=None if isinstance(backbone, S3DTrunk) else TemporalConvolutions(width),
         coarsen=nn.Conv2d(width, width, 2, stride=2) if light else None,
-        embedding=WordEmbedding(len(config.vocabulary), config.embedding_channels),
+        embedding=build_word_embedding(config),
         context=ConvolvedWords(config.embedding_channels),
         language=VisionGuidedLanguageAttention(width + SPATIAL_CHANNELS, config.embedding_channels),
         vision=LanguageGuidedVisionAttention(width, config.embedding_channels),
@@ -285,6 +286,21 @@ def acga_tiny_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
         **TINY,
         pixel_mean=ModelConfig.pixel_mean,  # those that the light trunk was taught with
         pixel_std=ModelConfig.pixel_std,
+        window_before=1,
+        window_after=1,
+        window_stride=5,
+        decoder_channels=(64, 32),
+        response_channels=(96, 48, 24),
+        enlargement=2,
+    )
+
+
+def acga_small_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
+    """Return `acga-small`: as `acga-tiny`, on a trunk pretrained on ImageNet, with words read by their vectors."""
+    return AcgaConfig(
+        name="acga-small",
+        vocabulary=vocabulary,
+        **SMALL,
         window_before=1,
         window_after=1,
         window_stride=5,

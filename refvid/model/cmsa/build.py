@@ -20,10 +20,9 @@ from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
 from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
 from refvid.model.cmsa.fusion import GatedMultiLevelFusion
 from refvid.model.cmsa.network import FIRST_LEVEL, Attention, CmsaNetwork, CmsaParts, Fusion
-from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
-from refvid.model.layers.language import WordEmbedding
-from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.model.layers.sentence import SentenceEmbedding
+from refvid.model.layers.trunks import Backbone, build_backbone
+from refvid.model.layers.vector_embedding import build_word_embedding
 
 POOLINGS: dict[PoolingName, type[CrossModalSelfAttention]] = {
     "word-attention": CrossModalSelfAttention,
@@ -55,13 +54,6 @@ def build_attention(config: CmsaConfig, level_channels: Sequence[int]) -> Sequen
     return [kind(channels, config.embedding_channels, config.attention_channels) for channels in level_channels]
 
 
-def build_backbone(config: CmsaConfig) -> ResNetBackbone | LightBackbone:
-    """Build the trunk of the paper's network, with random weights."""
-    if config.backbone == "resnet101":
-        return ResNetBackbone()
-    return LightBackbone(config.backbone_channels, config.colour_channels)
-
-
 def build_cross_frame(config: CmsaConfig, level_channels: Sequence[int]) -> list[CrossFrameSelfAttention]:
     """Build CFSA of the levels that have it, with random weights."""
     return [
@@ -70,17 +62,13 @@ def build_cross_frame(config: CmsaConfig, level_channels: Sequence[int]) -> list
     ]
 
 
-def join_parts(
-    config: CmsaConfig,
-    backbone: ResNetBackbone | LightBackbone | PretrainedBackbone,
-    cross_frame: Sequence[CrossFrameSelfAttention],
-) -> CmsaParts:
+def join_parts(config: CmsaConfig, backbone: Backbone, cross_frame: Sequence[CrossFrameSelfAttention]) -> CmsaParts:
     """Build the parts that do not depend on the kind of trunk and CFSA, and return all of them."""
     cross_modal = build_attention(config, backbone.channels)
-    embedding = WordEmbedding if config.language == "words" else SentenceEmbedding
+    words = build_word_embedding(config)
     return CmsaParts(
         backbone=backbone,
-        embedding=embedding(len(config.vocabulary), config.embedding_channels),
+        embedding=words if config.language == "words" else SentenceEmbedding(words, config.embedding_channels),
         cross_frame=nn.ModuleList(cross_frame if config.cross_frame else []),
         cross_frame_levels=config.cross_frame_levels,
         cross_modal=nn.ModuleList(cross_modal),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from refvid.model.config import TINY, BackboneName, ModelConfig
+from refvid.model.config import SMALL, TINY, BackboneName, ModelConfig
 
 LanguageName = Literal["words", "sentence"]
 AttentionName = Literal["cross-modal", "word", "pixel", "word-pixel", "none", "cvpr19"]
@@ -88,5 +88,17 @@ def tiny_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
         **TINY,
         attention_channels=64,
         fusion_channels=64,
+        cross_frame_levels=(5,),
+    )
+
+
+def small_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
+    """Return `cmsa-small`: the paper's modules alone on a trunk pretrained on ImageNet, words read by their vectors."""
+    return CmsaConfig(
+        name="cmsa-small",
+        vocabulary=vocabulary,
+        **SMALL,
+        attention_channels=64,
+        fusion_channels=96,
         cross_frame_levels=(5,),
     )

@@ -18,7 +18,6 @@ from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
 from refvid.model.cmsa.fusion import GatedMultiLevelFusion
 from refvid.model.interface import FrameFeatures, ReferringNetwork
 from refvid.model.layers.language import WordEmbedding
-from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.model.layers.sentence import SentenceEmbedding, number_sentences
 from refvid.model.layers.spatial import spatial_code
 
@@ -81,8 +80,6 @@ class CmsaNetwork(ReferringNetwork):
     def __init__(self, parts: CmsaParts) -> None:
         super().__init__(parts.pixel_mean, parts.pixel_std)
         self.backbone, self.embedding = parts.backbone, parts.embedding
-        if isinstance(parts.backbone, PretrainedBackbone):
-            self.trunk_name = "backbone.trunk"
         self.cross_frame, self.cross_modal, self.fusion = parts.cross_frame, parts.cross_modal, parts.fusion
         attends = bool(len(parts.cross_frame))
         self.frame_radius = parts.frame_radius if attends else 0

@@ -16,15 +16,17 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.config import TINY, BackboneName, ModelConfig
+from refvid.model.config import PRETRAINED, SMALL, TINY, BackboneName, ModelConfig
 from refvid.model.hinet.motion import MotionEncoder, MotionGate
 from refvid.model.hinet.optical_flow import FLOWS, Flow, FlowName, grey, measure_motion, no_motion
 from refvid.model.hinet.pixel_word import PixelWordInteraction, RecurrentWords
 from refvid.model.interface import FrameFeatures, ReferringNetwork
-from refvid.model.layers.backbone import LightBackbone
 from refvid.model.layers.language import WordEmbedding
+from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.model.layers.pyramid import PyramidBackbone
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
+from refvid.model.layers.trunks import Backbone, build_backbone
+from refvid.model.layers.vector_embedding import build_word_embedding
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class HinetConfig(ModelConfig):
     """Everything needed to build HINet, and to feed it.
 
     Attributes:
-        fine_channels: Width of the light backbone's level of stride 4 (others have one of their own: 0).
+        fine_channels: Width of the finer level of the light backbone, of stride 4, or of a pretrained one, of stride 8,
+            which also has one of stride 4 (a ResNet has levels of its own: 0).
         interaction_channels: Width in which pixels and words meet, at every level.
         decoder_channels: Width of the decoder.
         motion_channels: Width of the features of the flow.
@@ -53,10 +56,10 @@ class HinetConfig(ModelConfig):
         self.require("architecture", ("hinet",))
         self.require("backbone", get_args(BackboneName))
         self.require("flow", get_args(FlowName))
-        if (self.backbone == "light") != (self.fine_channels > 0):
+        if (self.backbone == "resnet101") != (self.fine_channels == 0) or self.fine_channels < 0:
             raise ValueError(
-                "fine_channels is the width of the light backbone's level of stride 4, above 0 for it and 0 for "
-                f"others, got {self.fine_channels} for {self.backbone!r}"
+                "fine_channels is the width of the finer level of the light and the pretrained backbones, above 0 for "
+                f"them and 0 for others, got {self.fine_channels} for {self.backbone!r}"
             )
         if self.embedding_channels % 2:
             raise ValueError(
@@ -101,14 +104,14 @@ class HinetNetwork(ReferringNetwork):
         flow: Estimates motion; not a part of the network's parameters.
     """
 
-    backbone: PyramidBackbone | LightBackbone
+    backbone: PyramidBackbone | Backbone
     embedding: WordEmbedding
     frame_radius = 1
 
     def __init__(
         self,
         *,
-        backbone: PyramidBackbone | LightBackbone,
+        backbone: PyramidBackbone | Backbone,
         embedding: WordEmbedding,
         context: RecurrentWords,
         interactions: nn.ModuleList,
@@ -133,7 +136,7 @@ class HinetNetwork(ReferringNetwork):
         return tuple(self.backbone.channels[index] for index in self.attributes_at)
 
     def attribute_levels(self, features: FrameFeatures) -> Sequence[Tensor]:
-        """Return the levels of stride 8 at whose positions training asks which words are true."""
+        """Return the levels, on one grid, at whose positions training asks which words are true."""
         return [features.levels[index] for index in self.attributes_at]
 
     def encode(self, images: Tensor) -> FrameFeatures:
@@ -143,6 +146,10 @@ class HinetNetwork(ReferringNetwork):
     def stream(self) -> "MotionStream":
         """Return what measures the motion from frame to frame."""
         return MotionStream(self.flow)
+
+    def encoded_frames(self, target: int, times: Sequence[int]) -> list[int]:
+        """Return which frames of a clip `enhance` encodes: the target alone."""
+        return [target]
 
     def enhance(
         self,
@@ -179,7 +186,7 @@ class HinetNetwork(ReferringNetwork):
         """
         motion = features.motion
         assert motion is not None
-        pyramid = features.levels if features.fine is None else (*features.levels, features.fine)
+        pyramid = (*features.levels, *(part for part in (features.fine, features.stem) if part is not None))
         embedded, word_mask = self.embedding(word_ids)
         words = self.context(embedded, word_mask)
         moving, seen = self.motion(motion), motion[:, 2:]
@@ -222,21 +229,23 @@ class MotionStream:
 
 def build_hinet(config: HinetConfig) -> HinetNetwork:
     """Build the network a config describes, with random weights."""
-    backbone: PyramidBackbone | LightBackbone
+    backbone: PyramidBackbone | Backbone
+    channels: tuple[int, ...]
     order: tuple[int, ...]
     attributes_at: tuple[int, ...]
     if config.backbone == "resnet101":
         backbone = PyramidBackbone()
         channels, order, attributes_at = backbone.channels, (0, 1, 2, 3), (1,)
     else:
-        backbone = LightBackbone(config.backbone_channels, config.colour_channels, config.fine_channels)
-        # The fine features, of stride 4, stand behind Res3, Res4 and Res5, which are on one grid.
-        channels = (*backbone.channels, config.fine_channels)
-        order, attributes_at = (3, 0, 1, 2), (1, 2)
+        backbone = build_backbone(config, config.fine_channels, with_stem=config.backbone in PRETRAINED)
+        # The fine features stand behind Res3, Res4 and Res5, which are on one grid, and those of a stem behind them.
+        channels, order, attributes_at = (*backbone.channels, config.fine_channels), (3, 0, 1, 2), (1, 2)
+        if isinstance(backbone, PretrainedBackbone):
+            channels, order = (*channels, backbone.stem_channels), (4, *order)
     words, width = config.embedding_channels, config.interaction_channels
     return HinetNetwork(
         backbone=backbone,
-        embedding=WordEmbedding(len(config.vocabulary), words),
+        embedding=build_word_embedding(config),
         context=RecurrentWords(words),
         interactions=nn.ModuleList(
             PixelWordInteraction(channels[index] + SPATIAL_CHANNELS, words, width) for index in order
@@ -264,6 +273,19 @@ def hinet_tiny_config(vocabulary: tuple[str, ...]) -> HinetConfig:
         vocabulary=vocabulary,
         **TINY,
         fine_channels=24,
+        interaction_channels=64,
+        decoder_channels=48,
+        motion_channels=16,
+    )
+
+
+def hinet_small_config(vocabulary: tuple[str, ...]) -> HinetConfig:
+    """Return `hinet-small`: as `hinet-tiny`, on a trunk pretrained on ImageNet, with words read by their vectors."""
+    return HinetConfig(
+        name="hinet-small",
+        vocabulary=vocabulary,
+        **SMALL,
+        fine_channels=48,
         interaction_channels=64,
         decoder_channels=48,
         motion_channels=16,

@@ -9,6 +9,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
+from refvid.model.config import ModelConfig
 from refvid.model.layers.language import PADDING_ID, UNKNOWN_ID, Vocabulary
 from refvid.model.layers.spelling import LEAST_SLIP, compounds, inflections, other_spellings, slips
 
@@ -112,6 +113,12 @@ class OpenVocabulary(Vocabulary):
             if taken > self.max_words:
                 dropped.append(word)
         return tuple(dropped)
+
+
+def build_word_vocabulary(config: ModelConfig) -> Vocabulary:
+    """Build the vocabulary of a network that reads words, which is open where it reads them by their vectors."""
+    kind = OpenVocabulary if config.vector_channels else Vocabulary
+    return kind(config.vocabulary, config.max_words)
 
 
 def split_spoken(expression: str) -> list[str]:

@@ -13,11 +13,15 @@ class SentenceEmbedding(nn.Module):
     the output hidden layer to encode the entire description sentence". The rest is our choice: one layer that reads
     from left to right, over word embeddings from a lookup table as in section 3.1, and of the same width as these, so
     that the sizes of all later layers stay the same. Eq. 1 then has N = 1, and word attention has no effect.
+
+    Args:
+        words: Embedding of the words.
+        channels: Width of the word embeddings and of the sentence vector.
     """
 
-    def __init__(self, vocabulary_size: int, channels: int) -> None:
+    def __init__(self, words: WordEmbedding, channels: int) -> None:
         super().__init__()
-        self.words = WordEmbedding(vocabulary_size, channels)
+        self.words = words
         self.lstm = nn.LSTM(channels, channels, batch_first=True)
 
     def forward(self, word_ids: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,16 +1,14 @@
 """Our own variant of CMSA + CFSA, built from a config."""
 
-from dataclasses import replace
-
 from refvid.model.cmsa.build import build_cross_frame, join_parts
 from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
 from refvid.model.cmsa.network import FIRST_LEVEL
-from refvid.model.config import PRETRAINED
-from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
-from refvid.model.layers.language import FIRST_WORD_ID, WordEmbedding
+from refvid.model.layers.language import WordEmbedding
 from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.model.layers.sentence import SentenceEmbedding
+from refvid.model.layers.trunks import build_backbone
 from refvid.model.layers.upsampling import DetailUpsampling
+from refvid.model.layers.vector_embedding import VectorEmbedding
 from refvid.model.refvid.actors import ActorCodes
 from refvid.model.refvid.bilateral import BilateralUpsampling
 from refvid.model.refvid.choice import ActorDetailUpsampling
@@ -18,16 +16,19 @@ from refvid.model.refvid.config import RefvidConfig
 from refvid.model.refvid.evidence import WordEvidence
 from refvid.model.refvid.network import RefvidNetwork
 from refvid.model.refvid.space_time import SpaceTimeCrossFrame
-from refvid.model.refvid.vectors import VectorEmbedding, VectorEvidence
+from refvid.model.refvid.vectors import VectorEvidence
 
 
 def build_refvid(config: RefvidConfig) -> RefvidNetwork:
     """Build the network that a config describes, with random weights."""
-    backbone = _build_backbone(config)
+    backbone = build_backbone(
+        config,
+        config.detail_channels,
+        with_stem=bool(config.bilateral_channels),
+        with_classes=bool(config.vector_channels and config.word_evidence),
+    )
     channels = backbone.channels
     parts = join_parts(config, backbone, _build_cross_frame(config, channels))
-    if config.vector_channels:
-        parts = replace(parts, embedding=_build_embedding(config))
     stem = backbone.stem_channels if isinstance(backbone, PretrainedBackbone) else config.backbone_channels[0]
     return RefvidNetwork(
         parts,
@@ -35,33 +36,6 @@ def build_refvid(config: RefvidConfig) -> RefvidNetwork:
         bilateral=BilateralUpsampling(stem, config.bilateral_channels) if config.bilateral_channels else None,
         actors=ActorCodes(channels, config.detail_channels, config.actor_channels) if config.actor_channels else None,
         evidence=_build_evidence(config, channels, parts.embedding),
-    )
-
-
-def _build_backbone(config: RefvidConfig) -> ResNetBackbone | LightBackbone | PretrainedBackbone:
-    if config.backbone == "resnet101":
-        return ResNetBackbone()
-    with_stem = bool(config.bilateral_channels)
-    if config.backbone in PRETRAINED:
-        return PretrainedBackbone(
-            config.backbone,
-            config.neck_channels,
-            config.colour_channels,
-            config.detail_channels,
-            with_stem=with_stem,
-            with_classes=bool(config.vector_channels and config.word_evidence),
-        )
-    return LightBackbone(config.backbone_channels, config.colour_channels, config.detail_channels, with_stem=with_stem)
-
-
-def _build_embedding(config: RefvidConfig) -> VectorEmbedding:
-    ids = {word: index for index, word in enumerate(config.vocabulary, FIRST_WORD_ID)}
-    return VectorEmbedding(
-        len(config.vocabulary),
-        config.vector_channels,
-        config.class_entries,
-        [ids[word] for word in config.taught_words],
-        config.embedding_channels,
     )
 
 

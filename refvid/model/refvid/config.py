@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 from refvid.model.cmsa.config import CmsaConfig
-from refvid.model.config import PRETRAINED, TINY
+from refvid.model.config import SMALL, TINY
 
 CrossFrameCode = Literal["none", "space-time"]
 
@@ -22,11 +22,6 @@ class RefvidConfig(CmsaConfig):
             (`BilateralUpsampling`, needs `detail_channels`); 0: they stay at stride 4.
         word_evidence: Whether the truth of each word by itself counts for an expression (`WordEvidence`, needs language
             "words").
-        neck_channels: Width of the levels that the neck of a pretrained backbone makes; 0 for other backbones.
-        vector_channels: Width of the word vectors that embeddings are learnt from (`VectorEmbedding`); 0: each word of
-            the vocabulary has an embedding of its own.
-        class_entries: Number of the ImageNet classes that the table of word vectors lists for all words.
-        taught_words: Words of the training sentences, which have an embedding of their own beside their vector's.
         cross_frame_code: "none": CFSA as printed. "space-time": its tokens know where and when they were seen
             (`SpaceTimeCrossFrame`).
     """
@@ -35,10 +30,6 @@ class RefvidConfig(CmsaConfig):
     actor_channels: int = 0
     bilateral_channels: int = 0
     word_evidence: bool = False
-    neck_channels: int = 0
-    vector_channels: int = 0
-    class_entries: int = 0
-    taught_words: tuple[str, ...] = ()
     cross_frame_code: CrossFrameCode = "none"
     architecture: str = "refvid"
 
@@ -47,10 +38,6 @@ class RefvidConfig(CmsaConfig):
         self.require("cross_frame_code", get_args(CrossFrameCode))
         if self.backbone == "resnet101" and self.detail_channels:
             raise ValueError("detail_channels belong to the light and the pretrained backbones, leave them 0")
-        if (self.backbone in PRETRAINED) != bool(self.neck_channels):
-            raise ValueError(f"neck_channels belong to a pretrained backbone, got {self.neck_channels}")
-        if self.vector_channels and self.language != "words":
-            raise ValueError(f"vector_channels need language 'words', got {self.language!r}")
         if self.actor_channels and (self.actor_channels < 2 or not self.detail_channels):
             raise ValueError(
                 f"actor_channels are at least 2 and need detail_channels, got {self.actor_channels} with "
@@ -94,22 +81,14 @@ def refvid_small_config(vocabulary: tuple[str, ...]) -> RefvidConfig:
     return RefvidConfig(
         name="refvid-small",
         vocabulary=vocabulary,
-        backbone="efficientnet-lite0",
-        colour_channels=32,
-        input_size=256,
-        input_shape="area",
-        pixel_mean=(0.498, 0.498, 0.498),
-        pixel_std=(0.502, 0.502, 0.502),
-        embedding_channels=96,
+        **SMALL,
         attention_channels=64,
         fusion_channels=96,
         cross_frame_levels=(5,),
-        neck_channels=128,
         detail_channels=48,
         actor_channels=16,
         bilateral_channels=16,
         word_evidence=True,
-        vector_channels=64,
         cross_frame_code="space-time",
         upsampling="guided",
     )

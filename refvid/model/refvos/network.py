@@ -11,13 +11,15 @@ from typing import Literal, cast, get_args
 from torch import Tensor, nn
 
 from refvid.errors import UsageError
-from refvid.model.config import TINY, BackboneName, InputShape, ModelConfig
+from refvid.model.config import SMALL, TINY, BackboneName, InputShape, ModelConfig
 from refvid.model.interface import LEVELS, FrameFeatures, ReferringNetwork
-from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
 from refvid.model.layers.bert import FIRST_PIECE, FRAME, LAST_PIECE, PAD_PIECE, UNKNOWN_PIECE, BertSentence, WordPieces
 from refvid.model.layers.language import Vocabulary
+from refvid.model.layers.open_vocabulary import build_word_vocabulary
 from refvid.model.layers.sentence import SentenceEmbedding
+from refvid.model.layers.trunks import Backbone, build_backbone
 from refvid.model.layers.upsampling import DetailUpsampling
+from refvid.model.layers.vector_embedding import build_word_embedding
 from refvid.model.refvos.aspp import PatientBatchNorm1d, atrous_pyramid
 
 LanguageName = Literal["bert", "sentence"]
@@ -46,8 +48,8 @@ class RefvosConfig(ModelConfig):
         aspp_channels: Width of the pyramid's features, of the sentence vector they are multiplied by and of the head.
         aspp_rates: Dilations of the pyramid's 3 x 3 convolutions.
         dropout: Share of what the pyramid and the head drop in training.
-        detail_channels: Width of what brings the logits to stride 4 (`DetailUpsampling`, light backbone only); 0: they
-            are upsampled bilinearly, as in the paper.
+        detail_channels: Width of what brings the logits to half their stride (`DetailUpsampling`, light and pretrained
+            backbones only); 0: they are upsampled bilinearly, as in the paper.
     """
 
     embedding_channels: int = 768
@@ -70,8 +72,10 @@ class RefvosConfig(ModelConfig):
         self.require("backbone", get_args(BackboneName))
         self.require("language", get_args(LanguageName))
         self.require("architecture", ("refvos",))
-        if self.backbone != "light" and self.detail_channels:
-            raise ValueError("detail_channels belong to the light backbone, leave them 0")
+        if self.backbone == "resnet101" and self.detail_channels:
+            raise ValueError("detail_channels belong to the light and the pretrained backbones, leave them 0")
+        if self.vector_channels and self.language == "bert":
+            raise ValueError("vector_channels need language 'sentence'; 'bert' reads word pieces, leave them 0")
         if not 0 <= self.dropout < 1:
             raise ValueError(f"dropout is a share from 0 to below 1, got {self.dropout}")
         if not self.aspp_rates or min(self.aspp_rates) < 1:
@@ -122,6 +126,23 @@ def refvos_tiny_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
     )
 
 
+def refvos_small_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
+    """Return `refvos-small`: as `refvos-tiny`, on a trunk pretrained on ImageNet, with words read by their vectors.
+
+    Its grid has half as many cells a side as that of `refvos-tiny`, and so has the reach of its dilations.
+    """
+    return RefvosConfig(
+        name="refvos-small",
+        vocabulary=vocabulary,
+        **SMALL,
+        language="sentence",
+        aspp_channels=96,
+        aspp_rates=(2, 4, 6),
+        dropout=0.1,
+        detail_channels=48,
+    )
+
+
 class MaskHead(nn.Module):
     """From multiplied features to the scores of background and object."""
 
@@ -155,13 +176,13 @@ class RefvosNetwork(ReferringNetwork):
     statistics (`PatientBatchNorm1d`).
     """
 
-    backbone: ResNetBackbone | LightBackbone
+    backbone: Backbone
     embedding: BertSentence | SentenceEmbedding
 
     def __init__(
         self,
         *,
-        backbone: ResNetBackbone | LightBackbone,
+        backbone: Backbone,
         embedding: BertSentence | SentenceEmbedding,
         pyramid: nn.Module,
         projection: nn.Module,
@@ -173,6 +194,10 @@ class RefvosNetwork(ReferringNetwork):
         super().__init__(pixel_mean, pixel_std)
         self.backbone, self.embedding = backbone, embedding
         self.pyramid, self.projection, self.head, self.detail = pyramid, projection, head, detail
+
+    def encoded_frames(self, target: int, times: Sequence[int]) -> list[int]:
+        """Return which frames of a clip `enhance` encodes: the target alone."""
+        return [target]
 
     def enhance(
         self,
@@ -227,11 +252,7 @@ def build_refvos(config: RefvosConfig) -> RefvosNetwork:
         UsageError: The config asks for BERT and does not know its word pieces.
         UnavailableError: It asks for BERT and `transformers` is not installed.
     """
-    backbone: ResNetBackbone | LightBackbone = (
-        ResNetBackbone()
-        if config.backbone == "resnet101"
-        else LightBackbone(config.backbone_channels, config.colour_channels, config.detail_channels)
-    )
+    backbone = build_backbone(config, config.detail_channels)
     channels = config.aspp_channels
     return RefvosNetwork(
         backbone=backbone,
@@ -247,7 +268,7 @@ def build_refvos(config: RefvosConfig) -> RefvosNetwork:
 
 def _build_embedding(config: RefvosConfig) -> BertSentence | SentenceEmbedding:
     if config.language == "sentence":
-        return SentenceEmbedding(len(config.vocabulary), config.embedding_channels)
+        return SentenceEmbedding(build_word_embedding(config), config.embedding_channels)
     if not config.vocabulary:
         raise UsageError(
             f"the model '{config.name}' reads with BERT and has no vocabulary; it must be BERT's word pieces"
@@ -265,5 +286,6 @@ def _build_embedding(config: RefvosConfig) -> BertSentence | SentenceEmbedding:
 
 def vocabulary_of(config: RefvosConfig) -> Vocabulary | WordPieces:
     """Return what turns expressions into the ids that the network of a config reads."""
-    kind = WordPieces if config.language == "bert" else Vocabulary
-    return kind(config.vocabulary, config.max_words)
+    if config.language == "bert":
+        return WordPieces(config.vocabulary, config.max_words)
+    return build_word_vocabulary(config)

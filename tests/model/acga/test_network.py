@@ -442,7 +442,7 @@ def test_the_input_is_a_grid_of_whole_cells(height: int, width: int) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"input_size": 200}, "multiple of 16, got 200"),
+        ({"input_size": 200}, "multiple of 16, the backbone's stride, got 200"),
         ({"backbone": "resnet101", "colour_channels": 0}, "backbone must be one of s3d, light"),
         ({"architecture": "cmsa"}, "architecture must be 'acga'"),
         ({"window_stride": 0}, "stride from 1, got 1, 1 and 0"),

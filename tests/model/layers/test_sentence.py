@@ -15,7 +15,7 @@ from tests.model import miniature
 @pytest.fixture
 def module() -> SentenceEmbedding:
     torch.manual_seed(0)
-    return SentenceEmbedding(9, 6).double()
+    return SentenceEmbedding(WordEmbedding(9, 6), 6).double()
 
 
 def literal(module: SentenceEmbedding, ids: Tensor) -> Tensor:

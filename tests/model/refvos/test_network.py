@@ -380,7 +380,11 @@ def test_the_vocabulary_follows_the_language() -> None:
         ("bert", {"bert_heads": 3}, "8, do not divide into 3 heads"),
         ("sentence", {"language": "letters"}, "language must be one of bert, sentence"),
         ("sentence", {"backbone": "vgg", "colour_channels": 0}, "backbone must be one of resnet101, light"),
-        ("sentence", {"backbone": "resnet101", "colour_channels": 0}, "detail_channels belong to the light"),
+        (
+            "sentence",
+            {"backbone": "resnet101", "colour_channels": 0},
+            "detail_channels belong to the light and the pretrained",
+        ),
         ("sentence", {"dropout": 1.0}, "dropout is a share"),
         ("sentence", {"aspp_rates": (1, 0)}, "dilations of at least 1"),
         ("sentence", {"architecture": "cmsa"}, "architecture must be 'refvos'"),
