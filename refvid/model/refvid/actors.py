@@ -1,14 +1,15 @@
-"""Positions that belong to one actor find each other: one answer for an actor, and its motion; a variant of our own.
+"""Actor codes, which group the positions of each actor, and the motion of actors; a variant of our own.
 
-CMSA answers at each position by itself, so that a mask of one of several look-alikes is easily patched together from
-two. Here each position has a code, the same for one actor (and for the background) and another for the next:
+CMSA classifies each position by itself, so that its mask of one of several look-alikes may contain parts of two. Here
+each position p has a code e_p, which is the same for all positions of one actor (or of the background) and differs
+between actors. The affinity of two positions is
 
     A_pq = softmax_q(-|e_p - e_q|^2)
 
-Codes know no expression and are learnt from all actors of a frame at once. Mean shift (Fukunaga and Hostetler, 1975)
-draws them together: each code becomes the mean of those that are near it, a few times over, so that an actor ends with
-nearly one code. With A, the logits of an expression are averaged over each actor, and the displacement of an actor
-from frame to frame is that of its mean position.
+Codes do not depend on the expression and are learnt from all actors of a frame at once. Mean shift (Fukunaga and
+Hostetler, 1975) pulls them together: each code is replaced by the mean of the codes near it, a few times over, until
+the codes of an actor are almost equal. With A, the logits of an expression are averaged over each actor, and the
+displacement of an actor between frames is the difference of its mean positions.
 """
 
 from collections.abc import Sequence
@@ -21,22 +22,22 @@ from torch.nn import functional as F
 from refvid.model.layers.products import LOG2_E, multiply, takes_onednn, widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
-MOTION_CHANNELS = 4  # across and down, from the earliest frame and to the latest
+MOTION_CHANNELS = 4  # displacement to the right and down, since the earliest frame and until the latest frame
 HIDDEN_CHANNELS = 48
-SHIFTS = 2  # times that codes move to the mean of those near them
-PLACE_SCALE = 3.0  # codes begin as places, with affinities to the sixth part of a frame around
-MOTION_SCALE = 4.0  # a quarter of the frame counts as 2
-MIN_LOGIT = -100.0  # to base 2: smaller ones would be denormal numbers after the exponential, which take long
-MIN_SUM = 1e-20  # of exponentials: what MIN_LOGIT adds is below float32's precision of it
+SHIFTS = 2  # iterations of mean shift
+PLACE_SCALE = 3.0  # initial codes are positions times this; their affinities reach over a sixth of the frame
+MOTION_SCALE = 4.0  # brings displacements to the size of other features: a quarter of the frame becomes 2
+MIN_LOGIT = -100.0  # to base 2; the exponentials of smaller logits would be denormal numbers, which are slow
+MIN_SUM = 1e-20  # of exponentials; the terms of logits clamped to MIN_LOGIT are below its precision in float32
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Return sum_q A_pq v_q, the mean value of what belongs together with each position, in float32 or wider.
+    """Return sum_q A_pq v_q, the mean of the values over the positions of each position's actor, in float32 or wider.
 
     Args:
         queries: Codes e_p [B, G, P].
         keys: Codes e_q [B, G, Q].
-        values: [B, V, Q].
+        values: Values v_q [B, V, Q].
 
     Returns:
         [B, V, P].
@@ -45,7 +46,9 @@ def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     with torch.autocast(queries.device.type, enabled=False):
         if takes_onednn(q):
             return torch.stack([_attend_in_inference(*picture) for picture in zip(q, k, v, strict=True)])
-        # -|e_p - e_q|^2 = 2 e_p . e_q - |e_q|^2 and what is the same for all q; the width of all three has to be one.
+        # -|e_p - e_q|^2 = 2 e_p . e_q - |e_q|^2 - |e_p|^2. The softmax over q does not depend on the last term, and the
+        # first two are one inner product of the vectors [e_p, 1] and [2 e_q, -|e_q|^2], as PyTorch's fused attention
+        # needs it. Queries, keys and values are padded to one width, a multiple of 8, as its fast kernels need.
         rows = torch.cat([q, torch.ones_like(q[:, :1])], 1), torch.cat([2 * k, -_lengths(k)], 1), v
         width = -(-max(row.shape[1] for row in rows) // 8) * 8
         query, key, value = (F.pad(row.mT, (0, width - row.shape[1]))[:, None] for row in rows)
@@ -58,26 +61,32 @@ def _lengths(codes: Tensor) -> Tensor:
 
 
 def _attend_in_inference(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Do for one picture what `attend` does, by the products that suit a CPU: [G, P], [G, Q], [V, Q] to [V, P]."""
-    # As |e_p| is taken away too, no logit is above 0, and none needs the largest one taken away.
+    """Do the same as `attend` for one picture, [G, P], [G, Q] and [V, Q] to [V, P], with products fast on a CPU.
+
+    As long as each position has a key near it, the softmax needs no second pass over the P x Q logits to find the
+    maximum of each row.
+    """
+    # Here the term -|e_p|^2 is kept: every logit is then minus a squared distance, at most 0, and cannot overflow.
     rows = torch.cat([queries, torch.ones_like(queries[:1]), -_lengths(queries)]).T.contiguous()
     columns = torch.cat([2 * keys, -_lengths(keys), torch.ones_like(keys[:1])]).mul_(LOG2_E).T.contiguous()
     ones = torch.cat([values, torch.ones_like(values[:1])])
     summed = multiply(multiply(rows, columns).clamp_(min=MIN_LOGIT).exp2_(), ones)
-    if bool(summed[:, -1].amin() < MIN_SUM):  # a position that nothing is near to
+    # The row of ones has summed the exponentials. A tiny sum belongs to a position with no key near it, whose terms
+    # may all have been clamped; then the maximum of each row is subtracted after all.
+    if bool(summed[:, -1].amin() < MIN_SUM):
         logits = multiply(rows, columns)  # [P, Q]
         summed = multiply(logits.sub_(logits.amax(1, keepdim=True)).clamp_(min=MIN_LOGIT).exp2_(), ones)
     return (summed[:, :-1] / summed[:, -1:]).T
 
 
 class ActorCodes(nn.Module):
-    """The codes of each position of a frame after mean shift, on the grid of the levels and on one twice as fine.
+    """The actor codes of a frame after mean shift, on the grid of the levels and on a grid twice as fine.
 
-    Before it they begin as places.
+    At the start of training, a code contains the coordinates of its position, so that near positions are grouped.
 
     Args:
-        level_channels: Of Res3, Res4 and Res5.
-        fine_channels: Of the trunk's fine features.
+        level_channels: Widths of Res3, Res4 and Res5.
+        fine_channels: Width of the trunk's fine features.
         channels: Width G of a code, at least 2.
     """
 
@@ -95,11 +104,11 @@ class ActorCodes(nn.Module):
         nn.init.zeros_(cast(Tensor, self.correction.bias))
         nn.init.zeros_(self.place.weight)
         with torch.no_grad():
-            for axis, centre in enumerate((1, 4)):  # of `spatial_code`
+            for axis, centre in enumerate((1, 4)):  # channels of `spatial_code` with the centres of cells
                 self.place.weight[axis, centre] = PLACE_SCALE
 
     def forward(self, levels: Sequence[Tensor], fine: Tensor) -> tuple[Tensor, Tensor]:
-        """Return codes [B, G, h, w] and [B, G, 2 h, 2 w] for levels [B, C_i, h, w] and fine features."""
+        """Map levels [B, C_i, h, w] and fine features [B, D, 2 h, 2 w] to codes [B, G, h, w] and [B, G, 2 h, 2 w]."""
         batch, _, height, width = levels[0].shape
         code = spatial_code(height, width, dtype=levels[0].dtype, device=levels[0].device)
         code = code.expand(batch, -1, -1, -1)
@@ -113,10 +122,17 @@ class ActorCodes(nn.Module):
 
 
 def shift(codes: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
-    """Return codes [B, G, h, w], and `fine` ones [B, G, 2 h, 2 w] of the same pictures, after mean shift.
+    """Apply mean shift to codes on two grids of the same pictures.
 
-    Both in float32 or wider.
+    Args:
+        codes: Codes on the coarse grid, [B, G, h, w].
+        fine: Codes on the fine grid, [B, G, 2 h, 2 w].
+
+    Returns:
+        The shifted codes on both grids, in float32 or wider.
     """
+    # Fine positions move to the means of coarse ones, so that both grids end with the same code for an actor;
+    # affinities among fine positions alone would be 16 times as many as those among coarse ones.
     before = codes.flatten(2)
     after = before
     for _ in range(SHIFTS):
@@ -125,10 +141,10 @@ def shift(codes: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class ActorMotion(nn.Module):
-    """Adds to a level how far the actor of each position has come, and how far it will go.
+    """A residual layer that tells each position how its actor moves before and after the frame.
 
     Args:
-        channels: Of the level.
+        channels: Width of the level that it is added to.
     """
 
     def __init__(self, channels: int) -> None:
@@ -138,21 +154,23 @@ class ActorMotion(nn.Module):
         nn.init.zeros_(self.output.weight)
 
     def forward(self, level: Tensor, motion: Tensor) -> Tensor:
-        """Return the level [B, C, h, w] with motion [B, 4, h, w] of `displacements` taken in."""
+        """Add features of the motion [B, 4, h, w] from `displacements` to a level [B, C, h, w]."""
         return cast(Tensor, level + self.output(F.relu(self.inner(motion))))
 
 
 def displacements(codes: Tensor, others: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return by how much the mean position of each position's actor differs in other frames, a step.
+    """Return the displacement of each position's actor between the target frame and other frames.
+
+    The actor is found in another frame by its code: its place there is the mean position of the codes near its own.
 
     Args:
-        codes: Of the target frame [B, G, h, w].
-        others: For the earliest and the latest frame of a clip: its codes [B, G, h, w], and the inverse of its
-            distance in radii of the clip [B], with its sign: negative for earlier frames, 0 where there is no such
-            frame.
+        codes: Codes of the target frame, [B, G, h, w].
+        others: For the earliest and the latest frame of a clip, its codes [B, G, h, w] and the radius of the clip
+            divided by the distance in frames from the target, [B]: negative for an earlier frame, 0 for no frame.
 
     Returns:
-        [B, 4, h, w], across and down for each frame, in units of half a frame's side a radius, times `MOTION_SCALE`.
+        [B, 4, h, w]: displacement to the right and down for each frame, extrapolated to one radius, in halves of the
+        frame's sides times `MOTION_SCALE`.
     """
     height, width = codes.shape[-2:]
     queries = codes.flatten(2)

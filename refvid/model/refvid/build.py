@@ -1,4 +1,4 @@
-"""Our own variant of CMSA + CFSA, built from a config."""
+"""Building refvid, our own variant of CMSA + CFSA, from a config."""
 
 from refvid.model.cmsa.build import build_cross_frame, join_parts
 from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
@@ -20,7 +20,7 @@ from refvid.model.refvid.vectors import VectorEvidence
 
 
 def build_refvid(config: RefvidConfig) -> RefvidNetwork:
-    """Build the network that a config describes, with random weights."""
+    """Build the network described by a config, with random weights."""
     backbone = build_backbone(
         config,
         config.detail_channels,

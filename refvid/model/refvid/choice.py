@@ -1,4 +1,4 @@
-"""One actor is chosen for each expression, on the way of the logits to the fine grid; a variant of our own."""
+"""Choice of one actor for each expression while logits are upsampled to the fine grid; a variant of our own."""
 
 from collections.abc import Sequence
 
@@ -12,10 +12,10 @@ from refvid.model.refvid.actors import attend
 
 
 class ActorDetailUpsampling(DetailUpsampling):
-    """A `DetailUpsampling` that averages the logits of an expression over each actor and chooses one of them.
+    """A `DetailUpsampling` that averages the logits of an expression over each actor and favours the best actor.
 
-    Two things decide: how far the mean logit of an actor is below that of the best one, and how near its code is to
-    that of the best one. Of two men in yellow only one is meant, however much he resembles the other.
+    The other actors are suppressed by how far their mean logit is below that of the best one, and by how far their
+    codes are from its code: of two men in yellow, only one is meant, however much he resembles the other.
     """
 
     def __init__(self, detail_channels: int, fusion_channels: int) -> None:
@@ -26,10 +26,10 @@ class ActorDetailUpsampling(DetailUpsampling):
         """Refine the logits of E expressions for each picture.
 
         Args:
-            logits: [B * E, 1, h, w].
-            fused: The features that they are scored from, [B * E, X, h, w].
-            fine: Features of the picture, [B, D, 2 h, 2 w].
-            codes: Codes of actors, [B, G, h, w] and [B, G, 2 h, 2 w].
+            logits: Coarse logits [B * E, 1, h, w].
+            fused: Features from which the logits were computed, [B * E, X, h, w].
+            fine: Fine features of the picture, [B, D, 2 h, 2 w].
+            codes: Actor codes on the coarse and the fine grid, [B, G, h, w] and [B, G, 2 h, 2 w].
 
         Returns:
             Logits [B * E, 1, 2 h, 2 w].
@@ -40,10 +40,11 @@ class ActorDetailUpsampling(DetailUpsampling):
 
 
 class ActorChoice(nn.Module):
-    """Logits by which one actor is chosen: l + k (m_a - max_a' m_a') + j (2 n_a - 1) + c, of mean logits m_a of actors.
+    """Logits that favour one actor: l + k (m_a - max_a' m_a') + j (2 n_a - 1) + c at each position of an actor a.
 
-    l lies between a position's own logit and its actor's mean, m_a; n_a = exp(-|e_a - e_b|^2) is how near a position's
-    code is to that of the position b with the largest mean. The weights are learnt.
+    m_a is the mean logit of the actor, and l lies between the position's own logit and m_a. n_a = exp(-|e_a - e_b|^2)
+    is the similarity of the position's code to the code of the position b with the largest mean. The mixture in l and
+    the numbers k, j and c are learnt.
     """
 
     def __init__(self, detail_channels: int) -> None:
@@ -58,14 +59,17 @@ class ActorChoice(nn.Module):
     def forward(
         self, logits: Tensor, upsampled: Tensor, seen: Tensor, coarse: Tensor, fine: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return the logits of E expressions a picture, and fine features that know of the choice.
+        """Change the logits of E expressions for each picture in favour of one actor.
 
         Args:
-            logits: [B * E, 1, h, w].
-            upsampled: The same, [B * E, 1, 2 h, 2 w].
-            seen: Fine features [B * E, D, 2 h, 2 w].
-            coarse: Codes [B, G, h, w].
-            fine: Codes [B, G, 2 h, 2 w].
+            logits: Coarse logits [B * E, 1, h, w].
+            upsampled: The same logits, upsampled, [B * E, 1, 2 h, 2 w].
+            seen: Fine features for each expression, [B * E, D, 2 h, 2 w].
+            coarse: Codes on the coarse grid, [B, G, h, w].
+            fine: Codes on the fine grid, [B, G, 2 h, 2 w].
+
+        Returns:
+            The new logits, [B * E, 1, 2 h, 2 w], and the fine features with a description of the choice added.
         """
         keys, queries = coarse.flatten(2), fine.flatten(2)
         means = attend(keys, keys, logits.reshape(len(keys), -1, keys.shape[-1]))  # [B, E, P]
@@ -80,7 +84,7 @@ class ActorChoice(nn.Module):
 
 
 def nearness(codes: Tensor, chosen: Tensor) -> Tensor:
-    """Return exp(-|e_p - e_b|^2) [B, E, P] of codes e_p [B, G, P] and e_b [B, E, G], in float32 or wider."""
+    """Return exp(-|e_p - e_b|^2) [B, E, P] for codes e_p [B, G, P] and e_b [B, E, G], in float32 or wider."""
     all_codes, best = widen(codes), widen(chosen)
     with torch.autocast(codes.device.type, enabled=False):
         distance = all_codes.square().sum(1)[:, None] - 2 * best @ all_codes + best.square().sum(-1)[..., None]

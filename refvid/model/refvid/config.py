@@ -1,4 +1,4 @@
-"""Sizes of our own variant of CMSA + CFSA."""
+"""The config of refvid, our own variant of CMSA + CFSA."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -14,16 +14,16 @@ class RefvidConfig(CmsaConfig):
     """The sizes of CMSA + CFSA and of the parts that our variant adds; each part can be left out for a comparison.
 
     Attributes:
-        detail_channels: Width of the features that bring the logits to stride 4 (`DetailUpsampling`, light backbone
-            only); 0: they are upsampled bilinearly, as in the paper.
-        actor_channels: Width of the codes by which positions of one actor find each other (`ActorCodes`, needs
-            `detail_channels`); 0: each position is classified by itself, as in the paper.
-        bilateral_channels: Width of the features that bring the logits on to stride 2 along the edges of the picture
-            (`BilateralUpsampling`, needs `detail_channels`); 0: they stay at stride 4.
-        word_evidence: Whether the truth of each word by itself counts for an expression (`WordEvidence`, needs language
-            "words").
-        cross_frame_code: "none": CFSA as printed. "space-time": its tokens know where and when they were seen
-            (`SpaceTimeCrossFrame`).
+        detail_channels: Width of the fine features for upsampling the logits to stride 4 (`DetailUpsampling`; light
+            and pretrained backbones); 0 for bilinear upsampling, as in the paper.
+        actor_channels: Width of the codes that group the positions of an actor (`ActorCodes`, needs `detail_channels`);
+            0 for classifying each position by itself, as in the paper.
+        bilateral_channels: Width of the features for upsampling the logits further along the edges in the picture
+            (`BilateralUpsampling`, needs `detail_channels`); 0 to leave this step out.
+        word_evidence: Whether the truth of each single word contributes to the logits of an expression (`WordEvidence`,
+            needs language "words").
+        cross_frame_code: Code added to the tokens of CFSA: "none", as in the paper, or "space-time", which tells where
+            and when each was seen (`SpaceTimeCrossFrame`).
     """
 
     detail_channels: int = 0
@@ -37,29 +37,31 @@ class RefvidConfig(CmsaConfig):
         super().__post_init__()
         self.require("cross_frame_code", get_args(CrossFrameCode))
         if self.backbone == "resnet101" and self.detail_channels:
-            raise ValueError("detail_channels belong to the light and the pretrained backbones, leave them 0")
+            raise ValueError(
+                f"detail_channels are for the light and the pretrained backbones; leave them 0 for {self.backbone!r}"
+            )
         if self.actor_channels and (self.actor_channels < 2 or not self.detail_channels):
             raise ValueError(
-                f"actor_channels are at least 2 and need detail_channels, got {self.actor_channels} with "
+                f"actor_channels must be at least 2 and need detail_channels, got {self.actor_channels} with "
                 f"{self.detail_channels} detail channels"
             )
         if self.bilateral_channels < 0 or (self.bilateral_channels and not self.detail_channels):
             raise ValueError(
-                f"bilateral_channels are at least 0 and need detail_channels, got {self.bilateral_channels} with "
+                f"bilateral_channels must be at least 0 and need detail_channels, got {self.bilateral_channels} with "
                 f"{self.detail_channels} detail channels"
             )
         for name in ("actor_channels", "word_evidence"):
             if getattr(self, name) and self.fusion == "deconvolution":
                 raise ValueError(
-                    f"{name} takes logits on the grid of the levels, which fusion 'deconvolution' does not give; "
-                    "leave it off"
+                    f"{name} needs logits on the grid of the levels, but fusion 'deconvolution' gives finer ones; "
+                    f"leave {name} out or choose another fusion"
                 )
         if self.word_evidence and self.language != "words":
             raise ValueError(f"word_evidence needs language 'words', got {self.language!r}")
 
 
 def refvid_tiny_config(vocabulary: tuple[str, ...]) -> RefvidConfig:
-    """Return `refvid-tiny`: the modules of `cmsa-tiny` with all parts of our own, sized for two CPU cores."""
+    """Return `refvid-tiny`: the modules of `cmsa-tiny` with all parts of our variant, sized for two CPU cores."""
     return RefvidConfig(
         name="refvid-tiny",
         vocabulary=vocabulary,
@@ -77,7 +79,7 @@ def refvid_tiny_config(vocabulary: tuple[str, ...]) -> RefvidConfig:
 
 
 def refvid_small_config(vocabulary: tuple[str, ...]) -> RefvidConfig:
-    """Return `refvid-small`: our variant on a trunk pretrained on ImageNet, with words read by their vectors."""
+    """Return `refvid-small`: our variant on a trunk pretrained on ImageNet, with embeddings from word vectors."""
     return RefvidConfig(
         name="refvid-small",
         vocabulary=vocabulary,

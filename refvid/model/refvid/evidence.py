@@ -1,14 +1,14 @@
-"""How far each word is true of each position by itself, and what that says of an expression; a variant of our own.
+"""Word evidence: whether each single word is true of each position; a variant of our own.
 
-The attention of CMSA is shared out among the positions of a frame: the word "brown" looks at whatever is most brown,
-however little that is. Here every word n has a truth t_np = sigmoid(u_n . v_p + d_n) at every position p, learnt from
-the words that are known to be true of the actors of a frame, and an expression's logits are raised by
+The attention of CMSA is distributed over the positions of a frame: the word "brown" attends to whatever is most brown,
+even if it is hardly brown at all. Here every word n has a truth t_np = sigmoid(u_n . v_p + d_n) at every position p. It
+is learnt from words that are known to be true of the actors of a frame. To the logits of an expression is added
 
     sum_n  g_n log(t_np + s) + g'_n log(1 - t_np + s),
 
-so that one word that is not true outweighs others that are. The weights g_n and g'_n, of a word that is to be true and
-of one that is denied ("not moving"), depend on the word and on those around it: of "dog to the left of the man" the
-last word is not to be true of what is meant. s is `MIN_TRUTH`.
+so that one false word outweighs several true ones. The weights g_n of stated words, which must be true, and g'_n of
+denied words ("not moving") depend on the word and on the words around it: in "dog to the left of the man", the last
+word need not be true of the object that is meant. s is `MIN_TRUTH`.
 """
 
 from collections.abc import Sequence
@@ -23,19 +23,19 @@ from refvid.model.layers.language import FIRST_WORD_ID, UNKNOWN_ID
 from refvid.model.layers.products import widen
 
 HIDDEN_CHANNELS = 48
-REACH = 5  # words, by each of two convolutions
+REACH = 5  # width in words of the two convolutions over an expression
 MIN_TRUTH = 0.01
-RARE = -4.0  # the logit of a word at first: most are true of nothing
-STATED, DENIED = -1.5, -4.0  # before softplus: the weights g_n and g'_n of every word at first
+RARE = -4.0  # initial logit of every word: most words are false at most positions
+STATED, DENIED = -1.5, -4.0  # initial weights g_n and g'_n of every word, before softplus
 
 
 class WordEvidence(nn.Module):
-    """Logits of expressions by the truth of their words.
+    """A module that computes logits of expressions from the truth of their words.
 
     Args:
-        level_channels: Of Res3, Res4 and Res5.
-        embedding_channels: Width of a word's embedding.
-        vocabulary_size: Words that have ids from `FIRST_WORD_ID` on.
+        level_channels: Widths of Res3, Res4 and Res5.
+        embedding_channels: Width of a word embedding.
+        vocabulary_size: Number of words, whose ids start at `FIRST_WORD_ID`.
     """
 
     def __init__(self, level_channels: Sequence[int], embedding_channels: int, vocabulary_size: int) -> None:
@@ -51,12 +51,12 @@ class WordEvidence(nn.Module):
             cast(Tensor, self.context_weight.bias).copy_(torch.tensor([STATED, DENIED]))
 
     def truth_logits(self, features: FrameFeatures, words: Tensor, word_ids: Tensor) -> Tensor:
-        """Return the logits of single words being true at every position.
+        """Return the logits that each of W single words is true at each position.
 
         Args:
-            features: Of the pictures.
-            words: Embedded words [W, C].
-            word_ids: int64 [W].
+            features: Visual features of the pictures.
+            words: Word embeddings [W, C].
+            word_ids: Word ids int64 [W].
 
         Returns:
             [B, W, h, w].
@@ -66,21 +66,26 @@ class WordEvidence(nn.Module):
         return logits.view(batch, -1, height, width)
 
     def word_logits(self, features: FrameFeatures, words: Tensor, word_ids: Tensor) -> Tensor:
-        """Return the logits [B, N, P] of N embedded words [B, N, C], ids [B, N], at every position."""
+        """Return the logits [B, N, P] that N words, embeddings [B, N, C] and ids [B, N], are true at each position."""
         levels = torch.cat([level.flatten(2) for level in features.levels], 1)
         return widen(self.table[word_ids] @ levels + self.bias[word_ids][..., None])
 
     def word_gains(self, words: Tensor, word_ids: Tensor) -> Tensor:
-        """Return what each word [B, E, L, C] itself adds to its weights, stated and denied, [B, E, L, 2]."""
+        """Return the contribution of each word itself to its weights before softplus, stated and denied, [B, E, L, 2].
+
+        Args:
+            words: Word embeddings [B, E, L, C].
+            word_ids: Word ids int64 [B, E, L].
+        """
         return self.word_weight[word_ids]
 
     def weights(self, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return g_n and g'_n, each [B, E, L] in float32 or wider; 0 for padding and for words it does not know.
+        """Return the weights g_n and g'_n, each [B, E, L] in float32 or wider; 0 for padding and for unknown words.
 
         Args:
-            words: Embedded words [B, E, L, C].
-            word_mask: Which of them are words, bool [B, E, L].
-            word_ids: int64 [B, E, L].
+            words: Word embeddings [B, E, L, C].
+            word_mask: True for real words, bool [B, E, L].
+            word_ids: Word ids int64 [B, E, L].
         """
         inside = word_mask.flatten(0, 1)[:, None].to(words.dtype)
         hidden = F.relu(self.around(words.flatten(0, 1).mT * inside)) * inside  # [B * E, X, L]
@@ -90,13 +95,13 @@ class WordEvidence(nn.Module):
         return stated, denied
 
     def forward(self, features: FrameFeatures, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> Tensor:
-        """Return the evidence that is added to the logits of each expression, [B, E, h, w] in float32 or wider.
+        """Return the evidence to be added to the logits of each expression, [B, E, h, w] in float32 or wider.
 
         Args:
-            features: Of the pictures.
-            words: Embedded words [B, E, L, C].
-            word_mask: Which of them are words, bool [B, E, L].
-            word_ids: int64 [B, E, L].
+            features: Visual features of the pictures.
+            words: Word embeddings [B, E, L, C].
+            word_mask: True for real words, bool [B, E, L].
+            word_ids: Word ids int64 [B, E, L].
         """
         batch, _, height, width = features.levels[0].shape
         truth = self.word_logits(features, words.flatten(1, 2), word_ids.flatten(1)).view(*word_ids.shape, -1).sigmoid()

@@ -1,4 +1,4 @@
-"""Our variant of CMSA + CFSA: a choice among actors, their motion, the truth of single words, and finer masks."""
+"""Our variant of CMSA + CFSA, which adds a choice among actors, their motion, word evidence and finer masks."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -20,11 +20,11 @@ class RefvidNetwork(CmsaNetwork):
     """CMSA + CFSA with parts of our own, each of which may be left out for a comparison.
 
     Args:
-        parts: The paper's network.
-        detail: Brings logits to the fine grid by fine features; with `actors`, by a choice among actors too.
-        bilateral: Brings logits of the fine grid to that of the stem; needs `detail`.
-        actors: Codes by which the positions of one actor find each other; needs an `ActorDetailUpsampling`.
-        evidence: Judges how far each word by itself is true of each position.
+        parts: The parts of the paper's network.
+        detail: Module that upsamples logits to the fine grid, with `actors` by choosing one actor; None for none.
+        bilateral: Module that upsamples logits from the fine grid to that of the stem, needs `detail`; None for none.
+        actors: Module that computes actor codes, needs an `ActorDetailUpsampling` as `detail`; None for none.
+        evidence: Module that judges whether each single word is true of each position; None for none.
     """
 
     def __init__(
@@ -41,9 +41,9 @@ class RefvidNetwork(CmsaNetwork):
         self.motion = None if actors is None else ActorMotion(actors.level_channels[-1])
 
     def encode(self, images: Tensor) -> FrameFeatures:
-        """Map images [B, 3, H, W], values 0 to 1 with zero padding, to features.
+        """Map zero-padded images [B, 3, H, W], values 0 to 1, to features.
 
-        The features of the stem are those that bilateral upsampling takes; codes are there with `actors`.
+        `stem` holds the features for bilateral upsampling, and `codes` those of `actors`, if the network has them.
         """
         seen = super().encode(images)
         codes = None if self.actors is None or seen.fine is None else self.actors(seen.levels, seen.fine)
@@ -51,7 +51,7 @@ class RefvidNetwork(CmsaNetwork):
         return replace(seen, stem=stem, codes=codes)
 
     def stream(self) -> LevelStream:
-        """Return the state that CFSA and the motion of actors keep from frame to frame."""
+        """Return a new stream, which applies CFSA and the motion of actors frame by frame."""
         return LevelStream(self) if self.motion is None or not self.frame_radius else ActorStream(self, self.motion)
 
     def enhance_features(
@@ -61,9 +61,9 @@ class RefvidNetwork(CmsaNetwork):
         frame_mask: Tensor | None = None,
         times: Sequence[int] | None = None,
     ) -> FrameFeatures:
-        """Return the features of the target frame after CFSA, with the motion of actors in Res5.
+        """Return the features of the target frame after CFSA, with the motion of actors added to Res5.
 
-        Arguments as for `CmsaNetwork.enhance_features`.
+        The arguments are those of `CmsaNetwork.enhance_features`.
         """
         enhanced = super().enhance_features(clip, target, frame_mask, times)
         if self.motion is None or not self.frame_radius or clip.codes is None:
@@ -76,24 +76,24 @@ class RefvidNetwork(CmsaNetwork):
         """Segment every expression on the same visual features.
 
         Args:
-            features: From `encode`, enhanced.
-            word_ids: int64 [B, E, L], 0 for padding.
+            features: Features from `enhance` or the stream.
+            word_ids: Word ids int64 [B, E, L], 0 for padding.
 
         Returns:
-            Logits on the finest grid there is, [B, E, 4 h, 4 w] with `bilateral`, [B, E, 2 h, 2 w] with `detail`
-            alone, else [B, E, h, w], and the attention over words of each level, [B, E, L].
+            Logits, [B, E, 4 h, 4 w] with `bilateral`, [B, E, 2 h, 2 w] with `detail` alone and [B, E, h, w] otherwise,
+            and the attention over words of each level, [B, E, L].
         """
         scored = self.score(features, word_ids)
         return self._finish(scored, features, word_ids), scored.attentions
 
     def training_logits(self, features: FrameFeatures, word_ids: Tensor) -> TrainingLogits:
-        """Return the logits of `segment` and, with `actors`, those by which an actor is chosen."""
+        """Return the logits of `segment` and, with `actors`, those from which an actor is chosen."""
         scored = self.score(features, word_ids)
         choice = None if self.actors is None else scored.logits.view(*word_ids.shape[:2], *scored.logits.shape[-2:])
         return TrainingLogits(self._finish(scored, features, word_ids), choice=choice)
 
     def score(self, features: FrameFeatures, word_ids: Tensor) -> FusedScore:
-        """Score every position of the fused levels, raised or lowered by the truth of single words."""
+        """Score every position of the fused levels and add the evidence of single words."""
         scored = super().score(features, word_ids)
         if self.evidence is None:
             return scored
@@ -103,18 +103,18 @@ class RefvidNetwork(CmsaNetwork):
 
     @property
     def judges_words(self) -> bool:
-        """Whether `word_truth_logits` returns logits."""
+        """Whether the network judges single words, so that `word_truth_logits` returns logits."""
         return self.evidence is not None
 
     def word_truth_logits(self, features: FrameFeatures, word_ids: Tensor) -> Tensor | None:
-        """Return the logits [B, W, h, w] of words, int64 [W], being true at each position; None without evidence."""
+        """Return the logits [B, W, h, w] that words, int64 [W], are true of each position, or None without evidence."""
         if self.evidence is None:
             return None
         words, _ = self.embedding(word_ids)
         return self.evidence.truth_logits(features, words, word_ids)
 
     def _finish(self, scored: FusedScore, features: FrameFeatures, word_ids: Tensor) -> Tensor:
-        """Bring logits to the finest grid and return them as [B, E, H, W]."""
+        """Upsample logits to the finest grid that the network has, and return them as [B, E, ...]."""
         logits = scored.logits
         if self.detail is not None and features.fine is not None:
             if isinstance(self.detail, ActorDetailUpsampling) and features.codes is not None:
@@ -129,7 +129,18 @@ class RefvidNetwork(CmsaNetwork):
 def _ends(
     codes: Tensor, target: int, frame_mask: Tensor | None, times: Sequence[int] | None, radius: int
 ) -> list[tuple[Tensor, Tensor]]:
-    """Return the codes of the first and the last frame of each clip that exist, and the inverse of their distance."""
+    """Return the arguments of `displacements` for the first and the last existing frame of each clip.
+
+    Args:
+        codes: Codes of all frames, [B, T, G, h, w].
+        target: Index of the target frame.
+        frame_mask: False for frames beyond the ends of the video, bool [B, T]; None if all frames exist.
+        times: Number of each frame in its video, counted from any start; None for consecutive frames.
+        radius: Radius of the clip in frames.
+
+    Returns:
+        For both frames the codes [B, G, h, w] and the signed inverse distance from the target [B].
+    """
     batch, frames = codes.shape[:2]
     moments = torch.tensor(range(frames) if times is None else list(times), device=codes.device)
     exists = torch.ones(batch, frames, device=codes.device) if frame_mask is None else frame_mask.float()
@@ -139,12 +150,12 @@ def _ends(
 
 
 def inverse_distance(frames: Tensor, radius: int) -> Tensor:
-    """Return radius / frames, 0 for 0, for distances in frames with their signs."""
+    """Return radius / frames for signed distances in frames, and 0 where the distance is 0."""
     return torch.where(frames == 0, 0.0, radius / frames.where(frames != 0, torch.ones_like(frames)))
 
 
 class ActorStream(LevelStream):
-    """A `LevelStream` that also measures how far each actor has moved since the ends of the clip."""
+    """A `LevelStream` that also adds the motion of actors, relative to the first and last frame of each clip."""
 
     def __init__(self, network: CmsaNetwork, motion: ActorMotion) -> None:
         super().__init__(network)
@@ -152,13 +163,13 @@ class ActorStream(LevelStream):
         self._codes: deque[Tensor] = deque(maxlen=2 * network.frame_radius + 1)
 
     def push(self, features: FrameFeatures) -> FrameFeatures | None:
-        """Take the features of a frame, B = 1; return those of the frame `frame_radius` back, enhanced, or None."""
+        """Take the next frame's features, B = 1; return those of the frame `frame_radius` earlier, enhanced, if any."""
         assert features.codes is not None
         self._codes.append(features.codes[0])
         return super().push(features)
 
     def enhance_due(self, features: FrameFeatures, due: int) -> FrameFeatures:
-        """Return the features of frame `due` with the motion of actors in Res5."""
+        """Return the features of frame number `due` with the motion of actors added to Res5."""
         assert features.codes is not None
         codes, level = features.codes[0], features.levels[LEVELS - 1]
         earliest = self.pushed - len(self._codes)

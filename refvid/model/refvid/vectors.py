@@ -1,4 +1,4 @@
-"""Evidence for words that are read by their vectors, with the opinion of an ImageNet classifier."""
+"""Word evidence for words that are read by their vectors, with the help of the ImageNet classifier."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -12,21 +12,21 @@ from refvid.model.layers.products import widen
 from refvid.model.layers.vector_embedding import VectorEmbedding
 from refvid.model.refvid.evidence import DENIED, HIDDEN_CHANNELS, RARE, REACH, STATED, WordEvidence
 
-MIN_PROBABILITY = 1e-3  # of a class: what is below it says nothing
+MIN_PROBABILITY = 1e-3  # class probabilities below it carry no information
 
 
 class VectorEvidence(WordEvidence):
-    """Word evidence whose rows are functions of the embedding, with the opinion of the ImageNet classifier.
+    """Word evidence that is computed from word embeddings and from the probabilities of the ImageNet classifier.
 
-    A word n that names classes k with weights w_nk is true of a position p with the probability
-    c_np = sum_k w_nk P_k(p) if the classifier is right. Its logit is raised by how far log c_np is above the least
-    probability that says anything, at the position and at the best one of the picture, with learnt weights: so "the
-    camel" is found although no mask of a camel was ever learnt.
+    According to the classifier, a word n that covers classes k with weights w_nk is true of a position p with the
+    probability c_np = sum_k w_nk P_k(p). The word's logit is raised by how far log c_np exceeds the logarithm of
+    `MIN_PROBABILITY`, both at the position and at the best position of the picture, with learnt weights. So "the camel"
+    is found although the network was never trained on a mask of a camel.
 
     Args:
         level_channels: Widths of Res3, Res4 and Res5.
-        embedding: The embedding of the words.
-        channels: Width of its vectors.
+        embedding: Embedding that holds the table of word vectors and classes.
+        channels: Width of the word embeddings.
     """
 
     def __init__(self, level_channels: Sequence[int], embedding: VectorEmbedding, channels: int) -> None:
@@ -45,21 +45,26 @@ class VectorEvidence(WordEvidence):
         with torch.no_grad():
             self.rarity.bias.fill_(RARE)
             cast(Tensor, self.context_weight.bias).copy_(torch.tensor([STATED, DENIED]))
-        self._vectors = [embedding.vectors]  # in a list: the table belongs to the embedding
+        self._vectors = [embedding.vectors]  # in a list, so that the table is not registered as a submodule twice
 
     def word_logits(self, features: FrameFeatures, words: Tensor, word_ids: Tensor) -> Tensor:
-        """Return the logits [B, N, P] of N embedded words [B, N, C], ids [B, N], at every position."""
+        """Return the logits [B, N, P] that N words, embeddings [B, N, C] and ids [B, N], are true at each position."""
         levels = torch.cat([level.flatten(2) for level in features.levels], 1)
         logits = widen(self.row(words) @ levels + self.rarity(words))
         return logits + self._class_logits(features, word_ids, logits.dtype)
 
     def word_gains(self, words: Tensor, word_ids: Tensor) -> Tensor:
-        """Return what each word [B, E, L, C] itself adds to its weights, stated and denied, [B, E, L, 2]."""
+        """Return the contribution of each word itself to its weights before softplus, stated and denied, [B, E, L, 2].
+
+        Args:
+            words: Word embeddings [B, E, L, C].
+            word_ids: Not needed.
+        """
         gains: Tensor = self.own_weight(words)
         return gains
 
     def _class_logits(self, features: FrameFeatures, word_ids: Tensor, dtype: torch.dtype) -> Tensor | float:
-        """Return what the classifier adds to the logits of words, [B, N, P]."""
+        """Return the terms [B, N, P] that the classifier adds to the logits of words; 0 for words without classes."""
         if features.classes is None:
             return 0.0
         weights = self._vectors[0].class_weights(word_ids).to(dtype)  # [B, N, 1000]

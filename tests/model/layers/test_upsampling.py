@@ -63,6 +63,6 @@ def test_a_stream_keeps_the_fine_features_of_each_frame() -> None:
 
 
 def test_the_paper_s_trunk_has_none() -> None:
-    with pytest.raises(ValueError, match="belong to the light and the pretrained"):
+    with pytest.raises(ValueError, match="detail_channels are for the light and the pretrained backbones"):
         RefvidConfig("mine", ("dog",), detail_channels=8)
     assert RefvidConfig("mine", ("dog",)).detail_channels == 0

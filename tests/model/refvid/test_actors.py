@@ -221,12 +221,12 @@ def test_codes_start_as_places(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("actors", "detail"), [(1, 6), (4, 0), (-3, 6)])
 def test_codes_need_fine_features_and_two_channels(actors: int, detail: int) -> None:
-    with pytest.raises(ValueError, match="actor_channels are at least 2 and need detail_channels"):
+    with pytest.raises(ValueError, match="actor_channels must be at least 2 and need detail_channels"):
         RefvidConfig("mine", ("dog",), backbone="light", actor_channels=actors, detail_channels=detail)
 
 
 def test_codes_need_logits_on_the_grid_of_the_levels() -> None:
-    with pytest.raises(ValueError, match="actor_channels takes logits on the grid of the levels"):
+    with pytest.raises(ValueError, match="actor_channels needs logits on the grid of the levels"):
         small_config().replace(**ACTORS, fusion="deconvolution")
     assert build(**ACTORS, fusion="ppm").actors is not None
 

@@ -197,5 +197,5 @@ def test_the_trunk_may_learn_from_the_target_alone() -> None:
 
 @pytest.mark.parametrize(("channels", "detail"), [(4, 0), (-1, 6)])
 def test_it_needs_fine_logits(channels: int, detail: int) -> None:
-    with pytest.raises(ValueError, match="bilateral_channels are at least 0 and need detail_channels"):
+    with pytest.raises(ValueError, match="bilateral_channels must be at least 0 and need detail_channels"):
         RefvidConfig("mine", ("dog",), backbone="light", bilateral_channels=channels, detail_channels=detail)

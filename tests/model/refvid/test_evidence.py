@@ -148,7 +148,7 @@ def test_it_works_in_mixed_precision_is_saved_and_runs(tmp_path: Path, capsys: p
     ("changes", "said"),
     [
         ({"language": "sentence"}, "word_evidence needs language 'words', got 'sentence'"),
-        ({"fusion": "deconvolution"}, "word_evidence takes logits on the grid of the levels"),
+        ({"fusion": "deconvolution"}, "word_evidence needs logits on the grid of the levels"),
     ],
 )
 def test_evidence_needs_words_and_the_grid_of_the_levels(changes: dict[str, str], said: str) -> None:
