@@ -1,4 +1,4 @@
-"""CMSA + CFSA and the paper's alternatives, built from a config."""
+"""Building CMSA + CFSA and the alternatives of the paper's tables from a config."""
 
 from collections.abc import Callable, Sequence
 
@@ -47,7 +47,7 @@ FUSIONS: dict[FusionName, Callable[[Sequence[int], int], Fusion]] = {
 
 
 def build_attention(config: CmsaConfig, level_channels: Sequence[int]) -> Sequence[Attention]:
-    """Build what joins words and pixels on each level, with random weights."""
+    """Build the attention between words and pixels for each level, with random weights."""
     if config.attention == "cvpr19":
         return cvpr19_attention(level_channels, config.embedding_channels, config.attention_channels)
     kind = POOLINGS[config.pooling] if config.attention == "cross-modal" else ATTENTIONS[config.attention]
@@ -55,7 +55,7 @@ def build_attention(config: CmsaConfig, level_channels: Sequence[int]) -> Sequen
 
 
 def build_cross_frame(config: CmsaConfig, level_channels: Sequence[int]) -> list[CrossFrameSelfAttention]:
-    """Build CFSA of the levels that have it, with random weights."""
+    """Build CFSA for each level in `cross_frame_levels`, with random weights."""
     return [
         CrossFrameSelfAttention(level_channels[level - FIRST_LEVEL], config.attention_channels)
         for level in config.cross_frame_levels
@@ -63,7 +63,7 @@ def build_cross_frame(config: CmsaConfig, level_channels: Sequence[int]) -> list
 
 
 def join_parts(config: CmsaConfig, backbone: Backbone, cross_frame: Sequence[CrossFrameSelfAttention]) -> CmsaParts:
-    """Build the parts that do not depend on the kind of trunk and CFSA, and return all of them."""
+    """Build the remaining parts around a given backbone and CFSA, and return all parts."""
     cross_modal = build_attention(config, backbone.channels)
     words = build_word_embedding(config)
     return CmsaParts(
@@ -80,6 +80,6 @@ def join_parts(config: CmsaConfig, backbone: Backbone, cross_frame: Sequence[Cro
 
 
 def build_cmsa(config: CmsaConfig) -> CmsaNetwork:
-    """Build the network that a config describes, with random weights."""
+    """Build the network described by a config, with random weights."""
     backbone = build_backbone(config)
     return CmsaNetwork(join_parts(config, backbone, build_cross_frame(config, backbone.channels)))

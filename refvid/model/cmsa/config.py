@@ -1,4 +1,4 @@
-"""Sizes and alternatives of CMSA + CFSA."""
+"""The config of CMSA + CFSA: its sizes, and the alternatives of the paper's tables."""
 
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -20,24 +20,25 @@ CHOICES = {
 
 @dataclass(frozen=True)
 class CmsaConfig(ModelConfig):
-    """Everything needed to build CMSA + CFSA or one of the paper's alternatives, and to feed it.
+    """The settings needed to build and feed CMSA + CFSA or one of the paper's alternatives.
 
     Attributes:
         attention_channels: Width of queries, keys and values (512 in the paper).
         fusion_channels: Width of X^i in gated fusion (500 in the paper).
-        language: What Eq. 1 joins to the pixels: "words" (CMSA-W), or "sentence", one vector by an LSTM (CMSA-S).
-        attention: "cross-modal", the paper's Eq. 2 and 3, or what its Table 2 compares that with, "word", "pixel",
-            "word-pixel" and "none" (see `attention_alternatives`), or "cvpr19", that of the image model released in
-            2019 (see `cvpr19`). Each but the first has a pooling of its own.
+        language: Language features of Eq. 1: "words", one vector for each word (CMSA-W), or "sentence", one vector from
+            an LSTM (CMSA-S).
+        attention: "cross-modal", the paper's Eq. 2 and 3; "word", "pixel", "word-pixel" or "none", the alternatives of
+            its Table 2 (see `ablations.attention`); or "cvpr19", the attention of the image model released in 2019 (see
+            `ablations.cvpr19`). Each of the alternatives has a pooling of its own.
         pooling: How the features of an expression's words become one map: "word-attention", the paper's Eq. 4 and 5,
-            or the "mean" or the "max" that its Table 1 compares it with.
-        fusion: How the three levels become one map: "gmlf", the paper's Eq. 6, or what its Table 2 compares that with,
-            "self-gated", "conv-lstm", "deconvolution" and "ppm", or "cvpr19", the gates that were released in 2019, or
-            "none", their sum.
-        frame_radius: tau, frames on either side of the target frame.
-        cross_frame: Whether CFSA is part of the network (off: the image model).
-        cross_frame_levels: Which of the levels Res3, Res4 and Res5, as 3, 4 and 5, CFSA is applied to; the paper does
-            not say, by default all.
+            or "mean" or "max", the alternatives of its Table 1.
+        fusion: How the three levels become one map: "gmlf", the paper's Eq. 6; "self-gated", "conv-lstm",
+            "deconvolution" or "ppm", the alternatives of its Table 2; "cvpr19", the gates of the model released in
+            2019; or "none", the sum of the levels.
+        frame_radius: tau, the number of frames on either side of the target frame.
+        cross_frame: Whether the network contains CFSA; without it, it is the paper's image model.
+        cross_frame_levels: Levels that CFSA is applied to: 3, 4 and 5 for Res3, Res4 and Res5. The paper does not say
+            which; the default is all.
     """
 
     attention_channels: int = 512
@@ -57,22 +58,28 @@ class CmsaConfig(ModelConfig):
             self.require(name, get_args(choices))
         self.require("architecture", (type(self).architecture,))
         if not self.cross_frame_levels or set(self.cross_frame_levels) - {3, 4, 5}:
-            raise ValueError(f"cross_frame_levels names levels out of 3, 4 and 5, got {self.cross_frame_levels}")
-        self._refuse_what_cannot_be_joined()
+            raise ValueError(
+                f"cross_frame_levels must list at least one of the levels 3, 4 and 5 and no others, got "
+                f"{self.cross_frame_levels}"
+            )
+        self._check_combination()
 
-    def _refuse_what_cannot_be_joined(self) -> None:
+    def _check_combination(self) -> None:
+        """Raise a ValueError for alternatives that cannot be combined."""
         if self.pooling != "word-attention" and self.attention != "cross-modal":
             raise ValueError(
-                f"pooling {self.pooling!r} is for attention 'cross-modal'; attention {self.attention!r} pools words "
-                "its own way, leave pooling 'word-attention'"
+                f"pooling {self.pooling!r} is for attention 'cross-modal'; attention {self.attention!r} has a pooling "
+                "of its own, so leave pooling at 'word-attention'"
             )
         if self.language == "sentence" and self.pooling != "word-attention":
             raise ValueError(
                 f"pooling {self.pooling!r} needs words; language 'sentence' leaves one vector and nothing to pool, "
-                "leave pooling 'word-attention'"
+                "so leave pooling at 'word-attention'"
             )
         if self.language == "sentence" and self.attention == "word":
-            raise ValueError("attention 'word' is among words; language 'sentence' leaves one vector, choose 'words'")
+            raise ValueError(
+                "attention 'word' is among words; language 'sentence' leaves one vector, so choose language 'words'"
+            )
 
 
 def full_config(vocabulary: tuple[str, ...]) -> CmsaConfig:

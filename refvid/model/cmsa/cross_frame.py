@@ -12,12 +12,12 @@ from refvid.model.layers.products import widen
 def frame_weights(block_logsumexp: Tensor, temperature: Tensor, frame_mask: Tensor) -> tuple[Tensor, Tensor]:
     """Return the frame attention of Eq. 11 from the log-sum-exp of each block of logits.
 
-    Our reading: like the words of Eq. 4, a frame's mass is what it receives as a key, as a mean over the queries, and
-    the softmax has a learnt temperature: w_t = softmax(temperature * T * mass_t).
+    Our reading: like the mass of a word in Eq. 4, the mass of a frame is the attention that it receives as a key, as a
+    mean over the queries, and the softmax has a learnt temperature: w_t = softmax(temperature * T * mass_t).
 
     Args:
         block_logsumexp: log sum_p' exp(q_tp . k_t'p') [B, T, T', P], over the keys of frame t'.
-        temperature: Scalar.
+        temperature: Learnt temperature, a scalar.
         frame_mask: True for the frames of the clip that exist, bool [B, T].
 
     Returns:
@@ -25,7 +25,8 @@ def frame_weights(block_logsumexp: Tensor, temperature: Tensor, frame_mask: Tens
     """
     blocks = block_logsumexp.masked_fill(~frame_mask[:, None, :, None], float("-inf"))
     total = blocks.logsumexp(2)  # [B, T, P]
-    # Queries of missing frames count for nothing; in a stream their rows may be empty, hence no multiplication.
+    # Queries of missing frames do not count. Their rows are replaced by 0, not multiplied by it, because they may hold
+    # NaN, which would stay.
     share = torch.exp(blocks - total[:, :, None]).mean(-1).masked_fill(~frame_mask[:, :, None], 0.0)  # [B, T, T']
     count = frame_mask.sum(-1, keepdim=True).to(share.dtype)
     mass = share.sum(1) / count  # [B, T']
@@ -34,13 +35,13 @@ def frame_weights(block_logsumexp: Tensor, temperature: Tensor, frame_mask: Tens
 
 
 class CrossFrameSelfAttention(nn.Module):
-    """CFSA of one level: V_T := V_T + W v^, v^ the attention over all positions of a clip, pooled over its frames.
+    """CFSA of one level: V_T := V_T + W v^, where v^ attends to all positions of a clip and is pooled over its frames.
 
-    Queries and keys are taken from features of unit length, as in Eq. 1, so that the logits do not grow with the
-    features; values are taken from the features themselves. Eq. 9 leaves both open.
+    Queries and keys are computed from features of unit length, as in Eq. 1, so that the logits do not grow with the
+    features; values are computed from the features themselves. Eq. 9 leaves both open.
 
-    As printed, the attention knows neither where nor when a feature was seen: a clip played backwards gives the same
-    result (see `refvid.space_time` for a variant that knows both).
+    As in the paper, the attention does not depend on where or when a feature was seen: a clip that is played backwards
+    gives the same result (see `refvid.space_time` for a variant with both).
 
     Args:
         channels: Width C of the level.
@@ -57,7 +58,7 @@ class CrossFrameSelfAttention(nn.Module):
         self.output = nn.Linear(attention_channels, channels, bias=False)
         self.temperature = nn.Parameter(torch.ones(()))
         for projection in (self.query, self.key):
-            nn.init.normal_(projection.weight, std=attention_channels**-0.25)  # logits start with a spread of about 1
+            nn.init.normal_(projection.weight, std=attention_channels**-0.25)  # logits start with a deviation of 1
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Map features [..., C, h, w] to queries, keys and values, each [..., P, A], in float32 or wider."""
@@ -66,14 +67,14 @@ class CrossFrameSelfAttention(nn.Module):
         return q, k, v
 
     def tokens(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the tokens of features [..., C, h, w], of unit length and as they are, each [..., P, C]."""
+        """Return the tokens of features [..., C, h, w], once at unit length and once unscaled, each [..., P, C]."""
         tokens = features.flatten(-2).transpose(-1, -2)  # ... C h w -> ... P C
         return F.normalize(tokens, dim=-1), tokens
 
     def time_terms(self, distances: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Return r and u, each [..., A], for keys this many frames after their queries [...]; None without them.
+        """Return terms r and u, each [..., A], for keys that lie `distances` [...] frames after their queries.
 
-        A variant whose tokens know when they were seen adds r to the key and u to the value.
+        A variant with a code of time adds r to each key and u to each value. The paper has none: None.
         """
         return None
 
@@ -85,16 +86,16 @@ class CrossFrameSelfAttention(nn.Module):
     def forward(
         self, clip: Tensor, target: int, frame_mask: Tensor | None = None, times: Sequence[int] | None = None
     ) -> Tensor:
-        """Enhance the target frame of each clip by the whole clip; the form that is trained.
+        """Enhance the target frame of each clip by attention over the whole clip; training uses this form.
 
         Args:
             clip: Features [B, T, C, h, w].
             target: Index of the target frame in the clip.
-            frame_mask: False for frames beyond the ends of the video, bool [B, T]; None: all exist.
-            times: Number of each frame in its video, from any start; None: they follow each other.
+            frame_mask: False for frames beyond the ends of the video, bool [B, T]; None if all frames exist.
+            times: Number of each frame in its video, counted from any start; None for consecutive frames.
 
         Returns:
-            [B, C, h, w].
+            Features [B, C, h, w] of the target frame.
         """
         batch, frames = clip.shape[:2]
         if frame_mask is None:

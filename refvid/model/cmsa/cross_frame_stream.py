@@ -1,18 +1,18 @@
-"""CFSA over an endless video: a new frame costs 2 T - 1 blocks of attention instead of the clip's T x T.
+"""CFSA over an endless video: a new frame costs 2 T - 1 blocks of attention instead of the T x T blocks of a clip.
 
-Consecutive clips share all but one of their T = 2 tau + 1 frames, and the softmax over a clip's keys can be put
-together from softmaxes over the keys of its single frames. So for every pair of frames (t, t') in the window the
-stream keeps
+Consecutive clips share all but one of their T = 2 tau + 1 frames, and the softmax over the keys of a clip can be
+composed from the softmaxes over the keys of its single frames. So the stream keeps, for every pair of frames (t, t') in
+the window,
 
     lse_tt'p = log sum_p' exp(q_tp . k_t'p')              [P]
     out_tt'p = softmax_p'(q_tp . k_t'p') V_t'             [A, P]
 
-and the result of a clip is a weighted sum of what is there, with total_tp = logsumexp_t' lse_tt'p and the frame
-weights w_t of Eq. 11 from the same log-sum-exps:
+and the result of a clip is a weighted sum of the stored outputs. total_tp = logsumexp_t' lse_tt'p, and the frame
+weights w_t of Eq. 11 come from the same log-sum-exps:
 
     v^_p = sum_t w_t sum_t' exp(lse_tt'p - total_tp) out_tt'p
 
-The P x P logits of a block live no longer than the block.
+The P x P logits of a block are dropped as soon as the block is computed.
 """
 
 from collections import deque
@@ -26,19 +26,20 @@ from refvid.model.layers.products import LOG2_E, exponentials, longest, multiply
 
 
 def attend_block(queries: Tensor, keys: Tensor, values: Tensor, reach: float | None, out: Tensor) -> Tensor:
-    """Attend from one frame's queries to one frame's keys, with logits as they are (no 1 / sqrt(A)).
+    """Attend from the queries of one frame to the keys of one frame, with unscaled logits (no 1 / sqrt(A)).
 
     Args:
-        queries: q log2 e [P, A].
-        keys: [P, A].
-        values: [A + 1, P], the last row ones.
-        reach: What no |q . k| log2 e exceeds; None: not known.
-        out: Where softmax(q k^T) v is written, [A, P].
+        queries: Queries times log2 e [P, A].
+        keys: Keys [P, A].
+        values: Values [A + 1, P], where the last row is ones.
+        reach: Upper bound of all |q . k| log2 e; None if it is unknown.
+        out: Output tensor for softmax(q k^T) v, [A, P].
 
     Returns:
         log sum exp(q k^T) [P].
     """
     terms, largest = exponentials(keys, queries, reach)
+    # The row of ones makes the same product also sum the exponentials, which saves a pass over the P x P matrix.
     summed = multiply(values, terms.T)
     torch.div(summed[:-1], summed[-1], out=out)
     logsumexp = summed[-1].log()
@@ -46,12 +47,12 @@ def attend_block(queries: Tensor, keys: Tensor, values: Tensor, reach: float | N
 
 
 def attend_blocks(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
-    """Attend as `attend_block` does in many blocks at once, which suits a GPU.
+    """Attend as `attend_block` does, but in N blocks at once, which is faster on a GPU.
 
     Args:
-        queries: q log2 e [N, P, A]; dimension N may be an expanded one, here and below.
-        keys: [N, P, A].
-        values: [N, A + 1, P], the last row not needed.
+        queries: Queries times log2 e [N, P, A].
+        keys: Keys [N, P, A].
+        values: Values [N, A + 1, P]; the last row is not used.
 
     Returns:
         softmax(q k^T) v [N, A, P] and log sum exp(q k^T) [N, P].
@@ -62,10 +63,10 @@ def attend_blocks(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor
 
 
 class CrossFrameStream:
-    """The cross-frame attention of one level, fed one frame at a time.
+    """The cross-frame attention of one level, applied to one frame at a time.
 
-    Results come `radius` frames after their frame, and equal those of `CrossFrameSelfAttention` on each frame's own
-    clip (to rounding). At the ends of the video a clip has the frames that exist; none is repeated.
+    The result of a frame comes `radius` frames later. Up to rounding, it equals that of `CrossFrameSelfAttention` for
+    the clip around the frame. At the ends of the video, a clip has only the frames that exist; none is repeated.
     """
 
     def __init__(self, attention: CrossFrameSelfAttention, radius: int) -> None:
@@ -73,16 +74,18 @@ class CrossFrameStream:
         self.window = 2 * radius + 1
         self.pushed = self.delivered = 0
         self._pending: deque[Tensor] = deque()  # features [1, C, h, w] of the frames not delivered yet
-        self._ring: dict[str, Tensor] = {}  # frame n lives in slot n % T
-        self._longest: dict[str, list[float]] = {}  # query and key of each slot
-        self._apart: dict[int, Tensor] = {}  # by the newest frame's slot
-        self._one_by_one = False  # the blocks, which suits a CPU
+        # Ring buffers over the window: frame n is in slot n % T, where it overwrites the frame that left the window.
+        # No clip depends on the order of the slots, except through the distances in time, which `_distances` returns.
+        self._ring: dict[str, Tensor] = {}
+        self._longest: dict[str, list[float]] = {}  # length of the longest query and key of each slot
+        self._apart: dict[int, Tensor] = {}  # cache of `_distances`, by the slot of the newest frame
+        self._one_by_one = False  # whether blocks are computed one at a time, which is faster on a CPU
 
     @torch.no_grad()
     def push(self, features: Tensor) -> Tensor | None:
-        """Take the next frame's features [1, C, h, w]; return the enhanced features of the frame `radius` back.
+        """Take the next frame's features [1, C, h, w]; return the enhanced features of the frame `radius` earlier.
 
-        None while the first clip is not complete.
+        Return None until that frame exists.
         """
         queries, keys, values = (x[0] for x in self.attention.project(features))
         with torch.autocast(features.device.type, enabled=False):
@@ -92,6 +95,8 @@ class CrossFrameStream:
             self._take(slot, queries, keys, values)
             self._pending.append(features)
             self.pushed += 1
+            # Only the pairs that contain the new frame are missing: its queries on all keys, its own among them, and
+            # all other queries on its keys. That makes the 2 T - 1 blocks.
             held = range(min(self.pushed, self.window))
             self._attend([slot] * len(held), list(held))
             self._attend([other for other in held if other != slot], [slot] * (len(held) - 1))
@@ -101,19 +106,20 @@ class CrossFrameStream:
 
     @torch.no_grad()
     def flush(self) -> Iterator[Tensor]:
-        """Yield the enhanced features of the frames still held back, at the end of the video."""
+        """Yield the enhanced features of the remaining frames at the end of the video."""
         while self.delivered < self.pushed:
             yield self._deliver()
 
     def _allocate(self, queries: Tensor) -> None:
+        """Allocate the ring buffers for queries [P, A] of the first frame."""
         (positions, channels), window = queries.shape, self.window
         shapes = {
             "q": (window, positions, channels),
             "k": (window, positions, channels),
-            "v": (window, channels + 1, positions),  # a row of ones below
-            "time": (window, 2, positions),  # q . r of keys a frame later and a frame earlier
-            "out": (window, window, channels, positions),  # [T, T', A, P]
-            "lse": (window, window, positions),  # [T, T', P]
+            "v": (window, channels + 1, positions),  # values, and below them a row of ones
+            "time": (window, 2, positions),  # q . r for keys one frame later and one frame earlier
+            "out": (window, window, channels, positions),  # outputs out_tt' of all blocks
+            "lse": (window, window, positions),  # log-sum-exps lse_tt' of all blocks
         }
         self._ring = {name: queries.new_zeros(shape) for name, shape in shapes.items()}
         self._longest = {"q": [0.0] * window, "k": [0.0] * window}
@@ -121,38 +127,44 @@ class CrossFrameStream:
         self._steps = self.attention.time_terms(torch.tensor([1, -1], device=queries.device))
 
     def _take(self, slot: int, queries: Tensor, keys: Tensor, values: Tensor) -> None:
-        """Put a frame's queries, keys and values [P, A] into its slot."""
+        """Store the queries, keys and values [P, A] of a frame in its slot."""
         ring = self._ring
         ring["q"][slot], ring["k"][slot] = queries * LOG2_E, keys
         ring["v"][slot, :-1], ring["v"][slot, -1] = values.T, 1
         if self._steps is not None:
             ring["time"][slot] = multiply(self._steps[0], queries)
         if self._one_by_one:
+            # |q . k| <= |q| |k| (Cauchy-Schwarz): if this bound is small, exponentials need no maximum subtracted.
             self._longest["q"][slot], self._longest["k"][slot] = longest(ring["q"][slot]), longest(keys)
 
-    def _attend(self, asking: list[int], asked: list[int]) -> None:
-        """Compute the blocks of some pairs of slots: the queries of one on the keys of the other."""
+    def _attend(self, query_slots: list[int], key_slots: list[int]) -> None:
+        """Compute one block for each pair of slots, from the queries in the first slot to the keys in the second."""
         ring = self._ring
         if self._one_by_one:
-            for t, s in zip(asking, asked, strict=True):
+            for t, s in zip(query_slots, key_slots, strict=True):
                 reach = self._longest["q"][t] * self._longest["k"][s]
                 out = ring["out"][t, s]
                 ring["lse"][t, s] = attend_block(ring["q"][t], ring["k"][s], ring["v"][s], reach, out)
-        elif asking:
-            blocks = attend_blocks(ring["q"][asking], ring["k"][asked], ring["v"][asked])
-            ring["out"][asking, asked], ring["lse"][asking, asked] = blocks
+        elif query_slots:
+            blocks = attend_blocks(ring["q"][query_slots], ring["k"][key_slots], ring["v"][key_slots])
+            ring["out"][query_slots, key_slots], ring["lse"][query_slots, key_slots] = blocks
 
     def _add_time(self, slot: int) -> None:
-        """Add q . r to the log-sum-exps of the newest frame's blocks: r is the same for all keys of a block."""
+        """Add q . r to the log-sum-exps of the blocks of the newest frame.
+
+        r is the same for all keys of a block, so that it shifts all logits of a query by the same amount: the output of
+        the block stays the same, and its log-sum-exp is shifted too.
+        """
         ring, (later, earlier) = self._ring, self._distances()
         ring["lse"][slot] += torch.stack([later[slot], earlier[slot]], 1) @ ring["time"][slot]
-        asking = torch.stack([later[:, slot], earlier[:, slot]], 1)  # [T, 2]
-        ring["lse"][:, slot] += (asking[..., None] * ring["time"]).sum(1)
+        frames = torch.stack([later[:, slot], earlier[:, slot]], 1)  # [T, 2]
+        ring["lse"][:, slot] += (frames[..., None] * ring["time"]).sum(1)
 
     def _distances(self) -> Tensor:
-        """Return how many frames later, and how many earlier, the frame of slot t' is than that of slot t: [2, T, T'].
+        """Return by how many frames the frame in slot t' is later, and by how many it is earlier, than that in slot t.
 
-        r and u are linear in both numbers.
+        The result is [2, T, T'], one of the two numbers being 0. r and u are linear in (delta, |delta|), and therefore
+        in these two numbers, so that their values for distances of 1 and -1 suffice (`_steps`).
         """
         newest = (self.pushed - 1) % self.window
         if newest not in self._apart:
@@ -163,6 +175,7 @@ class CrossFrameStream:
         return self._apart[newest]
 
     def _deliver(self) -> Tensor:
+        """Return the enhanced features [1, C, h, w] of the oldest frame that is not delivered yet."""
         ring, target = self._ring, self.delivered
         first, last = max(0, target - self.radius), min(self.pushed, target + self.radius + 1)
         clip = sorted(index % self.window for index in range(first, last))
@@ -173,13 +186,17 @@ class CrossFrameStream:
                 pooled.addcmul_(share[t, :, None], ring["out"][t])
             pooled = pooled.sum(0)
             if self._steps is not None:
-                # u is the same for all keys of a block: it moves the block's mean.
+                # u is the same for all keys of a block, whose weights sum to 1, so that it is added to the output.
                 pooled += self._steps[1].T @ (self._distances().flatten(1) @ share.flatten(0, 1))
         self.delivered += 1
         return self.attention.update(self._pending.popleft(), pooled.T[None])
 
     def _share(self, clip: list[int] | None) -> Tensor:
-        """Return w_t exp(lse_tt'p - total_tp) [T, T', P] for the slots of a clip, 0 elsewhere; None: all slots."""
+        """Return the weights w_t exp(lse_tt'p - total_tp) of all blocks, [T, T', P].
+
+        Args:
+            clip: Slots of the frames of the clip, so that the weights of all others are 0; None for all slots.
+        """
         logsumexp = self._ring["lse"]
         if clip is not None:
             logsumexp = logsumexp[clip][:, clip]

@@ -1,25 +1,25 @@
 """Cross-modal self-attention with word attention-aware pooling (section 3.2), in its exact factorised form.
 
-f_pn = [v_p / |v_p|, e_n / |e_n|, s_p] is a concatenation and the maps to query, key and value are linear, so
+f_pn = [v_p / |v_p|, e_n / |e_n|, s_p] is a concatenation, and the maps to query, key and value are linear, so
 
     q_pn = a_p + b_n,   k_pn = c_p + d_n,   v_pn = g_p + h_n
 
-and Eq. 3, a softmax over all keys (p', n') for each query (p, n), is the product of a softmax over positions and one
-over words. Nothing of size (L P) x (L P) is ever built; the pooled result of Eq. 5 needs one P x P matrix per
+and the softmax of Eq. 3 over all keys (p', n') for each query (p, n) is the product of a softmax over positions and a
+softmax over words. No matrix of size (L P) x (L P) is ever built; the pooled result of Eq. 5 needs one P x P matrix per
 expression, whatever its number of words:
 
     A = exp(a c^T)  [P, P],   X = exp(b c^T)  [L, P],   Z = A X^T  [P, L]
     pooled position weights = A * ((w_n / Z) X)
 
-with w_n the word attention of Eq. 4. Where A X^T underflows (strongly opposed logits) the softmax over positions is
-taken query by query instead.
+where w_n is the word attention of Eq. 4. If A X^T underflows, because the logits of a position and a word are strongly
+opposed, the softmax over positions is computed query by query instead.
 
-Training asks many expressions of one picture, and they share most of their words. There the order of the products is
-turned round: for each different word u of a picture
+In training, a picture has many expressions, which share most of their words. Then the products are reordered: for each
+different word u of a picture,
 
     pooled_u = A (X_u * g) / Z_u  [P, A]
 
-is one slice of a single product with A, and an expression is a weighted sum of its words' slices.
+is one slice of a single product with A, and each expression is a weighted sum of the slices of its words.
 """
 
 import torch
@@ -30,12 +30,12 @@ from refvid.model.cmsa.multimodal import Multimodal
 from refvid.model.layers.products import widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS
 
-# 1 / Z^2 appears in the gradient, so Z has to stay far from the smallest float32.
+# The gradient contains 1 / Z^2, which must not overflow, so that Z must stay far above the smallest float32.
 SMALLEST_NORMALISER = 1e-12
 
 
 def pool_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, word_weights: Tensor) -> Tensor:
-    """Return sum_n w_n sum_p' softmax_p'((a_p + b_n) . c_p') g_p' by one P x P matrix for all words.
+    """Return sum_n w_n sum_p' softmax_p'((a_p + b_n) . c_p') g_p', computed with one P x P matrix for all words.
 
     Args:
         a: Visual part of the queries [B, P, A].
@@ -49,11 +49,14 @@ def pool_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, word_weights: Ten
     """
     position_logits = a @ c.transpose(1, 2)  # [B, P, P]
     word_logits = b @ c[:, None].transpose(2, 3)  # [B, E, L, P]
+    # exp(q . c) = exp(a . c) exp(b . c). Either factor may be scaled by a constant per row, which cancels in the
+    # softmax, so each row's maximum is subtracted before exp; it is detached because its gradient is zero.
     position_terms = torch.exp(position_logits - position_logits.detach().amax(-1, keepdim=True))
     word_terms = torch.exp(word_logits - word_logits.detach().amax(-1, keepdim=True))
     normaliser = position_terms[:, None] @ word_terms.transpose(2, 3)  # [B, E, P, L]
     if bool(normaliser.detach().amin() < SMALLEST_NORMALISER):
         return pool_positions_query_by_query(position_logits, word_logits, g, word_weights)
+    # The sum over words comes first: it leaves one P x P matrix of position weights per expression.
     mixed = (word_weights[:, :, None] / normaliser) @ word_terms  # [B, E, P, P]
     return (mixed * position_terms[:, None]) @ g[:, None]
 
@@ -61,18 +64,18 @@ def pool_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, word_weights: Ten
 def pool_positions_word_by_word(
     a: Tensor, b: Tensor, c: Tensor, g: Tensor, word_weights: Tensor, dtype: torch.dtype
 ) -> Tensor | None:
-    """Return what `pool_positions` returns, for expressions that share their words.
+    """Return the result of `pool_positions` for expressions that share their words.
 
     Args:
         a: Visual part of the queries [B, P, A].
-        b: Word part of the queries of the U different words of a picture [B, U, A].
+        b: Word part of the queries for the U different words of a picture [B, U, A].
         c: Visual part of the keys [B, P, A].
         g: Visual part of the values [B, P, A].
         word_weights: Weight of each of the U words in each expression [B, E, U].
-        dtype: Numbers of the two large products; what is small, Z among it, keeps that of `a`.
+        dtype: Type of the two large products; smaller ones, like that for Z, keep the type of `a`.
 
     Returns:
-        [B, E, P, A], or None where a normaliser underflows.
+        [B, E, P, A] in the type of `g`, or None if a normaliser underflows.
     """
     products = _sum_positions(a, b, c, g, dtype)
     if products is None:
@@ -83,16 +86,16 @@ def pool_positions_word_by_word(
 
 
 def attend_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor) -> Tensor | None:
-    """Return sum_p' softmax_p'((a_p + b_u) . c_p') g_p' of every word u, [B, U, P, A].
+    """Return sum_p' softmax_p'((a_p + b_u) . c_p') g_p' for every word u.
 
     Args:
         a: Visual part of the queries [B, P, A].
-        b: Word part of the queries of U words of a picture [B, U, A].
+        b: Word part of the queries for U words of a picture [B, U, A].
         c: Visual part of the keys [B, P, A].
         g: Visual part of the values [B, P, A].
 
     Returns:
-        [B, U, P, A], or None where a normaliser underflows.
+        [B, U, P, A], or None if a normaliser underflows.
     """
     products = _sum_positions(a, b, c, g, g.dtype)
     if products is None:
@@ -102,7 +105,10 @@ def attend_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor) -> Tensor | Non
 
 
 def _sum_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor] | None:
-    """Return A (X_u * g) of every position and word [B, P, U, A], in `dtype`, and Z [B, P, U]; None if Z underflows."""
+    """Return A (X_u * g) for every position and word, [B, P, U, A] in `dtype`, and Z [B, P, U]; None on underflow.
+
+    The arguments are those of `pool_positions_word_by_word`.
+    """
     position_logits = a @ c.transpose(1, 2)  # [B, P, P]
     word_logits = b @ c.transpose(1, 2)  # [B, U, P]
     position_terms = torch.exp(position_logits - position_logits.detach().amax(-1, keepdim=True))
@@ -110,6 +116,7 @@ def _sum_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, dtype: torch.dtyp
     normaliser = position_terms @ word_terms
     if bool(normaliser.detach().amin() < SMALLEST_NORMALISER):
         return None
+    # The values of all words side by side, [P', U A], make the sums over positions a single product with A.
     weighted = word_terms.to(dtype)[..., None] * g.to(dtype)[:, :, None]
     return (position_terms.to(dtype) @ weighted.flatten(2)).view(weighted.shape), normaliser
 
@@ -117,13 +124,13 @@ def _sum_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor, dtype: torch.dtyp
 def pool_positions_query_by_query(
     position_logits: Tensor, word_logits: Tensor, g: Tensor, word_weights: Tensor
 ) -> Tensor:
-    """Return what `pool_positions` returns by one softmax a query: slower, and safe for any logits.
+    """Return the result of `pool_positions` with one softmax per query, which is slower but safe for any logits.
 
     Args:
         position_logits: a c^T [B, P, P].
         word_logits: b c^T [B, E, L, P].
         g: Visual part of the values [B, P, A].
-        word_weights: [B, E, L].
+        word_weights: w_n [B, E, L], zero for padding.
     """
     pooled = torch.zeros_like(position_logits[:, None]).repeat(1, word_logits.shape[1], 1, 1)
     for word in range(word_logits.shape[2]):
@@ -136,9 +143,9 @@ def unit_features(visual: Tensor, words: Tensor, spatial: Tensor) -> tuple[Tenso
     """Return the three parts of f_pn: v / |v| [B, P, C], s [B, P, 8] and e / |e| [B, E, L, C_l].
 
     Args:
-        visual: [B, C, h, w].
+        visual: Visual features [B, C, h, w].
         words: Word embeddings [B, E, L, C_l].
-        spatial: [8, h, w].
+        spatial: Spatial coordinates [8, h, w].
     """
     code = spatial.to(visual.dtype).flatten(1).T.expand(len(visual), -1, -1)  # 8 h w -> B P 8
     unit_visual = F.normalize(visual.flatten(2).transpose(1, 2), dim=-1)  # B C h w -> B P C
@@ -146,19 +153,20 @@ def unit_features(visual: Tensor, words: Tensor, spatial: Tensor) -> tuple[Tenso
 
 
 def different_words(values: Tensor, shared: Tensor) -> Tensor:
-    """Return what belongs to the different words of a picture, once each.
+    """Return the values of the different words of a picture, once for each of them.
 
     Args:
-        values: Of each word [B, E, L, A], equal for equal words.
-        shared: Which of the U different words each is, int64 [B, E, L].
+        values: Values of all words, [B, E, L, A], which are equal for equal words.
+        shared: Number of each word among the U different words of its picture, int64 [B, E, L].
 
     Returns:
-        [B, U, A]; the gradient reaches one place of each word.
+        [B, U, A]; the gradient flows to a single occurrence of each word.
     """
     count = int(shared.max()) + 1
     flat = shared.flatten(1)  # B E L -> B (E L)
     order = torch.arange(flat.shape[1], device=flat.device).expand_as(flat)
-    # Where each different word stands first; one of its places, or its gradient would count once a place.
+    # Index of the first occurrence of each word. Gathering from one occurrence gives the embedding, which all of them
+    # share, the right gradient; a mean over all would give the same one more slowly, and a sum a multiple of it.
     first = torch.zeros_like(flat[:, :count]).scatter_reduce(1, flat, order, "amin", include_self=False)
     return values.flatten(1, 2).gather(1, first[..., None].expand(-1, -1, values.shape[-1]))
 
@@ -166,9 +174,10 @@ def different_words(values: Tensor, shared: Tensor) -> Tensor:
 class CrossModalSelfAttention(nn.Module):
     """CMSA of one level: Eq. 1 to 5.
 
-    Our reading of Eq. 4: the softmax of Eq. 3 runs over the keys of each query (each row of Fig. 4), and a word's
-    mass is what it receives as a key, as a mean over the queries instead of a sum, because a sum grows with their
-    number and makes the softmax one-hot: a_n = softmax(temperature * L * mass_n), the temperature learnt, from 1.
+    Our reading of Eq. 4: the softmax of Eq. 3 runs over the keys of each query (each row of Fig. 4), and the mass of a
+    word is the attention that it receives as a key. We take its mean over the queries instead of its sum, because the
+    sum grows with the number of queries and makes the softmax one-hot: a_n = softmax(temperature * L * mass_n), with a
+    learnt temperature that starts at 1.
     """
 
     def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
@@ -181,16 +190,16 @@ class CrossModalSelfAttention(nn.Module):
         self.output = nn.Linear(attention_channels, self.channels, bias=False)
         self.temperature = nn.Parameter(torch.ones(()))
         for projection in (self.query, self.key):
-            # |f| is about 2, so that logits q . k start with a spread of about 1 instead of a flat softmax.
+            # |f| is about 2, so that the logits q . k start with a standard deviation of about 1, not a flat softmax.
             nn.init.normal_(projection.weight, std=0.5 * attention_channels**-0.25)
 
     def split(self, projection: nn.Linear, positions: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        """Apply a projection of f_pn to its visual-and-spatial and to its word part.
+        """Apply a projection of f_pn to its visual and spatial part and to its word part.
 
         Args:
             projection: Linear map of the D channels [visual, word, spatial].
-            positions: [v / |v|, s], [B, P, C + 8].
-            words: e / |e|, [B, E, L, C_l].
+            positions: Visual and spatial part [v / |v|, s], [B, P, C + 8].
+            words: Word part e / |e|, [B, E, L, C_l].
 
         Returns:
             [B, P, A] and [B, E, L, A], whose sum over (p, n) is the projection of f_pn.
@@ -210,12 +219,12 @@ class CrossModalSelfAttention(nn.Module):
         """Fuse visual features with the words of each expression.
 
         Args:
-            visual: [B, C, h, w].
+            visual: Visual features [B, C, h, w].
             words: Word embeddings [B, E, L, C_l].
             word_mask: True for real words, bool [B, E, L].
-            spatial: [8, h, w].
-            shared: Which of the different words of a picture each word is, 0 to U - 1, int64 [B, E, L]; given where
-                expressions share words, so that each is attended to once.
+            spatial: Spatial coordinates [8, h, w].
+            shared: Number of each word among the different words of its picture, 0 to U - 1, int64 [B, E, L], so that
+                words shared by expressions are computed once; None to compute each expression by itself.
 
         Returns:
             Multimodal features (Eq. 5) and word attention [B, E, L] (Eq. 4; 0 for padding).
@@ -237,11 +246,11 @@ class CrossModalSelfAttention(nn.Module):
         )
 
     def queries_keys_values(self, positions: Tensor, words: Tensor) -> tuple[Tensor, ...]:
-        """Return both parts of the queries, of the keys and of the values, a b c d g h, in float32 or wider.
+        """Return both parts of the queries, keys and values, in the order a, b, c, d, g, h, in float32 or wider.
 
         Args:
-            positions: [v / |v|, s], [B, P, C + 8].
-            words: e / |e|, [B, E, L, C_l].
+            positions: Visual and spatial part [v / |v|, s], [B, P, C + 8].
+            words: Word part e / |e|, [B, E, L, C_l].
         """
         projections = (self.query, self.key, self.value)
         parts = [part for projection in projections for part in self.split(projection, positions, words)]
@@ -256,12 +265,12 @@ class CrossModalSelfAttention(nn.Module):
         return pool_positions_word_by_word(a, different, c, g, weights, dtype)
 
     def word_logits(self, visual: Tensor, words: Tensor, spatial: Tensor) -> Tensor:
-        """Return b_n . c_p, how strongly each word looks at each position: [B, E, L, P].
+        """Return the logits b_n . c_p with which each word attends to each position, [B, E, L, P].
 
         Args:
-            visual: [B, C, h, w].
+            visual: Visual features [B, C, h, w].
             words: Word embeddings [B, E, L, C_l].
-            spatial: [8, h, w].
+            spatial: Spatial coordinates [8, h, w].
         """
         unit_visual, code, unit_words = unit_features(visual, words, spatial)
         b = F.linear(unit_words, self.weights_of(self.query)[1])
@@ -269,13 +278,19 @@ class CrossModalSelfAttention(nn.Module):
         return b @ c.transpose(1, 2)[:, None]
 
     def attend_words(self, a: Tensor, b: Tensor, d: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the word attention a_n of Eq. 4 [B, E, L] and sum_n a_n T_pn [B, E, P, L].
+        """Return the word attention a_n of Eq. 4, [B, E, L], and sum_n a_n T_pn, [B, E, P, L].
 
-        T, the word factor of Eq. 3, is a softmax over words n' of (a_p + b_n) . d_n', and like the one over positions
+        T is the word factor of Eq. 3, a softmax over words n' of (a_p + b_n) . d_n'. Like the softmax over positions,
         it is never built:
 
             alpha = exp(a d^T) [P, L'],   beta = exp(b d^T) [L, L'],   Z = alpha beta^T [P, L]
             sum_n w_n T_pn = alpha_p * ((w / Z_p) beta)
+
+        Args:
+            a: Visual part of the queries [B, P, A].
+            b: Word part of the queries [B, E, L, A].
+            d: Word part of the keys [B, E, L, A].
+            word_mask: True for real words, bool [B, E, L].
         """
         padding = ~word_mask[:, :, None]
         visual = (a[:, None] @ d.transpose(2, 3)).masked_fill(padding, float("-inf"))  # [B, E, P, L']
@@ -285,13 +300,13 @@ class CrossModalSelfAttention(nn.Module):
         normaliser = alpha @ beta.transpose(2, 3)  # [B, E, P, L]
         if bool(normaliser.detach().amin() < SMALLEST_NORMALISER):
             return self.attend_words_query_by_query(visual, word, word_mask)
-        inverse = word_mask[:, :, None] / normaliser
-        received = (alpha * (inverse @ beta)).mean(2)  # what each word gets from the queries of all words
+        inverse = word_mask[:, :, None] / normaliser  # queries of padding count for nothing
+        received = (alpha * (inverse @ beta)).mean(2)  # mass of each word n', summed over the words n of the queries
         attention = self.word_attention(received, word_mask)
         return attention, alpha * ((attention[:, :, None] * inverse) @ beta)
 
     def attend_words_query_by_query(self, visual: Tensor, word: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what `attend_words` returns by one softmax a query: slower, and safe for any logits.
+        """Return the result of `attend_words` with one softmax per query, which is slower but safe for any logits.
 
         Args:
             visual: a d^T [B, E, P, L'], -inf for padding.
@@ -303,6 +318,12 @@ class CrossModalSelfAttention(nn.Module):
         return attention, torch.einsum("bepnm,ben->bepm", softmax, attention)
 
     def word_attention(self, received: Tensor, word_mask: Tensor) -> Tensor:
-        """Return a_n of Eq. 4 [B, E, L] from what each word receives, summed over words, mean over positions."""
+        """Return a_n of Eq. 4, [B, E, L].
+
+        Args:
+            received: Attention that each word receives, as a sum over the words and a mean over the positions of the
+                queries, [B, E, L].
+            word_mask: True for real words, bool [B, E, L].
+        """
         # The mean over the L real queries is received / L, and the logits are temperature * L * mean.
         return (self.temperature * received).masked_fill(~word_mask, float("-inf")).softmax(-1)

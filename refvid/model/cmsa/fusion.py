@@ -11,15 +11,15 @@ from refvid.model.layers.products import tanh
 
 
 class Projectable(Protocol):
-    """Features of one level that can be mapped linearly."""
+    """Multimodal features of one level to which a linear map can be applied without building them."""
 
     def project(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return the features [B * E, D, h, w] mapped by a weight [X, D] and a bias [X]: [B * E, X, h, w]."""
+        """Map the features [B * E, D, h, w] by a weight [X, D] and a bias [X] to [B * E, X, h, w]."""
         ...
 
 
 def project_levels(maps: nn.ModuleList, levels: Sequence[Projectable]) -> list[Tensor]:
-    """Return X^i [B * E, X, h, w] of every level: its features mapped by its own 1 x 1 convolution."""
+    """Return X^i [B * E, X, h, w] for every level: its features mapped by its own 1 x 1 convolution."""
     convolutions = [cast(nn.Conv2d, convolution) for convolution in maps]
     return [
         level.project(torch.flatten(convolution.weight, 1), cast(Tensor, convolution.bias))
@@ -30,8 +30,8 @@ def project_levels(maps: nn.ModuleList, levels: Sequence[Projectable]) -> list[T
 class GatedMultiLevelFusion(nn.Module):
     """GMLF: Eq. 6 and the 3 x 3 convolution of Eq. 7.
 
-    Each level i is mapped to X^i; a memory gate m^i and a reset gate r^i, one scalar map each, decide what flows in
-    from the other levels and how much of the mixture replaces X^i.
+    Each level i is mapped to X^i. A memory gate m^i and a reset gate r^i, one scalar map each, control how much of the
+    level enters the mixture of the other levels, and how much of its own mixture replaces X^i.
     """
 
     def __init__(self, level_channels: Sequence[int], channels: int) -> None:
@@ -48,6 +48,7 @@ class GatedMultiLevelFusion(nn.Module):
         everything = reduce(torch.add, [self.gamma[j] * gates[j][0] * x[j] for j in range(len(x))])  # gamma^j m^j X^j
         merged = []
         for i, (memory, reset) in enumerate(gates):
+            # Eq. 6 sums gamma^j m^j X^j over j != i and adds (1 - m^i) X^i; the sum over all j is computed only once.
             mixture = everything + (1 - (1 + self.gamma[i]) * memory) * x[i]
             merged.append(x[i] + reset * (tanh(mixture) - x[i]))
         return reduce(torch.add, merged)

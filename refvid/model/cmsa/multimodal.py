@@ -1,4 +1,4 @@
-"""The multimodal features of one level: in the parts they are the sum of, or built."""
+"""The multimodal features of one level, either as parts that sum up to them or as a dense tensor."""
 
 from dataclasses import dataclass
 
@@ -9,18 +9,19 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Multimodal:
-    """The features F^ of Eq. 5 of E expressions on one level, in the parts they are the sum of.
+    """The features F^ of Eq. 5 for E expressions on one level, as parts that sum up to them.
 
-    F^_p = W pooled_p + [v_p / |v_p|, sum_n a_n e_n / |e_n|, s_p] has D channels a position and expression, but only the
-    first term depends on both. Fusion maps F^ linearly, so it maps the parts, and F^ is never built.
+    F^_p = W pooled_p + [v_p / |v_p|, sum_n a_n e_n / |e_n|, s_p] has D channels for each position and expression, but
+    only the first term depends on both. Fusion maps F^ linearly, so that each part can be mapped by itself, and F^ is
+    never built.
 
     Attributes:
         pooled: Attended values [B, E, P, A].
-        output: W [D, A].
-        visual: v / |v| [B, P, C].
-        words: sum_n a_n e_n / |e_n| [B, E, C_l].
+        output: Weight W [D, A] of the map from attended values to F^.
+        visual: Visual part v / |v| [B, P, C].
+        words: Word part sum_n a_n e_n / |e_n| [B, E, C_l].
         code: Spatial coordinates [B, P, 8].
-        size: h and w, whose product is P.
+        size: Height h and width w of the grid; their product is P.
     """
 
     pooled: Tensor
@@ -35,8 +36,8 @@ class Multimodal:
         sizes = [self.visual.shape[-1], self.words.shape[-1], self.code.shape[-1]]
         visual, word, spatial = torch.split(weight, sizes, dim=1)
         seen = F.linear(self.visual, visual) + F.linear(self.code, spatial)  # [B, P, X]
-        told = F.linear(self.words, word, bias)  # [B, E, X]
-        mapped = F.linear(self.pooled, weight @ self.output) + seen[:, None] + told[:, :, None]
+        read = F.linear(self.words, word, bias)  # [B, E, X]
+        mapped = F.linear(self.pooled, weight @ self.output) + seen[:, None] + read[:, :, None]
         return mapped.reshape(-1, *self.size, len(weight)).permute(0, 3, 1, 2)
 
     def dense(self) -> Tensor:
@@ -48,11 +49,11 @@ class Multimodal:
 
 @dataclass(frozen=True)
 class DenseMultimodal:
-    """The features F^ of E expressions on one level, built.
+    """The features F^ of E expressions on one level as a dense tensor.
 
     Attributes:
-        features: [B, E, P, D].
-        size: h and w, whose product is P.
+        features: Features F^ [B, E, P, D].
+        size: Height h and width w of the grid; their product is P.
     """
 
     features: Tensor

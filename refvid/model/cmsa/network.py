@@ -1,4 +1,4 @@
-"""CMSA + CFSA and the paper's alternatives, made of given parts (see `build`)."""
+"""The network of CMSA + CFSA and of the paper's alternatives, assembled from given parts (see `build`)."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -32,15 +32,15 @@ class CmsaParts:
     """The parts that a `CmsaNetwork` is made of.
 
     Attributes:
-        backbone: Maps normalised images to `FrameFeatures` with Res3, Res4 and Res5 on one grid.
-        embedding: Maps word ids to vectors, one for each word or one for the sentence.
-        cross_frame: CFSA of each of the levels in `cross_frame_levels`; empty for the image model.
-        cross_frame_levels: The levels, out of 3, 4 and 5, that CFSA is applied to.
-        cross_modal: CMSA of each level.
-        fusion: Fuses the levels to one map.
+        backbone: Module that maps normalised images to `FrameFeatures` with Res3, Res4 and Res5 on one grid.
+        embedding: Module that maps word ids to vectors, one for each word or one for the sentence.
+        cross_frame: CFSA modules of the levels in `cross_frame_levels`; empty for the image model.
+        cross_frame_levels: Levels out of 3, 4 and 5 that CFSA is applied to.
+        cross_modal: CMSA modules of all levels.
+        fusion: Module that fuses the levels to one map.
         frame_radius: tau, the number of frames on either side of the target frame.
-        pixel_mean: Mean of the pixels that the trunk expects, red, green and blue, values 0 to 1.
-        pixel_std: Their standard deviation.
+        pixel_mean: Mean of the red, green and blue values (0 to 1) that the trunk expects.
+        pixel_std: Standard deviation of these values.
     """
 
     backbone: nn.Module
@@ -56,12 +56,12 @@ class CmsaParts:
 
 @dataclass(frozen=True, eq=False)
 class FusedScore:
-    """Scores of N = B * E expressions on the grid of the fused levels.
+    """The scores of N = B * E expressions on the grid of the fused levels.
 
     Attributes:
-        logits: [N, 1, h, w].
-        fused: The features that they are scored from, [N, X, h, w].
-        attentions: The attention over words of each level, [B, E, L].
+        logits: Logits [N, 1, h, w].
+        fused: Fused features from which the logits were computed, [N, X, h, w].
+        attentions: Attention over words of each level, [B, E, L].
     """
 
     logits: Tensor
@@ -70,9 +70,9 @@ class FusedScore:
 
 
 class CmsaNetwork(ReferringNetwork):
-    """CMSA + CFSA: segments the referent of an expression in the target frame of a clip (Fig. 3).
+    """The network of CMSA + CFSA (Fig. 3), which segments the referent of an expression in the target frame of a clip.
 
-    `LevelStream` does for the frames of a stream what `enhance` does for a clip.
+    `LevelStream` is the counterpart of `enhance` for the frames of a stream.
     """
 
     embedding: WordEmbedding | SentenceEmbedding
@@ -86,29 +86,29 @@ class CmsaNetwork(ReferringNetwork):
         self.cross_frame_at = tuple(level - FIRST_LEVEL for level in parts.cross_frame_levels) if attends else ()
 
     def stream(self) -> "LevelStream":
-        """Return the state that CFSA keeps from frame to frame."""
+        """Return a new stream, which applies CFSA frame by frame."""
         return LevelStream(self)
 
     def segment(self, features: FrameFeatures, word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Segment every expression on the same visual features.
 
         Args:
-            features: From `encode`, enhanced by CFSA.
-            word_ids: int64 [B, E, L], 0 for padding.
+            features: Features from `enhance` or the stream.
+            word_ids: Word ids int64 [B, E, L], 0 for padding.
 
         Returns:
             Logits [B, E, h, w] on the grid of the levels, or [B, E, 2 h, 2 w] with fusion by deconvolution, and the
-            attention over words of each level, [B, E, L], L = 1 where a sentence is one vector.
+            attention over words of each level, [B, E, L], where L = 1 if a sentence is one vector.
         """
         scored = self.score(features, word_ids)
         return scored.logits.view(*word_ids.shape[:2], *scored.logits.shape[-2:]), scored.attentions
 
     def score(self, features: FrameFeatures, word_ids: Tensor) -> FusedScore:
-        """Score every position of the fused levels; arguments as for `segment`."""
+        """Score every position of the fused levels; the arguments are those of `segment`."""
         words, word_mask = self.embedding(word_ids)
         levels = features.levels
         spatial = spatial_code(*levels[0].shape[-2:], dtype=levels[0].dtype, device=levels[0].device)
-        # In training the expressions of a picture have many words in common: attend to each different word once.
+        # In training the expressions of a picture have many words in common, so each different word is computed once.
         number = number_words if isinstance(self.embedding, WordEmbedding) else number_sentences
         shared = number(word_ids) if word_ids.shape[1] > 1 and torch.is_grad_enabled() else None
         results = [
@@ -119,7 +119,7 @@ class CmsaNetwork(ReferringNetwork):
         return FusedScore(self.fusion.score(fused), fused, [attention for _, attention in results])
 
     def word_attention_logits(self, features: FrameFeatures, word_ids: Tensor) -> list[Tensor]:
-        """Return the logits b_n . c_p [B, E, L, P] of Res4 and Res5; none where single words attend to nothing."""
+        """Return the logits b_n . c_p [B, E, L, P] of Res4 and Res5, if single words attend to positions."""
         modules, levels = list(self.cross_modal)[1:], features.levels[1:]
         if not isinstance(self.embedding, WordEmbedding):
             return []
@@ -142,8 +142,8 @@ class CmsaNetwork(ReferringNetwork):
     ) -> FrameFeatures:
         """Encode clips [B, T, 3, H, W] and return the features of the target frame after CFSA.
 
-        Without `neighbour_gradients` the trunk learns from the target frame alone: the other frames are encoded by
-        themselves, without a graph.
+        The arguments are those of `ReferringNetwork.enhance`. Without `neighbour_gradients`, the other frames are
+        encoded separately and without a graph, so that the trunk learns from the target frame alone.
         """
         batch, frames = clips.shape[:2]
         if neighbour_gradients or frames == 1:
@@ -164,8 +164,8 @@ class CmsaNetwork(ReferringNetwork):
         Args:
             clip: Features of all frames from `encode`, tensors [B, T, ...].
             target: Index of the target frame.
-            frame_mask: False for frames beyond the ends of the video, bool [B, T].
-            times: Number of each frame in its video, from any start; None: they follow each other.
+            frame_mask: False for frames beyond the ends of the video, bool [B, T]; None if all frames exist.
+            times: Number of each frame in its video, counted from any start; None for consecutive frames.
         """
         enhanced = clip.frame(target)
         for index, attend in zip(self.cross_frame_at, self.cross_frame, strict=True):
@@ -173,7 +173,7 @@ class CmsaNetwork(ReferringNetwork):
         return enhanced
 
     def _encode_apart(self, clips: Tensor, target: int) -> FrameFeatures:
-        """Return the features of all frames of clips, [B, T, ...], with a graph for the target frame only."""
+        """Encode all frames of clips to features [B, T, ...], with a graph for the target frame only."""
         batch, frames = clips.shape[:2]
         others = [frame for frame in range(frames) if frame != target]
         with torch.no_grad():
@@ -188,23 +188,26 @@ class CmsaNetwork(ReferringNetwork):
 
 
 def number_words(word_ids: Tensor) -> Tensor:
-    """Number the different words of each picture from 0: ids int64 [B, E, L] to numbers int64 [B, E, L]."""
+    """Number the different words of each picture from 0, int64 [B, E, L], given their ids int64 [B, E, L]."""
     return torch.stack([torch.unique(ids, return_inverse=True)[1] for ids in word_ids])
 
 
 class LevelStream:
-    """Feeds the levels of each frame through CFSA, `frame_radius` frames behind; without CFSA, straight on."""
+    """A stream that applies CFSA to the levels of each frame, with a delay of `frame_radius` frames.
+
+    Without CFSA, frames pass unchanged and without delay.
+    """
 
     def __init__(self, network: CmsaNetwork) -> None:
         self._streams = {
             index: CrossFrameStream(cast(CrossFrameSelfAttention, attention), network.frame_radius)
             for index, attention in zip(network.cross_frame_at, network.cross_frame, strict=True)
         }
-        self._waiting: deque[FrameFeatures] = deque()  # of the frames not delivered yet
+        self._waiting: deque[FrameFeatures] = deque()  # frames that are not delivered yet
         self.pushed = 0
 
     def push(self, features: FrameFeatures) -> FrameFeatures | None:
-        """Take the features of a frame, B = 1; return those of the frame `frame_radius` back, enhanced, or None."""
+        """Take the next frame's features, B = 1; return those of the frame `frame_radius` earlier, enhanced, if any."""
         self._waiting.append(features)
         self.pushed += 1
         results = {index: stream.push(features.levels[index]) for index, stream in self._streams.items()}
@@ -212,7 +215,7 @@ class LevelStream:
         return self._deliver(enhanced) if len(enhanced) == len(self._streams) else None
 
     def flush(self) -> Iterator[FrameFeatures]:
-        """Yield the features of the frames still held back, at the end of the video."""
+        """Yield the enhanced features of the remaining frames at the end of the video."""
         rests = {index: stream.flush() for index, stream in self._streams.items()}
         while self._waiting:
             yield self._deliver({index: next(rest) for index, rest in rests.items()})
@@ -225,5 +228,5 @@ class LevelStream:
         return self.enhance_due(features, due)
 
     def enhance_due(self, features: FrameFeatures, due: int) -> FrameFeatures:
-        """Return the features of frame `due`, after CFSA, as they leave the stream; variants add to them here."""
+        """Return the features of frame number `due`, which CFSA has enhanced; a hook for variants to change them."""
         return features

@@ -1,4 +1,4 @@
-"""Words by vectors that a model of sentences made: how a network reads words that no training sentence holds."""
+"""Word embeddings from fixed word vectors, with which a network reads words that it was never trained on."""
 
 from collections.abc import Sequence
 
@@ -11,21 +11,21 @@ from refvid.model.layers.language import FIRST_WORD_ID, PADDING_ID, WordEmbeddin
 from refvid.model.layers.word_vectors import WordVectorTable
 
 INNER_CHANNELS = 192
-OWN_SHARE_KEPT = 0.7  # of taught words in training that are read with their own row
+OWN_SHARE_KEPT = 0.7  # share of the taught words that keep their own row in a training step
 
 
 class VectorEmbedding(WordEmbedding):
-    """Embeddings learnt as a function of fixed word vectors, so that similar words get similar embeddings.
+    """Embeddings computed by a learnt function of fixed word vectors, so that similar words get similar embeddings.
 
-    Words of the training sentences have a learnt row of their own on top, for what the vectors do not tell apart. It
-    is left out for some of them at random while training, so that the function alone learns to do without it: a word
-    that was never taught, "puppy", is read by the function of its vector, and so must "dog" be. Wherever a word stands
-    in a batch it is read the same way, as attention that is shared by equal words expects.
+    Each word of the training sentences also has a learnt row of its own, which is added for distinctions that the
+    vectors do not make. In training these rows are dropped at random, so that the function must do without them: a
+    word that was never trained, "puppy", has only the function of its vector, which is therefore trained on "dog" too.
+    A row is dropped for all occurrences of its word in a batch, because equal words share their attention.
 
     Args:
         words: Number of words in the table.
-        vector_channels: Width of their vectors.
-        class_entries: Number of the ImageNet classes listed for all words together.
+        vector_channels: Width of the word vectors.
+        class_entries: Number of ImageNet classes that the table lists for all words together.
         taught_ids: Ids of the words that have a row of their own.
         channels: Width C_l of the embeddings.
     """
@@ -47,7 +47,7 @@ class VectorEmbedding(WordEmbedding):
         self.register_buffer("own_row", rows, persistent=False)
 
     def forward(self, word_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Map ids int64 [..., L] to embeddings [..., L, C_l] and the mask of real words bool [..., L]."""
+        """Map ids int64 [..., L] to embeddings [..., L, C_l] and the mask of real words, bool [..., L]."""
         vectors = self.vectors(word_ids).to(self.direct.weight.dtype) * self.vectors.channels**0.5
         embedded = self.outer(F.relu(self.inner(vectors))) + self.direct(vectors)
         rows = self.own_row[word_ids]
@@ -58,7 +58,7 @@ class VectorEmbedding(WordEmbedding):
 
 
 def build_word_embedding(config: ModelConfig) -> WordEmbedding:
-    """Build the embedding of the words of a config: by their vectors or, without `vector_channels`, one of each."""
+    """Build the word embedding described by a config: from word vectors if `vector_channels` is set, or a plain one."""
     if not config.vector_channels:
         return WordEmbedding(len(config.vocabulary), config.embedding_channels)
     ids = {word: index for index, word in enumerate(config.vocabulary, FIRST_WORD_ID)}
