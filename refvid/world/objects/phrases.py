@@ -11,18 +11,17 @@ from refvid.world.objects.claims import (
     MAKERS,
     MOTIONS,
     RELATIONS,
-    Claim,
-    Topic,
     called,
     is_coloured,
     moves,
     nouns,
     related,
-    side_of,
 )
 from refvid.world.objects.lexicon import COLOUR_TERMS, LEXICON, WITHOUT_ARTICLE
 from refvid.world.objects.lexicon import WORDS as NAME_WORDS
+from refvid.world.objects.places import side_of
 from refvid.world.objects.things import Thing
+from refvid.world.objects.topics import Claim, Topic
 from refvid.world.palette import COLOURS
 from refvid.world.scene import Reference
 
