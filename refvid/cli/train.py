@@ -126,7 +126,11 @@ def train(
     start: Annotated[
         Path | None,
         typer.Option(
-            "--start", metavar="CHECKPOINT", rich_help_panel="Model", help="Checkpoint folder with the initial weights."
+            "--start",
+            "--start-from",  # torchrun takes --start for the beginning of an option of its own
+            metavar="CHECKPOINT",
+            rich_help_panel="Model",
+            help="Checkpoint folder with the initial weights; with torchrun, write --start-from.",
         ),
     ] = None,
     backbone_weights: Annotated[
