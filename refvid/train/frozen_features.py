@@ -35,14 +35,24 @@ class FrozenFeatures:
         network: Its backbone is a `PretrainedBackbone` whose trunk is frozen.
         cache: Folder of the scenes.
         limit: GiB that the features may take; when they are full, the rest is computed every time.
+        processes: Number of processes that fill the folder together, each with its share of what is left.
         tell: Called once with a sentence when the limit is reached.
     """
 
-    def __init__(self, network: ReferringNetwork, cache: Path, limit: float, tell: Tell = tell_nobody) -> None:
+    def __init__(
+        self,
+        network: ReferringNetwork,
+        cache: Path,
+        limit: float,
+        *,
+        processes: int = 1,
+        tell: Tell = tell_nobody,
+    ) -> None:
         assert isinstance(network.backbone, PretrainedBackbone)
         self._network, self._backbone = network, network.backbone
         self._folder = cache / _FOLDER / _fingerprint(network.backbone.trunk)
-        self._left = int(limit * _GIBIBYTE) - sum(file.stat().st_size for file in self._folder.rglob("*.safetensors"))
+        used = sum(file.stat().st_size for file in self._folder.rglob("*.safetensors"))
+        self._left = max(0, int(limit * _GIBIBYTE) - used) // processes
         self._tell = tell
         self._trunk = copy.deepcopy(network.backbone.trunk).eval()
         fold_norms(self._trunk)
@@ -74,8 +84,12 @@ class FrozenFeatures:
         path = self._folder / f"{height}x{width}" / f"{key}.safetensors"
         try:
             kept = load_file(path)
-            return [kept[str(stride)] for stride in EfficientNetLite.strides]
-        except (OSError, SafetensorError, KeyError):
+            features = [kept[str(stride)] for stride in EfficientNetLite.strides]
+            grids = [(len(clip), height // stride, width // stride) for stride in EfficientNetLite.strides]
+            if [(len(level), *level.shape[2:]) for level in features] != grids:
+                raise ValueError("features of another clip")
+            return features
+        except (OSError, SafetensorError, KeyError, ValueError):
             features = self._compute(clip)
             self._keep(path, features)
             return features

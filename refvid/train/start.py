@@ -36,7 +36,8 @@ class ModelChoice:
             it, else the model that ships.
         start: Checkpoint folder with the weights to begin with.
         backbone_weights: As for `load_backbone`; "none" for random ones; None for the usual ones of the trunk.
-        language_weights: As for `load_bert`, where the network reads with BERT; None for the usual ones.
+        language_weights: As for `load_bert`, where the network reads with BERT; None for the usual ones. For a network
+            that reads words by their vectors, the file of their table, which it cannot do without.
     """
 
     model: str | None = None
@@ -157,7 +158,13 @@ def _go_on(start: Path, config: ModelConfig, words: tuple[str, ...]) -> tuple[Re
             changes[name] = getattr(known, name)
     elif not _reads_pieces(config):
         changes["vocabulary"] = _joined(known.vocabulary, words)
-    config = config.replace(**changes)
+    try:
+        config = config.replace(**changes)
+    except ValueError as error:
+        raise UsageError(
+            f"the model that --model describes cannot go on from '{start}': {error}; leave --model out to train the "
+            "checkpoint's own"
+        ) from error
     network = build_network(config)
     _transplant(trained.state_dict(), network, start)
     return network, config

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from refvid.model.layers.products import widen
+
 
 class RecurrentWords(nn.Module):
     """Word vectors in context: each word vector plus the state of a bidirectional LSTM at the word.
@@ -32,7 +34,7 @@ class RecurrentWords(nn.Module):
         lengths = word_mask.sum(-1).flatten().clamp(min=1).cpu()
         # In float32 even under autocast, because rounding errors would accumulate from step to step.
         with torch.autocast(words.device.type, enabled=False):
-            rows = words.float().flatten(0, -3)  # [B * E, L, C]
+            rows = widen(words).flatten(0, -3)  # [B * E, L, C]
             packed = nn.utils.rnn.pack_padded_sequence(rows, lengths, batch_first=True, enforce_sorted=False)
             states, _ = self.lstm(packed)
             unpacked, _ = nn.utils.rnn.pad_packed_sequence(states, batch_first=True, total_length=longest)
