@@ -26,7 +26,7 @@ ALLOWED = 0.0005  # of all pixels
 def frames() -> list[npt.NDArray[np.uint8]]:
     with av.open(str(ROOT / "examples" / "park.mp4")) as container:
         decoded = zip(range(FRAMES), container.decode(video=0), strict=False)
-        return [frame.to_ndarray(format="rgb24") for _, frame in decoded]
+        return [np.asarray(frame.to_ndarray(format="rgb24"), np.uint8) for _, frame in decoded]
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -15,7 +15,7 @@ from refvid.data.sample import Batch
 from refvid.files import whole_file
 from refvid.model.fast.folding import fold_norms
 from refvid.model.interface import ReferringNetwork
-from refvid.model.layers.efficientnet import EfficientNetLite
+from refvid.model.layers.efficientnet import PIXEL_MEAN, PIXEL_STD, EfficientNetLite
 from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.progress import Tell, tell_nobody
 
@@ -28,8 +28,8 @@ class FrozenFeatures:
 
     Features are kept in half precision, about 0.4 MB for a frame of 256 x 256 pixels, and read back many times: the
     depthwise convolutions of the trunk take several times as long as all that learns behind it. They depend on the
-    weights of the trunk, on the scene and on the canvas, which make up the name of their file; several processes may
-    share the folder, and a file that a crash left damaged is made again.
+    weights of the trunk, on the scene and on the canvas, which make up the name of their file. Several processes may
+    share the folder, and so may networks of all systems; a file that a crash left damaged is made again.
 
     Args:
         network: Its backbone is a `PretrainedBackbone` whose trunk is frozen.
@@ -50,7 +50,7 @@ class FrozenFeatures:
     ) -> None:
         assert isinstance(network.backbone, PretrainedBackbone)
         self._network, self._backbone = network, network.backbone
-        self._folder = cache / _FOLDER / _fingerprint(network.backbone.trunk)
+        self._folder = cache / _FOLDER / _fingerprint(network, network.backbone.trunk)
         used = sum(file.stat().st_size for file in self._folder.rglob("*.safetensors"))
         self._left = max(0, int(limit * _GIBIBYTE) - used) // processes
         self._tell = tell
@@ -113,9 +113,12 @@ class FrozenFeatures:
         self._left -= size
 
 
-def _fingerprint(trunk: EfficientNetLite) -> str:
-    """Return a short hash of a trunk's weights."""
+def _fingerprint(network: ReferringNetwork, trunk: EfficientNetLite) -> str:
+    """Return a short hash of a trunk's weights and, where they are not the trunk's own, of the norms of its pixels."""
     digest = hashlib.sha256()
     for value in trunk.state_dict().values():
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    pixels = torch.stack([network.pixel_mean.flatten(), network.pixel_std.flatten()]).cpu()
+    if not torch.allclose(pixels, torch.tensor([PIXEL_MEAN, PIXEL_STD])):
+        digest.update(pixels.numpy().tobytes())
     return f"{trunk.variant}-{digest.hexdigest()[:12]}"

@@ -88,6 +88,13 @@ def test_each_scene_is_computed_once_and_read_the_same(
     finally:
         trunk_of(network).stem[0].weight.mul_(0.5)
     assert passes == [3, 3, 3], "another trunk makes other features"
+    other = small.build(pixel_mean=(0.485, 0.456, 0.406))
+    FrozenFeatures(other, tmp_path, 1).of(batch("scenes/1"))
+    assert passes == [3] * 4, "and so do pictures that are normalised otherwise"
+    other = small.build("hinet-small")
+    trunk_of(other).load_state_dict(trunk_of(network).state_dict())
+    FrozenFeatures(other, tmp_path, 1).of(batch("scenes/1"))
+    assert passes == [3] * 4, "another system on the same trunk reads them too"
 
 
 @torch.no_grad()
