@@ -1,4 +1,4 @@
-"""Features of a frozen trunk, computed once for each kept scene and read from disk afterwards."""
+"""Features of a frozen trunk, which are computed once for each cached scene and then read from disk."""
 
 import copy
 import hashlib
@@ -24,19 +24,19 @@ _GIBIBYTE = 1 << 30
 
 
 class FrozenFeatures:
-    """Gives a network the features of its frozen trunk, from a folder beside the scenes where it can.
+    """A cache on disk for the features of a network's frozen trunk, in a folder beside the scenes.
 
-    Features are kept in half precision, about 0.4 MB for a frame of 256 x 256 pixels, and read back many times: the
-    depthwise convolutions of the trunk take several times as long as all that learns behind it. They depend on the
-    weights of the trunk, on the scene and on the canvas, which make up the name of their file. Several processes may
-    share the folder, and so may networks of all systems; a file that a crash left damaged is made again.
+    Features are stored in half precision, about 0.4 MB for a frame of 256 x 256 pixels. Reading them pays, because the
+    depthwise convolutions of the trunk take several times as long as all layers that are trained. Features depend on
+    the weights of the trunk, the scene and the canvas, and the path of a file names all three. Several processes, and
+    networks of all systems, may share the folder. A file that was damaged by a crash is made again.
 
     Args:
-        network: Its backbone is a `PretrainedBackbone` whose trunk is frozen.
+        network: Network with a `PretrainedBackbone` whose trunk is frozen.
         cache: Folder of the scenes.
-        limit: GiB that the features may take; when they are full, the rest is computed every time.
-        processes: Number of processes that fill the folder together, each with its share of what is left.
-        tell: Called once with a sentence when the limit is reached.
+        limit: Maximum size of all features in GiB; beyond it, features are computed every time.
+        processes: Number of processes that fill the folder together, each with an equal share of the remaining space.
+        tell: Function that is called once with a message when the limit is reached.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class FrozenFeatures:
 
     @contextmanager
     def given(self, batch: Batch) -> Iterator[None]:
-        """Let the backbone of the network take the features of a batch, on its device, in the block.
+        """Let the backbone of the network use the features of a batch, on its device, inside the context.
 
-        They are those of the frames that the network encodes in training, in one pass; a network that encodes others
-        computes their features itself.
+        The context covers the frames that the network encodes in training in one pass (`encoded_frames`); for any other
+        batch of frames, the backbone computes the features itself.
         """
         samples, frames = batch.clips.shape[:2]
         used = self._network.encoded_frames(frames // 2, batch.times)
@@ -77,7 +77,7 @@ class FrozenFeatures:
         return [torch.cat(level).float() for level in zip(*samples, strict=True)]
 
     def _sample(self, clip: Tensor, key: str | None) -> Sequence[Tensor]:
-        """Return the features of a clip uint8 [T, 3, H, W], float16 [T, C_i, H / s_i, W / s_i]."""
+        """Return features float16 [T, C_i, H / s_i, W / s_i] of a clip uint8 [T, 3, H, W], from disk if possible."""
         if key is None:
             return self._compute(clip)
         height, width = clip.shape[-2:]

@@ -88,7 +88,7 @@ def test_words_come_from_the_table(name: str, tmp_path: Path) -> None:
 def test_a_table_has_to_be_given_and_has_to_be_one(tmp_path: Path) -> None:
     choice = replace(choice_of("refvid-small", tmp_path), language_weights=None)
     with pytest.raises(
-        UsageError, match="the model 'refvid-small' reads words by their vectors: give their table with"
+        UsageError, match="the model 'refvid-small' reads words by their vectors; give a table of them with"
     ) as told:
         begin(choice, choose_config(choice), WORDS)
     assert "`python -m refvid.train.word_table --out table.safetensors`" in str(told.value)
@@ -112,7 +112,7 @@ def test_a_start_keeps_its_table_and_its_taught_words(tmp_path: Path) -> None:
         begin(start, wide, WORDS)
     with pytest.raises(UsageError, match="--language-weights are for a new model"):
         begin(replace(start, language_weights=choice.language_weights), config, WORDS)
-    with pytest.raises(UsageError, match=r"cannot go on from .* leave --model out"):
+    with pytest.raises(UsageError, match=r"cannot start from .* leave --model out"):
         begin(start, choose_config(ModelChoice("refvos-deeplab101")), WORDS)
 
 
