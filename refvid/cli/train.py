@@ -139,8 +139,8 @@ def train(
             metavar="WEIGHTS",
             rich_help_panel="Model",
             help="Initial weights of the trunk. ResNet-101: a Hub id, a .safetensors or .pth file, or none (default: "
-            "timm/resnet101.tv_in1k); EfficientNet-Lite: efficientnet-lite0, -lite1 or -lite2, a Hub id or a file; "
-            "light: a model with the same trunk, such as refvid-tiny, or none (default).",
+            "timm/resnet101.tv_in1k); EfficientNet-Lite: efficientnet-lite0, -lite1 or -lite2, a Hub id, a file or "
+            "none (default: its own name); light: a model with the same trunk, such as refvid-tiny, or none (default).",
         ),
     ] = None,
     language_weights: Annotated[
@@ -148,8 +148,9 @@ def train(
         typer.Option(
             metavar="WEIGHTS",
             rich_help_panel="Model",
-            help="Initial weights of BERT, for a model that uses it: a Hub id or a folder (default: "
-            "google-bert/bert-base-uncased).",
+            help="For a model that reads with BERT, its initial weights: a Hub id or a folder (default: "
+            "google-bert/bert-base-uncased). For a model that reads words by their vectors, such as refvid-small: the "
+            "table made by python -m refvid.train.word_table (no default).",
         ),
     ] = None,
     device: opt.Device = "auto",

@@ -47,20 +47,21 @@ class ModelConfig:
     Attributes:
         name: Name of the model.
         vocabulary: Words the model knows; word n has the id n + 2, and the ids 0 and 1 are padding and unknown words.
-        backbone: Name of the trunk; "light" is the small one that all tiny models have, and those of `PRETRAINED` are
-            meant to stay frozen, with a trained neck behind them.
+        backbone: Name of the trunk; "light" is the small one of all tiny models, and those in `PRETRAINED` are meant to
+            stay frozen, followed by a neck that is trained.
         backbone_channels: Widths of the stem, Res2, Res3, Res4 and Res5 of the light backbone; the widths of other
             backbones are fixed.
         colour_channels: Width of the light or pretrained backbone's colour path; 0 for none.
-        neck_channels: Width of the levels that the neck of a pretrained backbone makes; 0 for other backbones.
+        neck_channels: Width of the levels from the neck of a pretrained backbone; 0 for other backbones.
         input_size: Side of the square input in pixels; frames are resized and zero-padded to it.
         input_shape: "square", as in the papers, or "area": the input has the proportions of the frame and the area of
             the square, so that a wide video wastes no positions on padding.
         embedding_channels: Width of a word embedding.
-        vector_channels: Width of the word vectors from which embeddings are computed (`VectorEmbedding`); 0: each word
-            of the vocabulary has an embedding of its own.
+        vector_channels: Width of the fixed word vectors from which embeddings are computed (`VectorEmbedding`); 0 for
+            a learnt embedding of each word.
         class_entries: Number of ImageNet classes that the table of word vectors lists for all words together.
-        taught_words: Words of the training sentences, which have a trained embedding of their own beside their vector.
+        taught_words: Words of the training sentences; each has a learnt embedding that is added to the one computed
+            from its vector.
         max_words: Number of words of an expression that the network reads; the rest are cut off.
         pixel_mean: Mean of the red, green and blue values (0 to 1) that the trunk expects.
         pixel_std: Standard deviation of these values.
@@ -210,15 +211,15 @@ TINY: dict[str, Any] = {
     "embedding_channels": 64,
 }
 
-# What all small models have in common: a pretrained trunk, whose features one cache holds for them all, its input, and
-# words that are read by their vectors.
+# All small models share these settings: a pretrained trunk, whose cached features they can share too, the input that it
+# was trained for, and embeddings from word vectors.
 SMALL: dict[str, Any] = {
     "backbone": "efficientnet-lite0",
     "neck_channels": 128,
     "colour_channels": 32,
     "input_size": 256,
     "input_shape": "area",
-    "pixel_mean": (0.498, 0.498, 0.498),  # those that the trunk was taught with
+    "pixel_mean": (0.498, 0.498, 0.498),  # the values that the trunk was trained with
     "pixel_std": (0.502, 0.502, 0.502),
     "embedding_channels": 96,
     "vector_channels": 64,

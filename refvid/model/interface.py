@@ -125,8 +125,8 @@ class ReferringNetwork(nn.Module, ABC):
 
     Attributes:
         backbone: Module that extracts the features of a frame, trained with a learning rate of its own;
-            `backbone.channels` are the widths of its levels. In a backbone with a pretrained trunk only the trunk,
-            `backbone.trunk`, has this rate.
+            `backbone.channels` are the widths of its levels. In a backbone with a pretrained trunk, only the trunk,
+            `backbone.trunk`, has this learning rate.
         embedding: Module that maps word ids, int64 [..., L], to vectors.
         frame_radius: Number of neighbouring frames on either side that a frame's masks may depend on.
     """
@@ -193,7 +193,7 @@ class ReferringNetwork(nn.Module, ABC):
         return SingleFrameStream()
 
     def encoded_frames(self, target: int, times: Sequence[int]) -> list[int]:
-        """Return which frames of a clip `enhance` encodes, by index and in their order; by default all of them."""
+        """Return the indices, in order, of the frames of a clip that `enhance` encodes; by default all of them."""
         return list(range(len(times)))
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Losses that teach codes of actors (`model.actors`) from the regions of a scene."""
+"""Losses that train actor codes (`refvid.model.refvid.actors`) on the regions of a scene."""
 
 import torch
 from torch import Tensor
@@ -7,25 +7,26 @@ from torch.nn import functional as F
 from refvid.model.layers.products import widen
 from refvid.model.refvid.actors import attend
 
-MIN_REGION = 0.25  # cells: what is smaller does not take part
+MIN_REGION = 0.25  # area in cells below which a region is ignored
 
 
 def intersection_over_union(masks: Tensor, maps: Tensor) -> Tensor:
-    """Return the IoU [B, E, R] of each mask with each region, as shares of cells [B, E, P] and [B, R, P]."""
+    """Return the IoU [B, E, R] of each mask with each region, given as shares of cells, [B, E, P] and [B, R, P]."""
     shared = torch.minimum(masks[:, :, None], maps[:, None]).sum(-1)
     union = masks.sum(-1)[..., None] + maps.sum(-1)[:, None] - shared
     return shared / union.clamp(min=1e-6)
 
 
 def on_grid(maps: Tensor, features: Tensor) -> Tensor:
-    """Return maps [B, N, H, W] averaged over the cells of features [B, C, h, w]: [B, N, h, w]."""
+    """Average maps [B, N, H, W] over the cells of the grid of features [B, C, h, w], [B, N, h, w]."""
     size = features.shape[-2:]
     return maps if maps.shape[-2:] == size else F.adaptive_avg_pool2d(maps, (size[0], size[1]))
 
 
 def actor_maps(maps: Tensor) -> Tensor:
-    """Return the shares [B, R, P] of cells that are of each actor: regions [B, R, h, w] without those within a larger
-    one, such as garments, and without those too small to matter, all of which become empty.
+    """Keep the regions that are actors, and empty all others: [B, R, h, w] to [B, R, P].
+
+    Regions inside a larger one, such as garments, and regions smaller than `MIN_REGION` are no actors.
     """
     maps = maps.flatten(2)
     area = maps.sum(-1)
@@ -35,13 +36,13 @@ def actor_maps(maps: Tensor) -> Tensor:
 
 
 def actor_loss(codes: Tensor, maps: Tensor) -> Tensor:
-    """Return how far each position's affinities are from an even spread over its own actor, as a divergence.
+    """Return the divergence of each position's affinities from an even distribution over its own actor.
 
-    That is the mean over actors, of which the background is one, of the mean over the actor's positions.
+    It is averaged over the positions of each actor, and then over all actors; the background counts as one.
 
     Args:
-        codes: On the grid of the levels, [B, G, h, w].
-        maps: Shares of each cell that are of a region, [B, R, h, w].
+        codes: Codes on the grid of the levels, [B, G, h, w].
+        maps: Share of each cell that each region covers, [B, R, h, w].
     """
     maps = actor_maps(on_grid(maps, codes))
     groups = torch.cat([maps, (1 - maps.sum(1, keepdim=True)).clamp(min=0)], 1)
@@ -58,13 +59,15 @@ def actor_loss(codes: Tensor, maps: Tensor) -> Tensor:
 
 
 def edge_loss(coarse: Tensor, fine: Tensor, maps: Tensor, masks: Tensor) -> Tensor:
-    """Return the mean of 1 - Dice coefficient of the actors that are masks of the batch, as their codes find them.
+    """Return the mean of 1 - Dice coefficient between masks and the actors found by their fine codes.
+
+    Only masks that cover exactly one actor are used.
 
     Args:
         coarse: Codes on the grid of the levels, [B, G, h, w].
-        fine: Codes [B, G, 2 h, 2 w].
-        maps: Shares of each cell that are of a region, [B, R, h, w].
-        masks: Shares of each pixel that an expression means, [B, E, H, W].
+        fine: Codes on the fine grid, [B, G, 2 h, 2 w].
+        maps: Share of each cell that each region covers, [B, R, h, w].
+        masks: Share of each pixel that the object of an expression covers, [B, E, H, W].
     """
     cells, truth = on_grid(masks, coarse).flatten(2), on_grid(masks, fine).flatten(2)
     actors = actor_maps(on_grid(maps, coarse))

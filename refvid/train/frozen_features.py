@@ -1,4 +1,4 @@
-"""Features of a frozen trunk, computed once for each kept scene and read from disk afterwards."""
+"""Features of a frozen trunk, which are computed once for each cached scene and then read from disk."""
 
 import copy
 import hashlib
@@ -15,7 +15,7 @@ from refvid.data.sample import Batch
 from refvid.files import whole_file
 from refvid.model.fast.folding import fold_norms
 from refvid.model.interface import ReferringNetwork
-from refvid.model.layers.efficientnet import EfficientNetLite
+from refvid.model.layers.efficientnet import PIXEL_MEAN, PIXEL_STD, EfficientNetLite
 from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.progress import Tell, tell_nobody
 
@@ -24,35 +24,45 @@ _GIBIBYTE = 1 << 30
 
 
 class FrozenFeatures:
-    """Gives a network the features of its frozen trunk, from a folder beside the scenes where it can.
+    """A cache on disk for the features of a network's frozen trunk, in a folder beside the scenes.
 
-    Features are kept in half precision, about 0.4 MB for a frame of 256 x 256 pixels, and read back many times: the
-    depthwise convolutions of the trunk take several times as long as all that learns behind it. They depend on the
-    weights of the trunk, on the scene and on the canvas, which make up the name of their file; several processes may
-    share the folder, and a file that a crash left damaged is made again.
+    Features are stored in half precision, about 0.4 MB for a frame of 256 x 256 pixels. Reading them pays, because the
+    depthwise convolutions of the trunk take several times as long as all layers that are trained. Features depend on
+    the weights of the trunk, the scene and the canvas, and the path of a file names all three. Several processes, and
+    networks of all systems, may share the folder. A file that was damaged by a crash is made again.
 
     Args:
-        network: Its backbone is a `PretrainedBackbone` whose trunk is frozen.
+        network: Network with a `PretrainedBackbone` whose trunk is frozen.
         cache: Folder of the scenes.
-        limit: GiB that the features may take; when they are full, the rest is computed every time.
-        tell: Called once with a sentence when the limit is reached.
+        limit: Maximum size of all features in GiB; beyond it, features are computed every time.
+        processes: Number of processes that fill the folder together, each with an equal share of the remaining space.
+        tell: Function that is called once with a message when the limit is reached.
     """
 
-    def __init__(self, network: ReferringNetwork, cache: Path, limit: float, tell: Tell = tell_nobody) -> None:
+    def __init__(
+        self,
+        network: ReferringNetwork,
+        cache: Path,
+        limit: float,
+        *,
+        processes: int = 1,
+        tell: Tell = tell_nobody,
+    ) -> None:
         assert isinstance(network.backbone, PretrainedBackbone)
         self._network, self._backbone = network, network.backbone
-        self._folder = cache / _FOLDER / _fingerprint(network.backbone.trunk)
-        self._left = int(limit * _GIBIBYTE) - sum(file.stat().st_size for file in self._folder.rglob("*.safetensors"))
+        self._folder = cache / _FOLDER / _fingerprint(network, network.backbone.trunk)
+        used = sum(file.stat().st_size for file in self._folder.rglob("*.safetensors"))
+        self._left = max(0, int(limit * _GIBIBYTE) - used) // processes
         self._tell = tell
         self._trunk = copy.deepcopy(network.backbone.trunk).eval()
         fold_norms(self._trunk)
 
     @contextmanager
     def given(self, batch: Batch) -> Iterator[None]:
-        """Let the backbone of the network take the features of a batch, on its device, in the block.
+        """Let the backbone of the network use the features of a batch, on its device, inside the context.
 
-        They are those of the frames that the network encodes in training, in one pass; a network that encodes others
-        computes their features itself.
+        The context covers the frames that the network encodes in training in one pass (`encoded_frames`); for any other
+        batch of frames, the backbone computes the features itself.
         """
         samples, frames = batch.clips.shape[:2]
         used = self._network.encoded_frames(frames // 2, batch.times)
@@ -67,15 +77,19 @@ class FrozenFeatures:
         return [torch.cat(level).float() for level in zip(*samples, strict=True)]
 
     def _sample(self, clip: Tensor, key: str | None) -> Sequence[Tensor]:
-        """Return the features of a clip uint8 [T, 3, H, W], float16 [T, C_i, H / s_i, W / s_i]."""
+        """Return features float16 [T, C_i, H / s_i, W / s_i] of a clip uint8 [T, 3, H, W], from disk if possible."""
         if key is None:
             return self._compute(clip)
         height, width = clip.shape[-2:]
         path = self._folder / f"{height}x{width}" / f"{key}.safetensors"
         try:
             kept = load_file(path)
-            return [kept[str(stride)] for stride in EfficientNetLite.strides]
-        except (OSError, SafetensorError, KeyError):
+            features = [kept[str(stride)] for stride in EfficientNetLite.strides]
+            grids = [(len(clip), height // stride, width // stride) for stride in EfficientNetLite.strides]
+            if [(len(level), *level.shape[2:]) for level in features] != grids:
+                raise ValueError("features of another clip")
+            return features
+        except (OSError, SafetensorError, KeyError, ValueError):
             features = self._compute(clip)
             self._keep(path, features)
             return features
@@ -99,9 +113,12 @@ class FrozenFeatures:
         self._left -= size
 
 
-def _fingerprint(trunk: EfficientNetLite) -> str:
-    """Return a short hash of a trunk's weights."""
+def _fingerprint(network: ReferringNetwork, trunk: EfficientNetLite) -> str:
+    """Return a short hash of a trunk's weights and, where they are not the trunk's own, of the norms of its pixels."""
     digest = hashlib.sha256()
     for value in trunk.state_dict().values():
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    pixels = torch.stack([network.pixel_mean.flatten(), network.pixel_std.flatten()]).cpu()
+    if not torch.allclose(pixels, torch.tensor([PIXEL_MEAN, PIXEL_STD])):
+        digest.update(pixels.numpy().tobytes())
     return f"{trunk.variant}-{digest.hexdigest()[:12]}"

@@ -1,12 +1,12 @@
-"""The loss: binary cross-entropy on masks (Eq. 8), and what was found to help a network trained from scratch.
+"""The loss: binary cross-entropy on masks (Eq. 8), and further terms that help a network trained from scratch.
 
-Training masks alone teach the words slowly: an expression says which of several actors is meant only through all of
-its words at once. Where a data set knows its actors and the words that are true of each, more terms help:
-`contrast` asks the mean logit in the region that is meant to exceed those in the others, `attributes` asks every
-position which words are true of what it shows (by linear heads that are thrown away after training, or by the word
-evidence of a network that has it), and `words` asks the attention of each word (b_n . c_p of `cross_modal`) to look at
-what it is true of. Networks without that attention, or with one vector for the whole sentence, are trained without
-`words`. `choice`, `actors` and `edges` are for networks with codes of actors (`actor_objective`).
+From masks alone, a network learns words slowly, because an expression tells which of several actors is meant only
+through all of its words together. If a data set knows its actors and the words that are true of each, more terms help.
+`contrast` makes the mean logit in the region that is meant exceed those in other regions. `attributes` classifies which
+words are true of each position, by linear heads that are dropped after training or by the word evidence of a network
+that has it. `words` makes the attention of each word (b_n . c_p of `cross_modal`) select the regions that the word is
+true of; networks without this attention, or with one vector for the whole sentence, are trained without it. `choice`,
+`actors` and `edges` are for networks with actor codes (`actor_objective`).
 """
 
 from collections.abc import Sequence
@@ -23,25 +23,27 @@ from refvid.model.interface import FrameFeatures, ReferringNetwork
 from refvid.model.layers.language import FIRST_WORD_ID, Words
 from refvid.train.actor_objective import MIN_REGION, actor_loss, edge_loss, intersection_over_union, on_grid
 
-LOSS_STRIDE = 4  # masks are compared on a grid of this many pixels, a 16th of the work of full size
-FINEST_LOSS_STRIDE = 2  # or on that of finer logits, down to this
+LOSS_STRIDE = 4  # stride of the grid on which masks are compared, which takes a 16th of the work at full size
+FINEST_LOSS_STRIDE = 2  # minimum stride of this grid if the logits are finer
 
 
 @dataclass(frozen=True)
 class ObjectiveSettings:
-    """Weights of the parts of the loss.
+    """The weights of the parts of the loss.
 
     Attributes:
-        entropy: Binary cross-entropy, Eq. 8; the paper has this alone, with weight 1.
-        dice: 1 - Dice coefficient, so that small objects count as much as large ones.
-        contrast: Cross-entropy over the regions of a scene, by the mean logit in each: which of them is meant.
-        choice: The same by the logits before an actor is chosen, and with nothing, of logit 0, among what may be meant;
-            where a network has codes of actors.
-        words: Cross-entropy between each word's attention and the regions it is true of.
-        attributes: Binary cross-entropy of the words true of each position, by each head that is asked.
-        actors: How far affinities are from an even spread over each actor, where a network has codes of actors.
-        edges: 1 - Dice coefficient of each actor as its fine codes find it, where a network has codes of actors.
-        foreground: What a pixel of the object weighs in the cross-entropy, where one of the background weighs 1.
+        entropy: Weight of the binary cross-entropy of Eq. 8; the paper uses this part alone, with weight 1.
+        dice: Weight of 1 - Dice coefficient, in which small objects count as much as large ones.
+        contrast: Weight of the cross-entropy of choosing the region that is meant, with the mean logit in each region
+            of the scene as its score.
+        choice: Weight of the same term for the logits before an actor is chosen, where "no region" is one more choice
+            with the score 0; for networks with actor codes.
+        words: Weight of the cross-entropy between the attention of each word and the regions that it is true of.
+        attributes: Weight of the binary cross-entropy of the words that are true of each position, for each head.
+        actors: Weight of the divergence of the affinities from an even distribution over each actor; for networks with
+            actor codes.
+        edges: Weight of 1 - Dice coefficient of each actor as found by its fine codes; for networks with actor codes.
+        foreground: Weight of a pixel of the object in the cross-entropy, relative to one of the background.
     """
 
     entropy: float = 4.0
@@ -58,15 +60,15 @@ class ObjectiveSettings:
 PAPER_OBJECTIVE = ObjectiveSettings(
     entropy=1.0, dice=0.0, contrast=0.0, choice=0.0, words=0.0, attributes=0.0, actors=0.0, edges=0.0
 )
-# By ModelConfig.architecture, where a system's own paper weighs otherwise.
+# The losses of systems whose own papers weigh the parts differently, by ModelConfig.architecture.
 PAPER_OBJECTIVES = {
     "acga": replace(PAPER_OBJECTIVE, foreground=1.5),
-    "hinet": replace(PAPER_OBJECTIVE, foreground=1.1 / 0.9),  # two-class weights 0.9 and 1.1, as LAVT has them
+    "hinet": replace(PAPER_OBJECTIVE, foreground=1.1 / 0.9),  # the weights 0.9 and 1.1 of the two classes in LAVT
 }
 
 
 def paper_objective(architecture: str) -> ObjectiveSettings:
-    """Return the loss that the paper of a system trains it with."""
+    """Return the weights of the loss with which the paper of a system trains it."""
     return PAPER_OBJECTIVES.get(architecture, PAPER_OBJECTIVE)
 
 
@@ -74,8 +76,8 @@ class Objective(nn.Module):
     """The loss of a network on a batch, with the heads that only training needs.
 
     Args:
-        network: To be trained.
-        vocabulary: What it reads.
+        network: Network to be trained.
+        vocabulary: Vocabulary or tokenizer of the network.
         settings: Weights of the parts.
     """
 
@@ -84,7 +86,8 @@ class Objective(nn.Module):
     def __init__(self, network: ReferringNetwork, vocabulary: Words, settings: ObjectiveSettings) -> None:
         super().__init__()
         self.settings = settings
-        # "Left" is true of an actor that goes there, and said of where one is: no word's attention is taught by it.
+        # "Left" may be true of an actor because it moves to the left or because it is on the left. The data knows only
+        # the motion, so the attention of such words is not trained.
         ambiguous = sorted(vocabulary.ids[word] for word in DIRECTION_OR_POSITION_WORDS & vocabulary.ids.keys())
         self.register_buffer("ambiguous", torch.tensor(ambiguous, dtype=torch.long), persistent=False)
         self.attribute_heads = nn.ModuleList(
@@ -94,7 +97,7 @@ class Objective(nn.Module):
         for head in self.attribute_heads:
             assert isinstance(head, nn.Conv2d)
             assert head.bias is not None
-            nn.init.constant_(head.bias, -4.0)  # most words are true of nothing: start there
+            nn.init.constant_(head.bias, -4.0)  # most words are false at most positions
 
     def forward(
         self, network: ReferringNetwork, batch: Batch, *, masks: bool = True, neighbour_gradients: bool = True
@@ -102,11 +105,11 @@ class Objective(nn.Module):
         """Return the loss and its parts, each a scalar, unweighted and detached.
 
         Args:
-            network: In training mode or not.
-            batch: On the network's device.
-            masks: False to leave the masks, the contrast and the choice out, and with them most of the cost, where the
-                batch knows its regions.
-            neighbour_gradients: Whether the trunk learns from the frames around the target too.
+            network: Network to be trained, in any mode.
+            batch: Batch on the device of the network.
+            masks: Whether to include the masks, the contrast and the choice, which make up most of the cost; they are
+                included anyway if the batch has no regions.
+            neighbour_gradients: Whether gradients also reach the trunk through the frames around the target.
         """
         settings = self.settings
         clips = batch.clips.float() / 255
@@ -132,6 +135,7 @@ class Objective(nn.Module):
         return loss, {name: value.detach() for name, value in parts.items()}
 
     def _mask_parts(self, network: ReferringNetwork, features: FrameFeatures, batch: Batch) -> dict[str, Tensor]:
+        """Return the parts of the loss that need the logits of masks."""
         settings, maps = self.settings, batch.region_maps
         logits = network.training_logits(features, batch.word_ids)
         final = logits.final.float()
@@ -146,6 +150,7 @@ class Objective(nn.Module):
         return parts
 
     def _attribute_loss(self, network: ReferringNetwork, features: FrameFeatures, batch: Batch) -> Tensor:
+        """Return the loss of classifying which words are true of each position."""
         taught = taught_words(batch)
         judged = network.word_truth_logits(features, taught)
         levels = network.attribute_levels(features) if judged is None else ()
@@ -159,11 +164,12 @@ class Objective(nn.Module):
         return 0.1 * total
 
     def _word_loss(self, attention: Sequence[Tensor], batch: Batch, maps: Tensor, region_words: Tensor) -> Tensor:
+        """Return the cross-entropy between the attention of words, logits [B, E, L, P], and what they are true of."""
         settled = region_words.index_fill(-1, self.ambiguous, False)
         true = torch.stack([true_words[:, ids] for true_words, ids in zip(settled, batch.word_ids, strict=True)])
         word_maps = torch.einsum("brhw,brel->belhw", maps, true.to(maps.dtype)).clamp(max=1)
         area = word_maps.sum((-2, -1))
-        sought = (area > 1) & batch.known[..., None]  # a word true of at least a cell of something
+        sought = (area > 1) & batch.known[..., None]  # words that are true of more than one cell
         shares = word_maps[sought].flatten(1) / area[sought][:, None]
         total = shares.new_zeros(())
         for logits in attention:
@@ -172,24 +178,30 @@ class Objective(nn.Module):
 
 
 def taught_words(batch: Batch) -> Tensor:
-    """Return the ids of the words of which the regions of a batch tell whether they are true, int64 [K]."""
+    """Return the ids of the words whose truth the regions of a batch record, int64 [K]."""
     assert batch.region_words is not None
     everything = torch.arange(batch.region_words.shape[-1], device=batch.region_words.device)
     return everything if batch.taught is None else batch.taught
 
 
 def attribute_truth(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor | None]:
-    """Return how far each word that is taught is true of each cell of logits [B, K, h, w], and how far that counts.
+    """Return the targets and the weights of the attribute loss.
 
-    A word counts less where it may be true of a region or may not, and where pixels are left out; None: all count.
+    Args:
+        batch: Batch with regions.
+        logits: Logits on whose grid the targets are wanted, [B, K, h, w], for the words of `taught_words`.
+
+    Returns:
+        The share of each cell of which each word is true, [B, K, h, w], and its weight, which is lower where the truth
+        of the word is uncertain or pixels are ignored, [B, K, h, w]; None if all weights are 1.
     """
     maps, true = batch.region_maps, batch.region_words
     assert maps is not None
     assert true is not None
     maps = on_grid(maps, logits)
     tables = [table for table in (true, batch.region_unsure) if table is not None]
-    told = [table if batch.taught is None else table[..., batch.taught] for table in tables]
-    truth, *doubt = (torch.einsum("brhw,brv->bvhw", maps, table.to(maps.dtype)).clamp(max=1) for table in told)
+    recorded = [table if batch.taught is None else table[..., batch.taught] for table in tables]
+    truth, *doubt = (torch.einsum("brhw,brv->bvhw", maps, table.to(maps.dtype)).clamp(max=1) for table in recorded)
     counts = torch.maximum(1 - doubt[0], truth) if doubt else None
     if batch.weights is not None:
         share = on_grid(batch.weights[:, None], logits)
@@ -200,14 +212,14 @@ def attribute_truth(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor | None
 def mask_losses(
     logits: Tensor, masks: Tensor, known: Tensor, *, foreground: float = 1.0, weights: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return the mean binary cross-entropy and the mean Dice loss of the rows that are known.
+    """Return the mean binary cross-entropy and the mean Dice loss of the known rows, two scalars.
 
     Args:
-        logits: On any grid that covers the input, [B, E, h, w].
-        masks: Shares of each pixel that are object, [B, E, H, W].
-        known: Rows that count, bool [B, E].
-        foreground: What a pixel of the object weighs in the cross-entropy.
-        weights: The share of each pixel that counts, [B, H, W]; None: all of each.
+        logits: Logits on any grid that covers the input, [B, E, h, w].
+        masks: Share of each pixel that the object covers, [B, E, H, W].
+        known: False for rows of padding, bool [B, E].
+        foreground: Weight of a pixel of the object in the cross-entropy.
+        weights: Weight of each pixel, 0 to 1, [B, H, W]; None if all are 1.
     """
     stride = max(FINEST_LOSS_STRIDE, min(LOSS_STRIDE, masks.shape[-1] // logits.shape[-1]))
     truth = F.avg_pool2d(masks, stride)[known]
@@ -222,7 +234,7 @@ def mask_losses(
         entropy = entropy / counts.mean().clamp(min=1e-6)
         probability, truth = probability * counts, truth * counts
     overlap = (probability * truth).sum((1, 2))
-    # A cell of stride 4, on either grid: it keeps an empty truth from asking for exactly nothing.
+    # The area of a cell of stride 4 on either grid: it keeps the loss of an empty mask from being 1 for any prediction.
     smoothing = (LOSS_STRIDE / stride) ** 2
     dice = 1 - (2 * overlap + smoothing) / (probability.sum((1, 2)) + truth.sum((1, 2)) + smoothing)
     return entropy, dice.mean()
@@ -231,15 +243,15 @@ def mask_losses(
 def contrast_loss(logits: Tensor, masks: Tensor, known: Tensor, maps: Tensor, *, nothing: bool = False) -> Tensor:
     """Return the mean cross-entropy of choosing, by mean logits, the region that each expression means.
 
-    Expressions that mean more or less than one region are left out, and regions of less than a quarter of a cell; so
-    are those that mean nothing, but for `nothing`.
+    Expressions that mean several regions or only a part of one are left out, and so are regions of less than a quarter
+    of a cell. Expressions that mean nothing are left out unless `nothing` is true.
 
     Args:
-        logits: On the feature grid or a finer one, [B, E, h, w].
-        masks: Shares of each pixel that are object, [B, E, H, W].
-        known: Rows that count, bool [B, E].
-        maps: Shares of each cell that are of a region, [B, R, h, w].
-        nothing: Whether nothing can be chosen too, at a logit of 0.
+        logits: Logits on the grid of the regions or a finer one, [B, E, h', w'].
+        masks: Share of each pixel that the object covers, [B, E, H, W].
+        known: False for rows of padding, bool [B, E].
+        maps: Share of each cell that each region covers, [B, R, h, w].
+        nothing: Whether "no region" is one more choice, with the score 0.
     """
     cells = F.avg_pool2d(masks, STRIDE)
     area = maps.sum((2, 3))  # [B, R]

@@ -189,7 +189,7 @@ def run_to_end(
 ) -> Outcome:
     """Take the remaining steps; the first process of the team also writes the run folder."""
     settings, team = run.settings, trainer.team
-    trainer.frozen = _frozen_features(run, trainer.network, say)
+    trainer.frozen = _frozen_features(run, trainer.network, team.processes, say)
     feed = Feed(source, run.config, settings.batch, settings.seed, Augmentation.of(settings), team.rank, team.processes)
     if not team.leads:
         with closing(feed.batches(trainer.step, settings.steps, settings.workers)) as batches:
@@ -210,7 +210,7 @@ def _nothing(*_: object) -> None:
     """Do nothing: only the first process of the team writes files and messages."""
 
 
-def _frozen_features(run: Run, network: ReferringNetwork, say: Tell) -> FrozenFeatures | None:
+def _frozen_features(run: Run, network: ReferringNetwork, processes: int, say: Tell) -> FrozenFeatures | None:
     """Return the features kept on disk for a frozen trunk if the settings ask for them.
 
     Raises:
@@ -222,7 +222,8 @@ def _frozen_features(run: Run, network: ReferringNetwork, say: Tell) -> FrozenFe
         raise UsageError(
             "--feature-cache is for a model with a pretrained trunk and needs --cache, the folder of the scenes"
         )
-    return FrozenFeatures(network, run.data.cache, run.settings.feature_cache, say)
+    limit = run.settings.feature_cache
+    return FrozenFeatures(network, run.data.cache, limit, processes=processes, tell=say)
 
 
 class CheckpointWriter:

@@ -29,14 +29,14 @@ _EVERY_FRAME = "all"
 
 @dataclass(frozen=True)
 class DataChoice:
-    """Which data to train on.
+    """The data to train on.
 
     Attributes:
-        dataset: One of `DATASETS`.
+        dataset: Name of the data set, a key of `DATASETS`.
         root: Folder of a data set on disk.
-        photos: Folders of photos for the world, of people or of objects.
-        photo_sources: Of the photos of objects, by name; none: all that are of use.
-        cache: Folder where the world keeps its scenes.
+        photos: Folders with photos of people or of objects for the world.
+        photo_sources: Names of the sources of object photos to use; empty for the default ones.
+        cache: Folder in which the world keeps its scenes.
     """
 
     dataset: str
@@ -46,7 +46,7 @@ class DataChoice:
     cache: Path | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the record of it for run folders and model cards."""
+        """Return the choice as a plain dictionary for run folders and model cards."""
         record: dict[str, Any] = {
             "dataset": self.dataset,
             "root": self.root and str(self.root),
@@ -58,7 +58,7 @@ class DataChoice:
 
     @classmethod
     def from_dict(cls, record: dict[str, Any]) -> "DataChoice":
-        """Read what `as_dict` returned; earlier runs have one folder of photos, as a text."""
+        """Read a dictionary from `as_dict`; records of earlier runs have a single folder of photos, as a string."""
         photos = record.get("photos", ())
         return cls(
             record["dataset"],
@@ -71,11 +71,11 @@ class DataChoice:
 
 @dataclass(frozen=True)
 class OpenData:
-    """Data ready to be drawn from.
+    """A data set that is ready for drawing samples.
 
     Attributes:
-        source: Of samples.
-        words: The words of its expressions, sorted.
+        source: Source of samples.
+        words: Words of its expressions, sorted.
     """
 
     source: SampleSource
@@ -83,18 +83,19 @@ class OpenData:
 
 
 def open_data(choice: DataChoice, settings: TrainSettings, size: int, split: Split = "train") -> OpenData:
-    """Opens the data that a name stands for.
+    """Open the chosen data.
 
     Args:
-        choice: What was asked for.
-        settings: Length and stride of the clips, the protocol, and whether pictures become clips.
-        size: Side of the network's input, pixels; what is drawn anew is drawn at about this size.
-        split: Samples to learn from, or ones to validate with: those of the split that the data set is evaluated on
-            where its truth is public, else other draws of the split that is learnt from, and a warning says so.
+        choice: Chosen data set and its options.
+        settings: Training settings, which give the length and stride of clips, the protocol, and whether pictures
+            become clips.
+        size: Side of the network's input in pixels; samples of the world are drawn at about this size.
+        split: "train", or "validation" for the split on which the data set is evaluated. If the masks of that split
+            are not public, validation uses other draws from the training split, and a warning says so.
 
     Raises:
-        UsageError: No data set is called so, or an option is missing or too many.
-        RefvidError: The data set is not whole, or its truth is not public.
+        UsageError: There is no such data set, or an option is missing or does not apply.
+        RefvidError: The data set is incomplete, or its masks are not public.
     """
     opener = DATASETS.get(choice.dataset)
     if opener is None:
@@ -103,69 +104,74 @@ def open_data(choice: DataChoice, settings: TrainSettings, size: int, split: Spl
 
 
 class ReferringSource:
-    """The frames of a data set that have masks, each as likely as any other, with what is said of them.
+    """A source of samples from a data set on disk; every frame with masks is drawn with the same probability.
 
-    A sample is the clip around such a frame, `frame_stride` apart, with at most `expressions` of the expressions that
-    count there, chosen at random. Sets of pictures give clips of one frame or, with `pseudo_video`, moving crops of the
-    pictures with the expressions whose objects they keep in view.
+    A sample is the clip around such a frame, with frames `frame_stride` apart, and at most `expressions` random ones of
+    the expressions that count there. Data sets of pictures give clips of one frame or, with `pseudo_video`, moving
+    crops of a picture with those expressions whose objects stay in view.
     """
 
     def __init__(self, dataset: ReferringSet, settings: TrainSettings, *, expressions: int = MAX_EXPRESSIONS) -> None:
-        """Takes an open data set; masks and footage are read when they are drawn.
+        """Prepare to draw from an open data set; masks and footage are read when a sample is drawn.
 
         Args:
-            dataset: To draw from; it is pickled with the source for worker processes.
-            settings: Length and stride of the clips, and whether pictures become clips.
-            expressions: At most this many a sample.
+            dataset: Data set to draw from; it is pickled with the source for worker processes.
+            settings: Training settings, which give the length and stride of clips and whether pictures become clips.
+            expressions: Maximum number of expressions in a sample.
 
         Raises:
-            UsageError: Clips are wanted of pictures without `pseudo_video`, or this of videos; or there are no words.
-            RefvidError: The data set's truth is not public, or it has no frames.
+            UsageError: `frames` is not 1 for pictures without `pseudo_video`, or `pseudo_video` is set for videos, or
+                no expression has a word.
+            RefvidError: The masks of the data set are not public, or it has no frames.
         """
         if not dataset.public:
             raise RefvidError(
-                f"the truth of {dataset.title}, split {dataset.split}, is not public, so nothing can be learnt from "
-                "it; take a split that has masks"
+                f"the masks of {dataset.title}, split {dataset.split}, are not public, so it cannot be trained on; "
+                "choose a split that has masks"
             )
         self.dataset = dataset
         self._frames, self._stride = settings.frames, settings.frame_stride
         self._pseudo_video, self._expressions = settings.pseudo_video, expressions
         self._ends = np.cumsum([len(video.targets) for video in dataset.videos], dtype=np.int64)
         if not self._ends.any():
-            raise RefvidError(f"{dataset.title}, split {dataset.split}, has no frame to learn from; unpack it again")
+            raise RefvidError(f"{dataset.title}, split {dataset.split}, has no frames with masks; unpack it again")
         if not any(self._spoken(video, target) for video in dataset.videos for target in video.targets):
             raise UsageError(
-                f"{dataset.title} says nothing under the protocol {dataset.protocol}; give another --protocol"
+                f"{dataset.title} has no expressions under the protocol {dataset.protocol}; give another --protocol"
             )
         self._check_kind()
 
     def _check_kind(self) -> None:
-        """Refuses clips of pictures without `pseudo_video`, and the like."""
+        """Raise a UsageError for clips of pictures without `pseudo_video`, and for `pseudo_video` with videos."""
         if self._frames == 1:
             return
-        pictures = all(video.count_frames() == 1 for video in self.dataset.videos)  # ends at the first video
+        pictures = all(video.count_frames() == 1 for video in self.dataset.videos)  # stops at the first video
         if pictures and not self._pseudo_video:
             raise UsageError(
-                f"{self.dataset.title} holds pictures and --frames is {self._frames}; give --frames 1 to learn from "
-                "pictures, or --pseudo-video to learn from clips that move over them"
+                f"{self.dataset.title} holds pictures and --frames is {self._frames}; give --frames 1 to train on "
+                "pictures, or --pseudo-video to train on clips that move over them"
             )
         if self._pseudo_video and not pictures:
             raise UsageError(
-                f"--pseudo-video makes clips of pictures and {self.dataset.title} holds videos; leave it out"
+                f"--pseudo-video makes clips of pictures, but {self.dataset.title} holds videos; leave it out"
             )
 
     def draw(self, rng: np.random.Generator, proportions: float | None = None) -> Sample:
-        """Reads the clip around a random frame; its proportions are the video's, or the picture's.
+        """Draw the clip around a random frame, in the proportions of its video or picture.
+
+        Args:
+            rng: Generator of all random choices.
+            proportions: Not needed.
 
         Raises:
-            RefvidError: The footage or the masks cannot be read, or the truth is not public.
+            RefvidError: The footage or the masks cannot be read, or the masks are not public.
         """
         video, target, spoken = self._find(rng)
         truth = video.truth(target)
         if truth is None:
             raise RefvidError(
-                f"{self.dataset.title}: the masks of video {video.name} are not public, so nothing can be learnt from "
-                "it; take a split that has masks"
+                f"{self.dataset.title}: the masks of video {video.name} are not public, so it cannot be trained on; "
+                "choose a split that has masks"
             )
         rows = np.sort(rng.permutation(np.array(spoken, dtype=np.int64))[: self._expressions])
         frames, present = self._read(video, target)
@@ -184,8 +190,8 @@ class ReferringSource:
         )
 
     def _find(self, rng: np.random.Generator) -> tuple[ReferringVideo, Target, list[int]]:
-        """Returns a random frame of which something is said, and the rows of what is: nothing is learnt of silence."""
-        while True:  # the constructor has seen that there is one
+        """Return a random frame that has expressions, with its video and the rows of these expressions."""
+        while True:  # ends, because the constructor has checked that there is such a frame
             number = int(rng.integers(self._ends[-1]))
             place = int(np.searchsorted(self._ends, number, side="right"))
             video = self.dataset.videos[place]
@@ -195,19 +201,19 @@ class ReferringSource:
 
     @staticmethod
     def _spoken(video: ReferringVideo, target: Target) -> list[int]:
-        """Returns which of the expressions that count have a word; some sets have ones without."""
+        """Return the rows of the counting expressions that contain a word; some data sets have empty ones."""
         said = video.expressions
         return [row for row, index in enumerate(target.counting) if split_words(said[index].text)]
 
     def _read(self, video: ReferringVideo, target: Target) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-        """Reads the clip around a frame, of a picture the picture."""
+        """Read the clip around a frame, or only the frame itself for `pseudo_video`, and which frames exist."""
         length = 1 if self._pseudo_video else self._frames
         total = video.count_frames()
-        # Decoders differ by a frame at the end of some clips: masks of the last frame must not be lost for that.
+        # Decoders disagree by one frame at the end of some clips; this must not lose the masks of the last frame.
         middle = target.index - (target.index == total)
         wanted = middle + (np.arange(length) - length // 2) * self._stride
         frames, present = video.read(wanted.tolist())
-        present = present & (wanted < total)  # some readers stand in for such a frame themselves
+        present = present & (wanted < total)  # some readers replace a frame beyond the end by another one
         if not present[length // 2]:
             raise RefvidError(
                 f"{self.dataset.title}: frame {target.name} of {video.name} has masks and cannot be decoded; "
@@ -232,13 +238,13 @@ def _open_set(choice: DataChoice, settings: TrainSettings, size: int, split: Spl
 
 
 def _open_split(info: SetInfo, root: Path, settings: TrainSettings, split: Split) -> ReferringSet:
-    """Opens what is learnt from, or what validates, and says what is odd about it."""
+    """Open the split for training or validation, and log anything unusual about it."""
     protocol = settings.protocol or (_EVERY_FRAME if info.training is None else None)
     if split == "validation":
         if info.evaluated not in info.private:
             return open_set(info.name, root, info.evaluated, protocol)
         LOGGER.warning(
-            "the truth of %s, split %s, is not public: scores of the validation are of what is learnt from",
+            "the masks of %s, split %s, are not public: validation scores are computed on training data",
             info.title,
             info.evaluated,
         )
@@ -248,7 +254,7 @@ def _open_split(info: SetInfo, root: Path, settings: TrainSettings, split: Split
             LOGGER.info("%s", note)
         if info.training is None:
             LOGGER.warning(
-                "%s is for testing alone, and all of it is learnt from: its scores mean nothing for this model",
+                "%s is a test set, and all of it is used for training: its scores mean nothing for this model",
                 info.title,
             )
     return opened
@@ -271,7 +277,7 @@ def _open_world(choice: DataChoice, settings: TrainSettings, size: int, split: S
         sources=choice.photo_sources,
         shares=read_shares(settings.shares),
         split=split,
-        # What is kept back is drawn anew: a few scenes, and never those of the cache.
+        # Validation needs only a few scenes, which are drawn anew so that they are never those of the cache.
         cache=choice.cache if split == "train" else None,
         cache_scenes=settings.cache_scenes,
     )

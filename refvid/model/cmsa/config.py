@@ -100,7 +100,7 @@ def tiny_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
 
 
 def small_config(vocabulary: tuple[str, ...]) -> CmsaConfig:
-    """Return `cmsa-small`: the paper's modules alone on a trunk pretrained on ImageNet, words read by their vectors."""
+    """Return `cmsa-small`: the paper's modules on a trunk pretrained on ImageNet, with embeddings from word vectors."""
     return CmsaConfig(
         name="cmsa-small",
         vocabulary=vocabulary,

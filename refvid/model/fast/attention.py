@@ -1,12 +1,12 @@
-"""CMSA and CFSA for inference on the CPU: every linear map of one level's features taken at once, and only once.
+"""CMSA and CFSA for inference on the CPU, with all linear maps of a level's features in a single product.
 
-A position's features enter all of them as [v, s] or [v / |v|, s], and s_p is the same in every frame:
+The features of a position enter these maps as [v, s] or [v / |v|, s], and s_p is the same in every frame:
 
     W [v / |v|, s] = (W_v v) / |v| + W_s s
 
-so one product with v gives queries, keys and values, W_s s is kept, and v / |v| is never built. In CMSA the map to X^i
-of gated fusion is linear too, so it is taken into the values, and what comes out is X^i itself. What depends on the
-words alone is kept as long as they stay the same. Logits are in base 2 (see `products`).
+So one product with v gives queries, keys and values, W_s s is cached, and v / |v| is never built. In CMSA the map to
+X^i of gated fusion is linear too, so it is merged into the map to the values, and the attention returns X^i itself.
+Whatever depends on the words alone is cached until the words change. Logits are in base 2 (see `products`).
 """
 
 from dataclasses import dataclass
@@ -27,12 +27,12 @@ from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
 
 class PositionMap(nn.Module):
-    """W [v / |v|, s] + bias, and U [v, s], at every position of a level.
+    """The linear maps W [v / |v|, s] + bias and U [v, s] at every position of a level, in one product.
 
     Args:
-        unit: W [N, C + 8].
-        raw: U [M, C + 8]; None: there is none.
-        bias: Added to W [v / |v|, s], [N]; None: zero.
+        unit: Weight W of the features of unit length, [N, C + 8].
+        raw: Weight U of the unscaled features, [M, C + 8]; None for M = 0.
+        bias: Bias of the first map, [N]; None for zero.
     """
 
     weight: Tensor
@@ -49,13 +49,15 @@ class PositionMap(nn.Module):
         self.register_buffer("weight", joint[:, :-SPATIAL_CHANNELS].contiguous())
         self.register_buffer("code_weight", joint[:, -SPATIAL_CHANNELS:].contiguous())
         self.register_buffer("bias", everything)
-        self._code: tuple[torch.Size, Tensor] | None = None  # W_s s + bias and U_s s, [N + M, P], of one grid
+        # Cache: W_s s + bias and U_s s, [N + M, P], for the size of the last grid; all frames of a video have the same.
+        self._code: tuple[torch.Size, Tensor] | None = None
 
     def forward(self, visual: Tensor) -> tuple[Tensor, Tensor]:
-        """Map features [C, h, w] to [N, P] and [M, P], in float32 or wider."""
+        """Map features [C, h, w] to both results, [N, P] and [M, P], in float32 or wider."""
         tokens = visual.flatten(1).T  # C h w -> P C
         mapped = widen(multiply(self.weight.to(tokens.dtype), tokens))
-        inverse = torch.linalg.vector_norm(widen(tokens), dim=-1).clamp_(min=1e-12).reciprocal_()  # as F.normalize
+        # Only the results of W are divided by |v|, since U needs v unscaled. The clamp is that of F.normalize.
+        inverse = torch.linalg.vector_norm(widen(tokens), dim=-1).clamp_(min=1e-12).reciprocal_()
         kept = self._code
         if kept is None or kept[0] != visual.shape[1:]:
             kept = self._code = visual.shape[1:], self._map_code(*visual.shape[1:])
@@ -63,7 +65,7 @@ class PositionMap(nn.Module):
         return torch.addcmul(unit, mapped[: self.unit_channels], inverse), mapped[self.unit_channels :] + raw
 
     def _map_code(self, height: int, width: int) -> Tensor:
-        """Return W_s s + bias and U_s s for a grid, [N + M, P]."""
+        """Return W_s s + bias and U_s s for a grid of the given size, [N + M, P]."""
         weight = self.code_weight
         with torch.autocast(weight.device.type, enabled=False):
             code = spatial_code(height, width, dtype=weight.dtype, device=weight.device).flatten(1)
@@ -71,7 +73,7 @@ class PositionMap(nn.Module):
 
 
 class FoldedCrossFrame(CrossFrameSelfAttention):
-    """A `CrossFrameSelfAttention` whose queries, keys and values are one product."""
+    """A `CrossFrameSelfAttention` that computes queries, keys and values in one product."""
 
     def __init__(self, attention: CrossFrameSelfAttention) -> None:
         super().__init__(attention.output.out_features, attention.output.in_features)
@@ -82,12 +84,12 @@ class FoldedCrossFrame(CrossFrameSelfAttention):
         self.map = PositionMap(torch.cat([query, key]), value)
 
     def _with_code(self, projection: nn.Linear) -> Tensor:
-        """Return the weight of a projection for features and spatial code, [A, C + 8]."""
+        """Pad the weight of a projection to features and spatial code, [A, C + 8]; the paper's tokens have no code."""
         missing = self.output.out_features + SPATIAL_CHANNELS - projection.in_features
         return F.pad(projection.weight, (0, missing))
 
     def time_terms(self, distances: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Return what the attention that was folded returns."""
+        """Return the time terms of the attention that was folded."""
         return self.attention.time_terms(distances)
 
     def project(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -107,16 +109,16 @@ class FoldedCrossFrame(CrossFrameSelfAttention):
 
 @dataclass(frozen=True)
 class ProjectedWords:
-    """What the words of E expressions have to say, whatever the frame.
+    """The projections of the words of E expressions, which are the same for every frame.
 
     Attributes:
-        queries: b log2 e [E L, A].
-        keys: d [E L, A].
-        values: What their values add to X^i [E, L, X].
-        own: What e / |e| itself adds to X^i [E, L, X].
-        longest_key: The largest |d|.
-        exponentials: beta of Eq. 3's softmax over words (see `attend_words`) [E, L, L'], 0 for padding L'.
-        logits: b . d [E, L, L'], -inf for padding L'.
+        queries: Word part of the queries times log2 e, b log2 e [E L, A].
+        keys: Word part of the keys, d [E L, A].
+        values: Word part of the values, mapped to X^i [E, L, X].
+        own: Word part e / |e| of the residual f, mapped to X^i [E, L, X].
+        longest_key: Largest length |d| of the keys.
+        exponentials: beta in the softmax over words of Eq. 3 (see `attend_words`), [E, L, L'], 0 for padding L'.
+        logits: Logits b . d among words, [E, L, L'], -inf for padding L'.
         mask: True for real words, bool [E, L].
     """
 
@@ -132,20 +134,20 @@ class ProjectedWords:
 
 @dataclass(frozen=True)
 class MappedLevel:
-    """Features of one level that fusion's linear map has been applied to already: X^i [B * E, X, h, w]."""
+    """Features of one level to which the linear map of the fusion has already been applied: X^i [B * E, X, h, w]."""
 
     features: Tensor
 
     def project(self, weight: Tensor, bias: Tensor) -> Tensor:
-        """Return the features as they are."""
+        """Return the features unchanged, since they are mapped already."""
         return self.features
 
 
 class FoldedCrossModal(nn.Module):
-    """A `CrossModalSelfAttention` and the map from its D channels to the X of gated fusion.
+    """A `CrossModalSelfAttention` merged with the map from its D channels to the X channels of gated fusion.
 
     Args:
-        attention: Eq. 1 to 5 of a level.
+        attention: CMSA of a level (Eq. 1 to 5).
         mapping: The 1 x 1 convolution of that level in gated fusion.
     """
 
@@ -159,6 +161,7 @@ class FoldedCrossModal(nn.Module):
         self.attention = attention
         self.channels = attention.channels
         with torch.no_grad():
+            # Weights are merged in float64, so that each is rounded only once.
             output = mapping.weight.flatten(1).double()  # [X, D]
             sizes = [attention.visual_channels, attention.embedding_channels, SPATIAL_CHANNELS]
             visual, own, spatial = torch.split(output, sizes, dim=1)
@@ -166,6 +169,8 @@ class FoldedCrossModal(nn.Module):
                 [part.double() for part in attention.weights_of(projection)]
                 for projection in (attention.query, attention.key, attention.value)
             )
+            # X^i = output F^ + bias, and F^ = W v^ + f (Eq. 5). So a value v^ reaches X^i through `returned`, the
+            # visual and spatial part of f through `seen`, and its word part through `own`.
             returned = output @ attention.output.weight.double()  # [X, A]
             seen = torch.cat([visual, spatial], 1)
             joint = torch.cat([query * LOG2_E, key, returned @ value, seen])
@@ -177,7 +182,8 @@ class FoldedCrossModal(nn.Module):
             words = {"query": query_word * LOG2_E, "key": key_word, "value": returned @ value_word, "own": own}
             for name, weight in words.items():
                 self.register_buffer(f"{name}_word", weight.to(dtype).contiguous())
-        self._told: tuple[Tensor, Tensor, list[ProjectedWords]] | None = None  # of these words and this mask
+        # Cache: the last words and their mask, and the projections of each picture's words.
+        self._projected: tuple[Tensor, Tensor, list[ProjectedWords]] | None = None
 
     def forward(
         self, visual: Tensor, words: Tensor, word_mask: Tensor, spatial: Tensor, shared: Tensor | None = None
@@ -185,7 +191,7 @@ class FoldedCrossModal(nn.Module):
         """Fuse visual features with the words of each expression, as `CrossModalSelfAttention` does, and map them.
 
         Args:
-            visual: [B, C, h, w].
+            visual: Visual features [B, C, h, w].
             words: Word embeddings [B, E, L, C_l].
             word_mask: True for real words, bool [B, E, L].
             spatial: Not needed.
@@ -195,22 +201,22 @@ class FoldedCrossModal(nn.Module):
             X^i, and the word attention [B, E, L] (Eq. 4; 0 for padding).
         """
         with torch.autocast(visual.device.type, enabled=False):
-            told = self._words(words, word_mask)
-            fused, attention = zip(*map(self._fuse, visual, told), strict=True)
+            projected = self._project_words(words, word_mask)
+            fused, attention = zip(*map(self._fuse, visual, projected), strict=True)
         features = torch.cat(fused)  # [B * E, X, P]
         features = features.view(*features.shape[:2], *visual.shape[2:])
         return MappedLevel(features.to(visual.dtype)), torch.stack(attention)
 
-    def _words(self, words: Tensor, word_mask: Tensor) -> list[ProjectedWords]:
-        """Return what the words of each picture's expressions say; worked out anew only if they are others."""
-        kept = self._told
+    def _project_words(self, words: Tensor, word_mask: Tensor) -> list[ProjectedWords]:
+        """Return the projected words of each picture, computed again only if the words have changed."""
+        kept = self._projected
         if kept is None or not (torch.equal(kept[0], words) and torch.equal(kept[1], word_mask)):
-            kept = words, word_mask, [self._tell(*picture) for picture in zip(words, word_mask, strict=True)]
-            self._told = kept
+            kept = words, word_mask, [self._project(*picture) for picture in zip(words, word_mask, strict=True)]
+            self._projected = kept
         return kept[2]
 
-    def _tell(self, words: Tensor, mask: Tensor) -> ProjectedWords:
-        """Map the words [E, L, C_l] of one picture."""
+    def _project(self, words: Tensor, mask: Tensor) -> ProjectedWords:
+        """Project the words [E, L, C_l] of one picture."""
         unit = F.normalize(words.to(self.query_word.dtype), dim=-1)
         queries, keys = F.linear(unit, self.query_word), F.linear(unit, self.key_word)
         logits = (queries @ keys.mT).masked_fill(~mask[:, None], float("-inf"))  # [E, L, L']
@@ -225,37 +231,40 @@ class FoldedCrossModal(nn.Module):
             mask=mask,
         )
 
-    def _fuse(self, visual: Tensor, told: ProjectedWords) -> tuple[Tensor, Tensor]:
-        """Return X^i [E, X, P] and the word attention [E, L] for one picture's features [C, h, w]."""
+    def _fuse(self, visual: Tensor, projected: ProjectedWords) -> tuple[Tensor, Tensor]:
+        """Return X^i [E, X, P] and the word attention [E, L] for the features [C, h, w] of one picture."""
         a, c, g, seen = torch.split(self.map(visual)[0], self.sizes)  # [A, P], [A, P], [X, P], [X, P]
         a, c = a.T.contiguous(), c.T.contiguous()
+        # |a . d| <= |a| |d| (Cauchy-Schwarz). This bound costs P + L lengths instead of a pass over all logits, and if
+        # it is small, no exponential can overflow and no maximum has to be found and subtracted.
         reach = longest(a)
-        attention, word_weights = self._attend_words(a, told, reach * told.longest_key)
-        fused = self._pool_positions(a, c, g, attention, told, reach * longest(c))
-        own = torch.einsum("el,elx->ex", attention, told.own)
-        fused += torch.baddbmm(own[..., None], told.values.mT, word_weights)
+        attention, word_weights = self._attend_words(a, projected, reach * projected.longest_key)
+        fused = self._pool_positions(a, c, g, attention, projected, reach * longest(c))
+        own = torch.einsum("el,elx->ex", attention, projected.own)
+        fused += torch.baddbmm(own[..., None], projected.values.mT, word_weights)
         fused += seen
         return fused, attention
 
     def _pool_positions(
-        self, a: Tensor, c: Tensor, g: Tensor, attention: Tensor, told: ProjectedWords, reach: float
+        self, a: Tensor, c: Tensor, g: Tensor, attention: Tensor, projected: ProjectedWords, reach: float
     ) -> Tensor:
-        """Return what `pool_positions` of `cross_modal` does, for values that are mapped to X^i already: [E, X, P].
+        """Return the result of `cross_modal.pool_positions` for values that are already mapped to X^i, [E, X, P].
 
         Args:
-            a: Visual part of the queries, times log2 e [P, A].
+            a: Visual part of the queries times log2 e [P, A].
             c: Visual part of the keys [P, A].
-            g: Visual part of the values [X, P].
-            attention: Of Eq. 4 [E, L].
-            told: What the words say.
-            reach: What no |a . c| exceeds.
+            g: Visual part of the values, mapped to X^i [X, P].
+            attention: Word attention of Eq. 4 [E, L].
+            projected: Projections of the words.
+            reach: Upper bound of all |a . c|.
         """
         position_terms, largest = exponentials(c, a, reach)  # [P', P]
-        word_terms, _ = exponentials(c, told.queries)  # [P', E L]
+        word_terms, _ = exponentials(c, projected.queries)  # [P', E L]
         normaliser = multiply(word_terms.T, position_terms.T)  # [E L, P]
-        # Position terms that nothing was taken from are no smaller than 2^-90, nor is Z, which sums some of them.
+        # Without a maximum subtracted, position terms are at least 2^-90, and so is Z: it is their sum weighted by the
+        # word terms, the largest of which is 1 for each word. Only otherwise can Z underflow.
         if largest is not None and bool(normaliser.amin() < SMALLEST_NORMALISER):
-            logits = (a @ c.T)[None] / LOG2_E, (told.queries @ c.T).view(1, *attention.shape, -1) / LOG2_E
+            logits = (a @ c.T)[None] / LOG2_E, (projected.queries @ c.T).view(1, *attention.shape, -1) / LOG2_E
             return pool_positions_query_by_query(*logits, g.T[None], attention[None])[0].mT
         shares = attention[..., None] / normaliser.view(*attention.shape, -1)  # [E, L, P]
         pooled = []
@@ -264,23 +273,26 @@ class FoldedCrossModal(nn.Module):
             pooled.append(multiply(g, mixed.T))
         return torch.stack(pooled)
 
-    def _attend_words(self, a: Tensor, told: ProjectedWords, reach: float) -> tuple[Tensor, Tensor]:
-        """Return the word attention [E, L] and sum_n a_n T_pn [E, L, P], as `CrossModalSelfAttention.attend_words`.
+    def _attend_words(self, a: Tensor, projected: ProjectedWords, reach: float) -> tuple[Tensor, Tensor]:
+        """Return the word attention [E, L] and sum_n a_n T_pn [E, L, P], like `CrossModalSelfAttention.attend_words`.
 
         Args:
-            a: Visual part of the queries, times log2 e [P, A].
-            told: What the words say.
-            reach: What no |a . d| exceeds.
+            a: Visual part of the queries times log2 e [P, A].
+            projected: Projections of the words.
+            reach: Upper bound of all |a . d|.
         """
-        terms, largest = exponentials(told.keys, a, reach)
-        alpha, beta = terms.view(*told.mask.shape, -1), told.exponentials  # [E, L', P], [E, L, L']
+        # The keys of all expressions are in one product. Its maximum per position may belong to another expression or
+        # to padding; any number may be subtracted, unless the normaliser underflows.
+        terms, largest = exponentials(projected.keys, a, reach)
+        alpha, beta = terms.view(*projected.mask.shape, -1), projected.exponentials  # [E, L', P], [E, L, L']
         normaliser = beta @ alpha  # [E, L, P]
         if largest is not None and bool(normaliser.amin() < SMALLEST_NORMALISER):
-            visual = (multiply(told.keys, a) / LOG2_E).view(*told.mask.shape, -1).mT  # [E, P, L']
-            visual = visual.masked_fill(~told.mask[:, None], float("-inf"))
-            found = self.attention.attend_words_query_by_query(visual[None], told.logits[None], told.mask[None])
-            return found[0][0], found[1][0].mT
-        inverse = told.mask[..., None] / normaliser
+            visual = (multiply(projected.keys, a) / LOG2_E).view(*projected.mask.shape, -1).mT  # [E, P, L']
+            visual = visual.masked_fill(~projected.mask[:, None], float("-inf"))
+            exact = self.attention.attend_words_query_by_query
+            weights, sums = exact(visual[None], projected.logits[None], projected.mask[None])
+            return weights[0], sums[0].mT
+        inverse = projected.mask[..., None] / normaliser
         received = (alpha * (beta.mT @ inverse)).mean(-1)
-        attention = self.attention.word_attention(received, told.mask)
+        attention = self.attention.word_attention(received, projected.mask)
         return attention, alpha * (beta.mT @ (attention[..., None] * inverse))

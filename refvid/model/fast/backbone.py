@@ -1,4 +1,4 @@
-"""The light trunk for inference: its norms folded into its convolutions, and nothing but convolutions on the pixels."""
+"""The light trunk for inference, with batch norms and pixel averages folded into its convolutions."""
 
 from typing import cast
 
@@ -12,7 +12,7 @@ from refvid.model.layers.backbone import ColourPath, LightBackbone, ResidualBloc
 
 
 class FoldedBlock(nn.Module):
-    """A `ResidualBlock` that has no norms any more."""
+    """A `ResidualBlock` whose batch norms are folded."""
 
     def __init__(self, block: ResidualBlock) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class FoldedBlock(nn.Module):
 
 
 class FoldedColourPath(nn.Module):
-    """A `ColourPath` whose average over 2 x 2 pixels is part of its first convolution, and whose norm is left out."""
+    """A `ColourPath` without its batch norm, and with the average over 2 x 2 pixels in its first convolution."""
 
     def __init__(self, path: ColourPath) -> None:
         super().__init__()
@@ -39,10 +39,10 @@ class FoldedColourPath(nn.Module):
 
 
 class FoldedLightBackbone(nn.Module):
-    """What a `LightBackbone` computes, from one whose blocks have no norms any more (see `fold_norms`).
+    """A `LightBackbone` for inference, made from one whose batch norms are folded (see `fold_norms`).
 
-    The colour path's norm is part of the linear maps to Res3, Res4 and Res5, and the convolution to the fine features
-    is two: of Res2, and of the pixels, their average over 4 x 4 part of it.
+    The batch norm of the colour path is folded into the linear maps to Res3, Res4 and Res5. The convolution to the fine
+    features is split into one of Res2 and one of the pixels, which includes their average over 4 x 4.
     """
 
     def __init__(self, trunk: LightBackbone) -> None:
@@ -84,12 +84,12 @@ class FoldedLightBackbone(nn.Module):
 
 
 def first_convolution(layers: nn.Module) -> nn.Conv2d:
-    """Return the first layer of a stem or a shortcut, whose norm is folded."""
+    """Return the convolution of a stem or a shortcut, which is its first layer."""
     return cast(nn.Conv2d, cast(nn.Sequential, layers)[0])
 
 
 def convolution_of(weight: Tensor, bias: Tensor | None, *, stride: int = 1) -> nn.Conv2d:
-    """Return the convolution, without padding, of a weight [C', C, k, k] and a bias [C'], neither of them learnt."""
+    """Return a convolution without padding with a fixed weight [C', C, k, k] and a fixed bias [C'] or none."""
     channels_out, channels_in, size, _ = weight.shape
     made = nn.Conv2d(channels_in, channels_out, size, stride, bias=bias is not None, device="meta")
     made.weight = nn.Parameter(weight.detach().contiguous(), requires_grad=False)
@@ -98,13 +98,13 @@ def convolution_of(weight: Tensor, bias: Tensor | None, *, stride: int = 1) -> n
 
 
 def convolve_means(pointwise: nn.Conv2d, side: int) -> nn.Conv2d:
-    """Return a 1 x 1 convolution of the means of blocks of side x side pixels as one of the pixels."""
+    """Merge an average over blocks of side x side pixels with the 1 x 1 convolution that follows it."""
     weight = pointwise.weight.expand(-1, -1, side, side) / side**2
     return convolution_of(weight, pointwise.bias, stride=side)
 
 
 def fold_into_next(norm: nn.BatchNorm2d, pointwise: nn.Conv2d) -> nn.Conv2d:
-    """Return a 1 x 1 convolution of what a norm, as it is in inference, makes of its input as one of that input."""
+    """Merge a batch norm in evaluation mode with the 1 x 1 convolution that follows it."""
     mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     scale = norm.weight / torch.sqrt(variance + norm.eps)
     shift = norm.bias - mean * scale

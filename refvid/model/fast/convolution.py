@@ -1,7 +1,7 @@
-"""Convolutions for inference on the CPU: always by oneDNN, their weights kept in the order it wants them in.
+"""Convolutions for inference on the CPU: always by oneDNN, with weights kept in the order that it prefers.
 
-PyTorch orders the weights anew for every call, and gives a 1 x 1 convolution to another library when it runs in one
-thread.
+PyTorch itself reorders the weights in every call, and when it has a single thread, it computes 1 x 1 convolutions by
+another library.
 """
 
 from typing import cast
@@ -12,16 +12,16 @@ from torch.nn import functional as F
 
 from refvid.model.layers import onednn
 
-NARROW = 8
+NARROW = 8  # output channels below which a 1 x 1 convolution is not worth packing
 
 
 class PackedConvolution(nn.Conv2d):
-    """A convolution with fixed weights; where oneDNN does not take it, an ordinary one.
+    """A convolution with fixed weights that runs in oneDNN, or as an ordinary one where oneDNN cannot be used.
 
     Args:
-        convolution: Whose weights it has.
-        relu: Whether ReLU follows.
-        relu6: Whether ReLU6 follows.
+        convolution: Convolution that it replaces and shares its weights with.
+        relu: Whether ReLU is applied to the result.
+        relu6: Whether ReLU6 is applied to the result.
     """
 
     def __init__(self, convolution: nn.Conv2d, *, relu: bool = False, relu6: bool = False) -> None:
@@ -39,15 +39,15 @@ class PackedConvolution(nn.Conv2d):
         )
         self.weight, self.bias = convolution.weight, convolution.bias
         self.relu, self.relu6 = relu, relu6
-        # Weight and bias for inputs of this size and type; a stream has one.
+        # Cache: reordered weight and bias for the size and type of the last input; in a stream, these do not change.
         self._packed: tuple[torch.Size, torch.dtype, Tensor, Tensor | None] | None = None
 
     def forward(self, features: Tensor, other: Tensor | None = None) -> Tensor:
-        """Map [B, C, h, w] to [B, C', h', w'].
+        """Convolve features, add another term if there is one, and apply the activation: [B, C', h', w'].
 
         Args:
-            features: [B, C, h, w].
-            other: Added before ReLU or ReLU6, [B, C', h', w'].
+            features: Input [B, C, h, w].
+            other: Term added before ReLU or ReLU6, [B, C', h', w']; None for none.
         """
         dtype = onednn.computing_dtype(features)
         padding = None if isinstance(self.padding, str) or self.padding_mode != "zeros" else self.padding
@@ -69,9 +69,9 @@ class PackedConvolution(nn.Conv2d):
 
 
 def pack_convolutions(module: nn.Module) -> None:
-    """Put packed convolutions in the place of the 2-D convolutions in a module.
+    """Replace the 2-D convolutions in a module by packed ones.
 
-    A 1 x 1 convolution to a few channels, a gate, is a product of matrices that oneDNN does no good.
+    1 x 1 convolutions to few channels, such as gates, are left, because oneDNN does not speed up such narrow products.
     """
     for name, child in module.named_children():
         if type(child) is nn.Conv2d and (child.out_channels >= NARROW or child.kernel_size != (1, 1)):

@@ -1,6 +1,6 @@
-"""EfficientNet-Lite for inference on the CPU: ReLU6 and the residual sums are parts of the convolutions.
+"""EfficientNet-Lite for inference on the CPU, with ReLU6 and the residual sums merged into the convolutions.
 
-`benchmarks/trunk_speed.py` compares its time with that of the other ways to run the trunk.
+`benchmarks/trunk_speed.py` compares its speed with other ways to run the trunk.
 """
 
 from typing import cast
@@ -13,15 +13,15 @@ from refvid.model.layers.efficientnet import EfficientNetLite, InvertedResidual
 
 
 class ChannelsLast(nn.Module):
-    """Lays pictures out channels last, which every convolution behind it keeps."""
+    """A layer that converts its input to the memory format `channels_last`, which all later convolutions keep."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return images [B, C, H, W] as they are, in another order in memory."""
+        """Return the images [B, C, H, W] with unchanged values in the memory format `channels_last`."""
         return images.contiguous(memory_format=torch.channels_last)
 
 
 class FoldedInvertedResidual(nn.Module):
-    """An `InvertedResidual` that has no norms any more."""
+    """An `InvertedResidual` whose batch norms are folded."""
 
     def __init__(self, block: InvertedResidual) -> None:
         super().__init__()
@@ -34,7 +34,11 @@ class FoldedInvertedResidual(nn.Module):
 
 
 def packed(layers: nn.Sequential) -> list[PackedConvolution]:
-    """Return the convolutions of layers whose norms are folded (see `fold_norms`), each with the ReLU6 behind it."""
+    """Return packed convolutions for layers whose norms are folded (see `fold_norms`), each with the ReLU6 after it.
+
+    Raises:
+        TypeError: A layer is neither a convolution nor ReLU6.
+    """
     parts = [part for part in layers if not isinstance(part, nn.Identity)]
     if wrong := [part for part in parts if not isinstance(part, nn.Conv2d | nn.ReLU6)]:
         raise TypeError(
@@ -48,7 +52,7 @@ def packed(layers: nn.Sequential) -> list[PackedConvolution]:
 
 
 def pack_efficientnet(trunk: EfficientNetLite) -> None:
-    """Put packed convolutions into a trunk whose norms are folded.
+    """Replace the layers of a trunk whose norms are folded by packed convolutions.
 
     Raises:
         TypeError: The norms are not folded.

@@ -1,6 +1,7 @@
-"""The same network for inference: what training needs apart is taken together.
+"""Folding a trained network for inference: operations that only training needs to keep apart are merged.
 
-Every result is equal to rounding. Norms go into the convolutions before them on any device; the rest is for the CPU.
+All results stay the same up to rounding. Batch norms are merged into the convolutions before them on every device; the
+other changes are for the CPU.
 """
 
 import copy
@@ -23,8 +24,8 @@ from refvid.model.layers.backbone import LightBackbone, ResidualBlock
 from refvid.model.layers.efficientnet import EfficientNetLite
 
 Network = TypeVar("Network", bound=ReferringNetwork)
-# Which norm follows which convolution in blocks that do not say so by their order. By name, as torchvision, whose the
-# last two are, takes long to import.
+# The pairs of convolution and following norm in blocks that are not sequences. Blocks are matched by name, because
+# importing torchvision, which owns the last two, is slow.
 FOLLOWING = {
     f"{ResidualBlock.__module__}.ResidualBlock": (("conv1", "bn1"), ("conv2", "bn2")),
     "torchvision.models.resnet.BasicBlock": (("conv1", "bn1"), ("conv2", "bn2")),
@@ -36,9 +37,9 @@ CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 
 @torch.no_grad()
 def fold(network: Network) -> Network:
-    """Return a copy of a network for inference; what it does not change it shares with the network.
+    """Return a folded copy of a network for inference, which shares all unchanged weights with the network.
 
-    The copy cannot be trained, and its weights are not those of a checkpoint.
+    The copy cannot be trained, and its weights cannot be saved as a checkpoint of the network.
     """
     shared: dict[int, object] = {
         id(tensor): nn.Parameter(tensor.detach(), requires_grad=False) for tensor in network.parameters()
@@ -52,7 +53,7 @@ def fold(network: Network) -> Network:
 
 
 def fold_norms(module: nn.Module) -> None:
-    """Fold the norms of a module in inference mode into the convolutions before them; identities take their places."""
+    """Fold the batch norms of a module in evaluation mode into the convolutions before them; leave identities."""
     kind = type(module)
     for names in FOLLOWING.get(f"{kind.__module__}.{kind.__qualname__}", ()):
         _fold_pair(module, *names)
@@ -71,7 +72,7 @@ def _fold_pair(parent: nn.Module, before: str, after: str) -> None:
 
 
 def _prepare_for_cpu(network: ReferringNetwork) -> None:
-    """Let a network whose norms are folded compute in the order and by the library that suit a CPU."""
+    """Replace parts of a network whose norms are folded by versions that are fast on a CPU, and reorder its weights."""
     if isinstance(network.backbone, LightBackbone):
         network.backbone = FoldedLightBackbone(network.backbone)
     for part in list(network.modules()):

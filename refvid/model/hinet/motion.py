@@ -1,7 +1,7 @@
-"""How motion changes what HINet sees: a small network on the flow, and a gate at each level.
+"""The motion gates of HINet: a small network on the optical flow, and a gate at each level.
 
-The paper's abstract has "a motion gating mechanism" that highlights the referent and suppresses the background; what
-it is made of is our choice.
+The paper's abstract mentions "a motion gating mechanism" that highlights the referent and suppresses the background;
+the design of the gates is our choice.
 """
 
 from typing import cast
@@ -10,14 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_PERCENT = 100  # motion in hundredths of the width, the size of what a convolution learns from
+_PERCENT = 100  # converts widths of the input to hundredths, numbers of a size that convolutions learn from
 
 
 class MotionEncoder(nn.Module):
-    """Features of the motion on its own grid.
+    """A module that computes features of the motion on its own grid.
 
-    Three convolutions, ever more dilated, see the flow and its magnitude. What they find is joined to its mean over the
-    whole picture, for whether something moves can be told only from how the camera does.
+    Three convolutions with growing dilation see the flow and its magnitude. Their features are combined with their mean
+    over the whole picture, because an object's motion can only be judged relative to that of the camera.
     """
 
     def __init__(self, channels: int) -> None:
@@ -38,11 +38,11 @@ class MotionEncoder(nn.Module):
 
 
 class MotionGate(nn.Module):
-    """The gate of one level: F + F * tanh(W m), with m the features of the motion and W one linear map.
+    """The gate of one level: F + F * tanh(W m), where m are the features of the motion and W is a linear map.
 
-    tanh(x) = 2 sigmoid(2 x) - 1, so that a channel is multiplied by a sigmoid between 0 and 2: raised where its motion
-    speaks for it, put down where it speaks against it. Where there is no flow the gate is 1, and F stays as it is, to
-    the bit. W begins at zero: training sets out from what the network makes of single frames.
+    Since 1 + tanh(x) = 2 sigmoid(2 x), a channel is multiplied by a number between 0 and 2, and so raised or suppressed
+    depending on its motion. Where there is no flow, the factor is 1 and F stays exactly the same. W starts at zero, so
+    that training starts from a network of single frames.
     """
 
     def __init__(self, motion_channels: int, channels: int) -> None:
@@ -52,15 +52,15 @@ class MotionGate(nn.Module):
         nn.init.zeros_(cast(Tensor, self.gate.bias))
 
     def forward(self, features: Tensor, motion_features: Tensor, seen: Tensor) -> Tensor:
-        """Gate the features of E expressions a picture.
+        """Gate the features of E expressions for each picture.
 
         Args:
-            features: [B, E, C, h, w].
-            motion_features: Of the picture, from `MotionEncoder`, [B, M, h', w'], resized to the level by means.
-            seen: 1 where there is flow, 0 where there is none, [B, 1, h', w'].
+            features: Features of the level, [B, E, C, h, w].
+            motion_features: Output of `MotionEncoder` for the picture, [B, M, h', w'], which is resized to the level.
+            seen: 1 where there is flow and 0 where there is none, [B, 1, h', w'].
 
         Returns:
-            [B, E, C, h, w].
+            Gated features [B, E, C, h, w].
         """
         size = (features.shape[-2], features.shape[-1])
         gate = torch.tanh(self.gate(F.adaptive_avg_pool2d(motion_features, size)))

@@ -1,11 +1,11 @@
-"""HINet (Yang et al., BMVC 2021): words meet pixels at every level of the trunk, and motion gates what they find.
+"""HINet (Yang et al., BMVC 2021): words and pixels interact at every level of the trunk, and motion gates the result.
 
-Of the paper, "Hierarchical interaction network for video object segmentation from referring expressions", we know the
-abstract and its figures: it is trained end to end, joins the modalities at several levels of the encoder's pyramid,
-takes optical flow for signals of moving objects, which a gate uses to highlight the referent and to suppress the
-background, and works online. Everything else is our choice, each said where it is made: the trunk and its levels
-(`PyramidBackbone`), the words (`RecurrentWords`), the interaction (`PixelWordInteraction`), the flow
-(`optical_flow`), the gate (`motion`) and the decoder (below).
+Of the paper, "Hierarchical interaction network for video object segmentation from referring expressions", we know only
+the abstract and its figures: the network is trained end to end, joins the modalities at several levels of the encoder's
+pyramid, gates them by optical flow to highlight the referent and to suppress the background, and works online.
+Everything else is our choice and described where it is made: the trunk and its levels (`PyramidBackbone`), the words
+(`RecurrentWords`), the interaction (`PixelWordInteraction`), the flow (`optical_flow`), the gate (`motion`) and the
+decoder (below).
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,16 +31,16 @@ from refvid.model.layers.vector_embedding import build_word_embedding
 
 @dataclass(frozen=True)
 class HinetConfig(ModelConfig):
-    """Everything needed to build HINet, and to feed it.
+    """The settings needed to build and feed HINet.
 
     Attributes:
-        fine_channels: Width of the finer level of the light backbone, of stride 4, or of a pretrained one, of stride 8,
-            which also has one of stride 4 (a ResNet has levels of its own: 0).
-        interaction_channels: Width in which pixels and words meet, at every level.
+        fine_channels: Width of the fine features, of stride 4 with the light backbone and of stride 8 with a pretrained
+            one, which has a stem level of stride 4 besides; 0 for a ResNet, which has such levels itself.
+        interaction_channels: Width of the interaction of pixels and words at every level.
         decoder_channels: Width of the decoder.
-        motion_channels: Width of the features of the flow.
-        flow: Who estimates it: "dis", OpenCV's dense inverse search, or "raft", torchvision's small RAFT, whose weights
-            are fetched when they are first needed. The gates must have been trained with the same.
+        motion_channels: Width of the motion features.
+        flow: Method of optical flow: "dis", OpenCV's dense inverse search, or "raft", torchvision's small RAFT, whose
+            weights are fetched when they are first needed. Use the method that the gates were trained with.
     """
 
     embedding_channels: int = 512
@@ -58,20 +58,21 @@ class HinetConfig(ModelConfig):
         self.require("flow", get_args(FlowName))
         if (self.backbone == "resnet101") != (self.fine_channels == 0) or self.fine_channels < 0:
             raise ValueError(
-                "fine_channels is the width of the finer level of the light and the pretrained backbones, above 0 for "
-                f"them and 0 for others, got {self.fine_channels} for {self.backbone!r}"
+                "fine_channels must be above 0 for the light and the pretrained backbones and 0 for others, got "
+                f"{self.fine_channels} for {self.backbone!r}"
             )
         if self.embedding_channels % 2:
             raise ValueError(
-                f"embedding_channels is shared by two directions of reading, an even number, got "
+                f"embedding_channels must be even, because two directions of reading share them, got "
                 f"{self.embedding_channels}"
             )
 
 
 class PyramidDecoder(nn.Module):
-    """From the coarsest level to the finest, as in feature pyramid networks (Lin et al., CVPR 2017), and one score map.
+    """A top-down decoder as in feature pyramid networks (Lin et al., CVPR 2017), which ends in one map of logits.
 
-    A level is mapped to the decoder's width, added to the coarser ones' upsampled result, and smoothed.
+    From the coarsest level to the finest, each is mapped to the width of the decoder, added to the upsampled result of
+    the coarser levels, and smoothed.
     """
 
     def __init__(self, levels: int, level_channels: int, channels: int) -> None:
@@ -93,15 +94,15 @@ class PyramidDecoder(nn.Module):
 
 
 class HinetNetwork(ReferringNetwork):
-    """HINet. The masks of a frame depend on it and on the frame before.
+    """The network of HINet, whose masks of a frame depend on this frame and the one before.
 
-    `encode` returns the features of the trunk with the grey picture, [B, 1, H, W], as their motion; `stream` and
-    `enhance` replace it with the motion since the frame before, [B, 3, H / 4, W / 4] (`measure_motion`).
+    `encode` returns the features of the trunk and, as `motion`, the grey picture, [B, 1, H, W]. `stream` and `enhance`
+    replace the picture by the motion since the previous frame, [B, 3, H / 4, W / 4] (`measure_motion`).
 
     Args:
-        order: The trunk's levels from the finest to the coarsest, by index.
-        attributes_at: Those of stride 8 that training asks for attributes, by index.
-        flow: Estimates motion; not a part of the network's parameters.
+        order: Indices of the trunk's levels, the finest first.
+        attributes_at: Indices of the levels, on one grid, on which training supervises which words are true.
+        flow: Function that estimates optical flow; it has no parameters of the network.
     """
 
     backbone: PyramidBackbone | Backbone
@@ -132,23 +133,23 @@ class HinetNetwork(ReferringNetwork):
 
     @property
     def attribute_channels(self) -> tuple[int, ...]:
-        """Widths of the levels that `attribute_levels` returns."""
+        """Widths of the levels that `attribute_levels` returns, in the same order."""
         return tuple(self.backbone.channels[index] for index in self.attributes_at)
 
     def attribute_levels(self, features: FrameFeatures) -> Sequence[Tensor]:
-        """Return the levels, on one grid, at whose positions training asks which words are true."""
+        """Return the levels, on one grid, on which training supervises which words are true of each position."""
         return [features.levels[index] for index in self.attributes_at]
 
     def encode(self, images: Tensor) -> FrameFeatures:
-        """Map images [B, 3, H, W], values 0 to 1, to the features of the trunk and the grey picture."""
+        """Map images [B, 3, H, W], values 0 to 1, to the features of the trunk with the grey picture as `motion`."""
         return replace(super().encode(images), motion=grey(images))
 
     def stream(self) -> "MotionStream":
-        """Return what measures the motion from frame to frame."""
+        """Return a new stream, which measures the motion from frame to frame."""
         return MotionStream(self.flow)
 
     def encoded_frames(self, target: int, times: Sequence[int]) -> list[int]:
-        """Return which frames of a clip `enhance` encodes: the target alone."""
+        """Return the indices of the frames of a clip that `enhance` encodes: the target alone."""
         return [target]
 
     def enhance(
@@ -162,7 +163,8 @@ class HinetNetwork(ReferringNetwork):
     ) -> FrameFeatures:
         """Encode the target frame of clips [B, T, 3, H, W] and return its features with its motion.
 
-        The frame before it never passes the trunk, so that there are no `neighbour_gradients` to choose.
+        The arguments are those of `ReferringNetwork.enhance`; `neighbour_gradients` has no effect, because the previous
+        frame does not pass through the trunk.
         """
         features = self.encode(clips[:, target])
         assert features.motion is not None
@@ -178,11 +180,11 @@ class HinetNetwork(ReferringNetwork):
         """Segment every expression on the same visual features.
 
         Args:
-            features: From `stream` or `enhance`, with the motion.
-            word_ids: int64 [B, E, L], 0 for padding.
+            features: Features with motion, from `enhance` or the stream.
+            word_ids: Word ids int64 [B, E, L], 0 for padding.
 
         Returns:
-            Logits [B, E, H / 4, W / 4], and the attention to words [B, E, L] of each level, the finest first.
+            Logits [B, E, H / 4, W / 4], and the attention over words, [B, E, L], of each level, the finest first.
         """
         motion = features.motion
         assert motion is not None
@@ -200,21 +202,21 @@ class HinetNetwork(ReferringNetwork):
 
 
 def with_positions(features: Tensor) -> Tensor:
-    """Append the spatial code of CMSA's section 3.1 to features [B, C, h, w]: expressions say "left" and "top"."""
+    """Append the spatial coordinates of CMSA (section 3.1), for words like "left", to features [B, C, h, w]."""
     batch, _, height, width = features.shape
     code = spatial_code(height, width, dtype=features.dtype, device=features.device)
     return torch.cat([features, code.expand(batch, -1, -1, -1)], 1)
 
 
 class MotionStream:
-    """Measures the motion between each frame and the one before; nothing is held back."""
+    """A stream that measures the motion between each frame and the previous one, without delay."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
         self._previous: Tensor | None = None
 
     def push(self, features: FrameFeatures) -> FrameFeatures:
-        """Take the features of a frame from `encode`; return them with its motion, none for the first frame."""
+        """Take the features of the next frame from `encode`; return them with its motion, 0 for the first frame."""
         current = features.motion
         assert current is not None
         previous, self._previous = self._previous, current
@@ -223,12 +225,12 @@ class MotionStream:
         return replace(features, motion=measure_motion(self._flow, current, previous))
 
     def flush(self) -> Iterator[FrameFeatures]:
-        """Yield nothing."""
+        """Yield nothing, since no frame is held back."""
         yield from ()
 
 
 def build_hinet(config: HinetConfig) -> HinetNetwork:
-    """Build the network a config describes, with random weights."""
+    """Build the network described by a config, with random weights."""
     backbone: PyramidBackbone | Backbone
     channels: tuple[int, ...]
     order: tuple[int, ...]
@@ -238,7 +240,7 @@ def build_hinet(config: HinetConfig) -> HinetNetwork:
         channels, order, attributes_at = backbone.channels, (0, 1, 2, 3), (1,)
     else:
         backbone = build_backbone(config, config.fine_channels, with_stem=config.backbone in PRETRAINED)
-        # The fine features stand behind Res3, Res4 and Res5, which are on one grid, and those of a stem behind them.
+        # `segment` lists Res3, Res4 and Res5, which are on one grid, then the fine features, then those of the stem.
         channels, order, attributes_at = (*backbone.channels, config.fine_channels), (3, 0, 1, 2), (1, 2)
         if isinstance(backbone, PretrainedBackbone):
             channels, order = (*channels, backbone.stem_channels), (4, *order)
@@ -262,7 +264,7 @@ def build_hinet(config: HinetConfig) -> HinetNetwork:
 
 
 def hinet_full_config(vocabulary: tuple[str, ...]) -> HinetConfig:
-    """Return `hinet-resnet101`: the sizes are ours, of the kind that papers of its year have."""
+    """Return `hinet-resnet101`, with sizes of our choice that were common in its year."""
     return HinetConfig(name="hinet-resnet101", vocabulary=vocabulary)
 
 
@@ -280,7 +282,7 @@ def hinet_tiny_config(vocabulary: tuple[str, ...]) -> HinetConfig:
 
 
 def hinet_small_config(vocabulary: tuple[str, ...]) -> HinetConfig:
-    """Return `hinet-small`: as `hinet-tiny`, on a trunk pretrained on ImageNet, with words read by their vectors."""
+    """Return `hinet-small`: `hinet-tiny` on a trunk pretrained on ImageNet, with embeddings from word vectors."""
     return HinetConfig(
         name="hinet-small",
         vocabulary=vocabulary,

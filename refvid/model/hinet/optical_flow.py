@@ -1,8 +1,8 @@
-"""Optical flow between two frames, and what HINet is told of it.
+"""Optical flow between two frames, and the motion that HINet sees.
 
-The flow lies on the CURRENT frame's pixels: at each of them, how far what is seen there has moved since the previous
-frame, in channel 0 to the right and in channel 1 downwards. It is estimated from the current frame to the previous one,
-where such a pixel finds its counterpart, and negated.
+Flow is defined on the pixels of the CURRENT frame: how far the object seen there has moved since the previous frame, to
+the right in channel 0 and downwards in channel 1. It is estimated from the current frame to the previous one, because
+each current pixel needs its counterpart, and then negated.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,15 @@ from torch.nn import functional as F
 from refvid.errors import UnavailableError
 
 FlowName = Literal["dis", "raft"]
-# Maps the current and the previous picture, grey [B, 1, H, W], values 0 to 1, to the flow [B, 2, H, W] in pixels.
+# A function from the current and the previous grey picture, [B, 1, H, W], values 0 to 1, to flow, [B, 2, H, W], pixels.
 Flow = Callable[[Tensor, Tensor], Tensor]
 
-MOTION_CHANNELS = 3  # right, down, and whether there is flow
-MOTION_STRIDE = 4  # pixels of the input to a cell of the motion
+MOTION_CHANNELS = 3  # motion to the right and down, and 1 where there is flow
+MOTION_STRIDE = 4  # pixels of the input along each side of a cell of the motion
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-_DIS_SIDE = 96  # pixels; with less than 91 one way or 32 the other, OpenCV's DIS is degenerate, or ends the program
-_RAFT_SIDE = 128  # pixels; its correlation pyramid needs as much
+# Minimum side of the input in pixels. Below 91 on one side or 32 on the other, OpenCV's DIS is useless or crashes.
+_DIS_SIDE = 96
+_RAFT_SIDE = 128  # minimum side of the input in pixels, for RAFT's correlation pyramid
 _RAFT_STRIDE = 8
 
 
@@ -34,27 +35,28 @@ def grey(images: Tensor) -> Tensor:
 
 
 def dis_flow(current: Tensor, previous: Tensor) -> Tensor:
-    """Estimate flow by dense inverse search (Kroeger et al., ECCV 2016) as OpenCV has it, on the CPU.
+    """Estimate flow by OpenCV's dense inverse search (Kroeger et al., ECCV 2016), on the CPU.
 
-    Settings are those of the preset `ULTRAFAST`, but the search goes on to half of the resolution. For 256 x 144 pixels
-    that takes 0.7 ms on one core, and of the motion of a square of 32 pixels by 4 it finds 97 %, as much as the preset
-    `MEDIUM` in 2.3 ms; the preset `FAST`, whose last grid has a quarter of the resolution, finds 45 % in 0.4 ms.
+    The settings are those of the preset `ULTRAFAST`, except that the search continues to half of the resolution. For
+    256 x 144 pixels, this takes 0.7 ms on one core and finds 97 % of the motion of a square with sides of 32 pixels
+    that moves by 4. The preset `MEDIUM` finds as much in 2.3 ms; the preset `FAST`, whose last grid has a quarter of
+    the resolution, finds 45 % in 0.4 ms.
 
     Args:
-        current: Grey [B, 1, H, W], values 0 to 1, on any device.
-        previous: Likewise, of the frame before.
+        current: Current frame in grey, [B, 1, H, W], values 0 to 1, on any device.
+        previous: Previous frame, likewise.
 
     Returns:
-        Flow on the current frame's pixels, float32 [B, 2, H, W], in pixels, on the device of the frames.
+        Flow on the pixels of the current frame, float32 [B, 2, H, W], in pixels, on the device of the frames.
 
     Raises:
         UnavailableError: OpenCV is not installed.
     """
     try:
-        import cv2  # an extra: only HINet looks at motion
+        import cv2  # an optional dependency, because only HINet looks at motion
     except ImportError as error:
         raise UnavailableError(
-            'this model looks at motion between frames, for which OpenCV is not installed; pip install "refvid[flow]"'
+            'this model measures motion with OpenCV, which is not installed; pip install "refvid[flow]"'
         ) from error
     search: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
     search.setFinestScale(1)
@@ -68,13 +70,13 @@ def dis_flow(current: Tensor, previous: Tensor) -> Tensor:
 
 
 class RaftFlow:
-    """Flow by RAFT (Teed and Deng, ECCV 2020), torchvision's small one, on the frames' own device.
+    """Flow by torchvision's small RAFT (Teed and Deng, ECCV 2020), on the device of the frames.
 
-    It is a tool, not a part of the network that uses it: its weights are neither trained nor saved with it. It is made
-    for colours and here sees three times the same grey.
+    Its weights are neither trained nor saved with the network that uses it. RAFT expects colours and here gets three
+    copies of a grey picture.
 
     Args:
-        network: A RAFT; None: torchvision's, with its own weights, which are fetched when they are first needed.
+        network: RAFT to use; None for torchvision's, whose weights are fetched when they are first needed.
     """
 
     def __init__(self, network: nn.Module | None = None) -> None:
@@ -82,7 +84,7 @@ class RaftFlow:
 
     @torch.no_grad()
     def __call__(self, current: Tensor, previous: Tensor) -> Tensor:
-        """Estimate flow; arguments and what comes back are those of `dis_flow`.
+        """Estimate flow; the arguments and the result are those of `dis_flow`.
 
         Raises:
             UnavailableError: The weights cannot be fetched.
@@ -105,7 +107,7 @@ class RaftFlow:
                 from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
 
                 self._network = cast(nn.Module, raft_small(weights=Raft_Small_Weights.DEFAULT, progress=False))
-            except (OSError, RuntimeError) as error:  # no connection; a file that is not what its name says
+            except (OSError, RuntimeError) as error:  # no connection, or a file whose hash does not match its name
                 raise UnavailableError(
                     f"the weights of RAFT could not be fetched ({str(error).splitlines()[0]}); fetch them once online, "
                     "or set the model's flow to 'dis', which needs none"
@@ -117,7 +119,7 @@ FLOWS: dict[FlowName, Callable[[], Flow]] = {"dis": lambda: dis_flow, "raft": Ra
 
 
 def no_motion(current: Tensor) -> Tensor:
-    """Return the motion [B, 3, H / 4, W / 4] of pictures [B, 1, H, W] that nothing is known to come before: zero."""
+    """Return the motion of grey pictures [B, 1, H, W] without a previous frame: zeros [B, 3, H / 4, W / 4]."""
     batch, _, height, width = current.shape
     return current.new_zeros(batch, MOTION_CHANNELS, height // MOTION_STRIDE, width // MOTION_STRIDE)
 
@@ -129,18 +131,18 @@ def measure_motion(
     """Return the motion between two frames.
 
     Args:
-        flow: Estimates it.
-        current: Grey [B, 1, H, W], values 0 to 1.
-        previous: Likewise, of a frame before.
-        interval: Frames of the video from the one to the other.
-        present: Whether there is a previous frame, bool [B]; None: there always is.
+        flow: Function that estimates optical flow.
+        current: Current frame in grey, [B, 1, H, W], values 0 to 1.
+        previous: An earlier frame, likewise.
+        interval: Distance between the two in frames of the video.
+        present: Whether there is a previous frame, bool [B]; None if there always is.
 
     Returns:
-        float32 [B, 3, H / 4, W / 4]: motion to the right and downwards, both in widths of the input per frame, so that
-        neither resolution nor the interval matters, and 1; all 0 where there is no previous frame.
+        Motion to the right and downwards, both in widths of the input per frame, so that they do not depend on the
+        resolution or the interval, and 1, float32 [B, 3, H / 4, W / 4]; all are 0 where there is no previous frame.
 
     Raises:
-        UnavailableError: The flow is not to be had on this machine.
+        UnavailableError: The method of flow is not available on this machine.
     """
     motion = no_motion(current)
     rows = torch.ones(len(current), dtype=torch.bool) if present is None else present.cpu()

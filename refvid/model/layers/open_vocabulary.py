@@ -83,9 +83,9 @@ class OpenVocabulary(Vocabulary):
         return min(found, key=lambda one: (one[0] != word[0], self.ids[one]), default=None)
 
     def encode(self, expressions: Sequence[str]) -> Tensor:
-        """Return word ids int64 [E, L], L the longest expression's length, padded with 0 at the end.
+        """Return the word ids int64 [E, L] of E expressions, padded with 0 at the end to the longest length L.
 
-        Words beyond `max_words` are cut off; unknown ones get the id 1. A word that is read as two counts as two.
+        Words beyond `max_words` are cut off; unknown words get the id 1. A word that resolves to two counts as two.
 
         Raises:
             ValueError: An expression has no words.
@@ -102,11 +102,11 @@ class OpenVocabulary(Vocabulary):
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING_ID)
 
     def unknown_words(self, expression: str) -> tuple[str, ...]:
-        """Return the expression's words that say nothing to the model, each once, in order."""
+        """Return the words of the expression that are unknown to the model, each once and in order."""
         return tuple(dict.fromkeys(word for word, found in self.read(expression) if not found))
 
     def dropped_words(self, expression: str) -> tuple[str, ...]:
-        """Return the words beyond the longest expression the model reads."""
+        """Return the words at the end of the expression that are cut off, at least in part, beyond `max_words`."""
         dropped, taken = [], 0
         for word, found in self.read(expression):
             taken += max(len(found), 1)
@@ -116,11 +116,11 @@ class OpenVocabulary(Vocabulary):
 
 
 def build_word_vocabulary(config: ModelConfig) -> Vocabulary:
-    """Build the vocabulary of a network that reads words, which is open where it reads them by their vectors."""
+    """Build the vocabulary of a network that reads words; it is open if the network has word vectors."""
     kind = OpenVocabulary if config.vector_channels else Vocabulary
     return kind(config.vocabulary, config.max_words)
 
 
 def split_spoken(expression: str) -> list[str]:
-    """Return the lower-case words of an expression, without punctuation: "The T-shirt." -> the, t-shirt."""
+    """Split an expression into lower-case words without punctuation: "The T-shirt." -> the, t-shirt."""
     return [word.replace("’", "'") for word in _SPOKEN.findall(expression.lower())]

@@ -1,4 +1,4 @@
-"""The trunks by name, as the systems build them."""
+"""Building a trunk by its name in a config."""
 
 from refvid.model.config import PRETRAINED, ModelConfig
 from refvid.model.layers.backbone import LightBackbone, ResNetBackbone
@@ -10,13 +10,14 @@ Backbone = ResNetBackbone | LightBackbone | PretrainedBackbone
 def build_backbone(
     config: ModelConfig, fine_channels: int = 0, *, with_stem: bool = False, with_classes: bool = False
 ) -> Backbone:
-    """Build the trunk that a config names, with random weights and its levels on one grid.
+    """Build the backbone named by a config, with random weights and with its levels on one grid.
 
     Args:
-        config: Of any system.
-        fine_channels: Width of features on a grid twice as fine as that of the levels; 0: none. A ResNet has none.
-        with_stem: Whether features of the first layers are wanted. A ResNet gives none.
-        with_classes: Whether the probabilities of ImageNet's classes are wanted, which a pretrained trunk alone gives.
+        config: Config of any system.
+        fine_channels: Width of the features on a grid twice as fine as that of the levels; 0 for none. A ResNet has
+            none.
+        with_stem: Whether the backbone returns features of its first layers; a ResNet never does.
+        with_classes: Whether the backbone returns the probabilities of the ImageNet classes; only a pretrained one can.
     """
     if config.backbone == "resnet101":
         return ResNetBackbone()

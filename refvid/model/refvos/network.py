@@ -1,7 +1,7 @@
 """RefVOS (Bellver et al., "RefVOS: A Closer Look at Referring Expressions for Video Object Segmentation", 2020).
 
-DeepLabv3 on single frames, whose features are multiplied by one vector of the whole expression. Numbers that the paper
-leaves out are those of its released code.
+The features of DeepLabv3 on single frames are multiplied by one vector for the whole expression. Numbers that the paper
+does not give come from its released code.
 """
 
 from collections.abc import Sequence
@@ -28,28 +28,28 @@ CLASSES = 2  # background and object
 
 @dataclass(frozen=True)
 class RefvosConfig(ModelConfig):
-    """Everything needed to build RefVOS and to feed it.
+    """The settings needed to build and feed RefVOS.
 
-    The released code tests on frames of their own size, 320 or 480 pixels high, and trains on crops of 480; the input
-    of the area of 480 x 480 pixels without padding, 360 x 640 for most videos, lies between (our choice).
+    The released code tests on frames at their own size, 320 or 480 pixels high, and trains on crops of 480 pixels. Our
+    input lies in between: it has the area of 480 x 480 pixels and no padding, which is 360 x 640 for most videos.
 
     Attributes:
-        vocabulary: For "sentence" words, as with every system. For "bert" all of BERT's word pieces in the order of
-            their ids, [PAD] first; empty until they are known.
-        embedding_channels: Width of the sentence vector, for "bert" BERT's own.
-        max_words: The longest expression; for "bert" in word pieces with [CLS] and [SEP]. The released code takes 20
-            of RefCOCO and 10 of A2D and DAVIS.
-        language: What makes the sentence vector: "bert", as in the paper, or "sentence", our own LSTM.
-        bert_layers: Layers of BERT.
-        bert_heads: Of the attention of each of its layers.
-        bert_inner_channels: Width inside the perceptron of each of its layers.
-        bert_positions: The longest sequence that BERT's weights know.
-        bert_taught_layers: How many of its layers learn, from the first (see `BertSentence`).
-        aspp_channels: Width of the pyramid's features, of the sentence vector they are multiplied by and of the head.
+        vocabulary: For language "sentence", words, as in every system. For "bert", all of BERT's word pieces in the
+            order of their ids, [PAD] first; empty until they are known.
+        embedding_channels: Width of the sentence vector; for "bert", BERT's own width.
+        max_words: Length of the longest expression; for "bert", in word pieces and including [CLS] and [SEP]. The
+            released code uses 20 for RefCOCO and 10 for A2D and DAVIS.
+        language: Encoder of expressions: "bert", as in the paper, or "sentence", our own LSTM.
+        bert_layers: Number of layers of BERT.
+        bert_heads: Number of attention heads in each layer.
+        bert_inner_channels: Width inside the perceptron of each layer.
+        bert_positions: Length of the longest sequence for which BERT has weights.
+        bert_taught_layers: Number of layers that are trained, counted from the first (see `BertSentence`).
+        aspp_channels: Width of the pyramid's features, of the projected sentence vector and of the head.
         aspp_rates: Dilations of the pyramid's 3 x 3 convolutions.
-        dropout: Share of what the pyramid and the head drop in training.
-        detail_channels: Width of what brings the logits to half their stride (`DetailUpsampling`, light and pretrained
-            backbones only); 0: they are upsampled bilinearly, as in the paper.
+        dropout: Dropout rate of the pyramid and the head.
+        detail_channels: Width of the fine features for upsampling the logits to half their stride (`DetailUpsampling`,
+            light and pretrained backbones only); 0 for bilinear upsampling, as in the paper.
     """
 
     embedding_channels: int = 768
@@ -73,46 +73,49 @@ class RefvosConfig(ModelConfig):
         self.require("language", get_args(LanguageName))
         self.require("architecture", ("refvos",))
         if self.backbone == "resnet101" and self.detail_channels:
-            raise ValueError("detail_channels belong to the light and the pretrained backbones, leave them 0")
+            raise ValueError(
+                f"detail_channels are for the light and the pretrained backbones; leave them 0 for {self.backbone!r}"
+            )
         if self.vector_channels and self.language == "bert":
-            raise ValueError("vector_channels need language 'sentence'; 'bert' reads word pieces, leave them 0")
+            raise ValueError("vector_channels need language 'sentence'; leave them 0 for 'bert', with its word pieces")
         if not 0 <= self.dropout < 1:
-            raise ValueError(f"dropout is a share from 0 to below 1, got {self.dropout}")
+            raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout}")
         if not self.aspp_rates or min(self.aspp_rates) < 1:
-            raise ValueError(f"aspp_rates are dilations of at least 1, got {self.aspp_rates}")
+            raise ValueError(f"aspp_rates must be dilations of at least 1, got {self.aspp_rates}")
         if self.language == "bert":
             self._check_bert()
 
     def _check_bert(self) -> None:
+        """Raise a ValueError for settings that do not fit BERT."""
         if self.vocabulary and self.vocabulary[0] != PAD_PIECE:
             raise ValueError(
-                f"the vocabulary of language 'bert' are BERT's word pieces, {PAD_PIECE} first; "
-                f"got {self.vocabulary[0]!r}"
+                f"the vocabulary of language 'bert' must be BERT's word pieces and start with {PAD_PIECE}, but starts "
+                f"with {self.vocabulary[0]!r}"
             )
         frame = {UNKNOWN_PIECE, FIRST_PIECE, LAST_PIECE}
         if self.vocabulary and (missing := frame - set(self.vocabulary)):
             raise ValueError(f"the vocabulary of language 'bert' lacks {', '.join(sorted(missing))}")
         if not FRAME < self.max_words <= self.bert_positions:
             raise ValueError(
-                f"max_words of language 'bert' counts {FIRST_PIECE}, {LAST_PIECE} and at least one word piece, and is "
-                f"at most bert_positions, {self.bert_positions}; got {self.max_words}"
+                f"max_words of language 'bert' must allow for {FIRST_PIECE}, {LAST_PIECE} and at least one word piece, "
+                f"and be at most bert_positions, {self.bert_positions}; got {self.max_words}"
             )
         if self.embedding_channels % self.bert_heads:
             raise ValueError(
-                f"embedding_channels, {self.embedding_channels}, do not divide into {self.bert_heads} heads"
+                f"embedding_channels must be a multiple of bert_heads, {self.bert_heads}, got {self.embedding_channels}"
             )
 
 
 def refvos_full_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
-    """Return `refvos-deeplab101`, the network of the paper; the vocabulary are BERT's word pieces."""
+    """Return `refvos-deeplab101`: the network of the paper, whose vocabulary is BERT's word pieces."""
     return RefvosConfig(name="refvos-deeplab101", vocabulary=vocabulary)
 
 
 def refvos_tiny_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
-    """Return `refvos-tiny`, sized for two CPU cores: the light trunk, an LSTM for BERT, and finer logits.
+    """Return `refvos-tiny`, sized for two CPU cores: the light trunk, an LSTM instead of BERT, and finer logits.
 
-    The dilations have the share of a wide video's grid, 32 x 18, that the paper's have of theirs. Less is dropped than
-    in the paper, since a network this small learns little by heart.
+    The dilations cover the same share of the grid, 32 x 18 for a wide video, as in the paper. The dropout rate is lower
+    than in the paper, because so small a network hardly overfits.
     """
     return RefvosConfig(
         name="refvos-tiny",
@@ -127,9 +130,9 @@ def refvos_tiny_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
 
 
 def refvos_small_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
-    """Return `refvos-small`: as `refvos-tiny`, on a trunk pretrained on ImageNet, with words read by their vectors.
+    """Return `refvos-small`: `refvos-tiny` on a trunk pretrained on ImageNet, with embeddings from word vectors.
 
-    Its grid has half as many cells a side as that of `refvos-tiny`, and so has the reach of its dilations.
+    Its grid has about half as many cells along each side as that of `refvos-tiny`, and its dilations are smaller too.
     """
     return RefvosConfig(
         name="refvos-small",
@@ -144,7 +147,7 @@ def refvos_small_config(vocabulary: tuple[str, ...]) -> RefvosConfig:
 
 
 class MaskHead(nn.Module):
-    """From multiplied features to the scores of background and object."""
+    """A head that maps the multiplied features to the scores of background and object."""
 
     def __init__(self, channels: int, dropout: float) -> None:
         super().__init__()
@@ -160,20 +163,20 @@ class MaskHead(nn.Module):
         self.score = nn.Conv2d(channels, CLASSES, 1)
 
     def forward(self, fused: Tensor) -> tuple[Tensor, Tensor]:
-        """Map [N, C, h, w] to the scores of both classes [N, 2, h, w], and the features [N, C, h, w] they are of."""
+        """Map [N, C, h, w] to the scores of both classes, [N, 2, h, w], and the features before them, [N, C, h, w]."""
         features = self.features(fused)
         return self.score(features), features
 
 
 class RefvosNetwork(ReferringNetwork):
-    """RefVOS: segments what an expression names in a single frame; the frames around it have no say.
+    """The network of RefVOS, which segments the referent of an expression in each frame by itself.
 
-    The paper's loss is the cross-entropy of two classes. With the softmax of two scores that is the binary
-    cross-entropy of their difference, which `segment` therefore returns, and the class with the larger score, the
-    paper's mask, is where it exceeds 0.
+    The paper's loss is the cross-entropy of two classes. It equals the binary cross-entropy of the difference of their
+    scores, which `segment` therefore returns. The paper's mask, where the object has the larger score, is where this
+    difference exceeds 0.
 
-    In training the vectors of all B * E expressions of a batch are normalised together; one alone, by the running
-    statistics (`PatientBatchNorm1d`).
+    In training, the sentence vectors of all B * E expressions of a batch are normalised together, and a single one by
+    the running statistics (`PatientBatchNorm1d`).
     """
 
     backbone: Backbone
@@ -196,7 +199,7 @@ class RefvosNetwork(ReferringNetwork):
         self.pyramid, self.projection, self.head, self.detail = pyramid, projection, head, detail
 
     def encoded_frames(self, target: int, times: Sequence[int]) -> list[int]:
-        """Return which frames of a clip `enhance` encodes: the target alone."""
+        """Return the indices of the frames of a clip that `enhance` encodes: the target alone."""
         return [target]
 
     def enhance(
@@ -212,11 +215,11 @@ class RefvosNetwork(ReferringNetwork):
         return self.encode(clips[:, target])
 
     def scores(self, features: FrameFeatures, word_ids: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the scores of both classes and the features they are of.
+        """Return the scores of both classes and the features before them.
 
         Args:
-            features: Of the trunk; only Res5, [B, C, h, w], is used.
-            word_ids: int64 [B, E, L], 0 for padding.
+            features: Features of the trunk, of which only Res5, [B, C, h, w], is used.
+            word_ids: Word ids int64 [B, E, L], 0 for padding.
 
         Returns:
             Scores of background and object, [B * E, 2, h, w], and features [B * E, C, h, w].
@@ -231,12 +234,12 @@ class RefvosNetwork(ReferringNetwork):
         """Segment every expression on the same visual features.
 
         Args:
-            features: From `encode`.
-            word_ids: int64 [B, E, L], 0 for padding.
+            features: Features from `enhance` or the stream.
+            word_ids: Word ids int64 [B, E, L], 0 for padding.
 
         Returns:
-            By how much the score of the object exceeds that of the background, [B, E, h, w], or [B, E, 2 h, 2 w] with
-            fine features, and no attention over words.
+            The score of the object minus that of the background, [B, E, h, w], or [B, E, 2 h, 2 w] with fine features,
+            and an empty list, since there is no attention over words.
         """
         scores, scored = self.scores(features, word_ids)
         logits = scores[:, 1:] - scores[:, :1]
@@ -246,11 +249,11 @@ class RefvosNetwork(ReferringNetwork):
 
 
 def build_refvos(config: RefvosConfig) -> RefvosNetwork:
-    """Build the network a config describes, with random weights.
+    """Build the network described by a config, with random weights.
 
     Raises:
-        UsageError: The config asks for BERT and does not know its word pieces.
-        UnavailableError: It asks for BERT and `transformers` is not installed.
+        UsageError: The config has language "bert", but its vocabulary is empty.
+        UnavailableError: The config has language "bert", but `transformers` is not installed.
     """
     backbone = build_backbone(config, config.detail_channels)
     channels = config.aspp_channels
@@ -285,7 +288,7 @@ def _build_embedding(config: RefvosConfig) -> BertSentence | SentenceEmbedding:
 
 
 def vocabulary_of(config: RefvosConfig) -> Vocabulary | WordPieces:
-    """Return what turns expressions into the ids that the network of a config reads."""
+    """Build the tokenizer or vocabulary with which the network described by a config reads expressions."""
     if config.language == "bert":
         return WordPieces(config.vocabulary, config.max_words)
     return build_word_vocabulary(config)

@@ -1,1 +1,1 @@
-"""What the table of word vectors is built from: word lists, WordNet, and a model of sentences."""
+"""Building the table of word vectors from word lists, WordNet and a sentence encoder."""

@@ -1,4 +1,4 @@
-"""Nouns whose ImageNet classes were checked by hand, where WordNet's are missing or others than people mean."""
+"""ImageNet classes of nouns, checked by hand, where those of WordNet are missing or not what people mean."""
 
 _CHECKED = """
 cow: ox
@@ -77,7 +77,7 @@ player: ballplayer
 groom: groom
 diver: scuba diver
 """
-# What the classifier cannot tell, or says of something else.
+# Words without classes, because the classifier cannot recognise them or has classes of the same name for other things.
 _SILENT = """
 person man woman boy girl child baby people human adult male female guy lady kid rider rock tree plant grass water
 sky ground road street land top bottom front back side middle center corner end part piece group pair thing object

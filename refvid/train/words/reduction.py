@@ -1,4 +1,4 @@
-"""From the vectors of a model of sentences to small ones of 8 bits."""
+"""Reduction of the vectors of a sentence encoder to fewer channels of 8 bits."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,21 +6,24 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-# How far the axes are brought to one variance: 0 not, 1 wholly. With 0, 0.5 and 1 the 3,000 commonest words kept 62.7,
-# 63.4 and 62.2 % of their ten nearest, and their cosines correlated with those before by 0.78, 0.77 and 0.74: little
-# depends on it.
+# Degree to which the variances of the axes are equalised: 0 for not at all, 1 for completely. With 0, 0.5 and 1, the
+# 3,000 commonest words kept 62.7, 63.4 and 62.2 % of their ten nearest neighbours, and their cosines had a correlation
+# of 0.78, 0.77 and 0.74 with the original ones, so that the choice hardly matters.
 WHITENING = 0.5
 _LARGEST = 127
 
 
 def pull_together(vectors: Tensor, words: Sequence[str], plain: Mapping[str, str], share: float) -> Tensor:
-    """Return unit vectors [V, C], those of some words pulled to that of a plainer one.
+    """Move the vectors of some words towards those of plainer words.
 
     Args:
         vectors: Unit vectors [V, C] of the words.
-        words: In the order of the vectors.
-        plain: The plainer word of some; pairs of which either is not in the table are left out.
-        share: Of the plain word in the new vector.
+        words: Words in the order of the vectors.
+        plain: For some words, the plainer word; pairs with a word that is not listed are ignored.
+        share: Weight of the plainer word in the new vector, 0 to 1.
+
+    Returns:
+        Unit vectors [V, C].
     """
     places = {word: index for index, word in enumerate(words)}
     pairs = [(places[word], places[target]) for word, target in plain.items() if {word, target} <= places.keys()]
@@ -31,16 +34,19 @@ def pull_together(vectors: Tensor, words: Sequence[str], plain: Mapping[str, str
 
 
 def spread_apart(vectors: Tensor, words: Sequence[str], groups: Sequence[str], share: float) -> Tensor:
-    """Return unit vectors [V, C], those of contrary words further from each other.
+    """Move the vectors of contrary words away from each other.
 
-    A model of sentences finds "black" and "white" as alike as synonyms: both are colours. What the words of a group
-    have in common is taken away in part.
+    To a sentence encoder, "black" and "white" are as similar as synonyms, because both are colours. So a part of what
+    the words of a group have in common is subtracted.
 
     Args:
         vectors: Unit vectors [V, C] of the words.
-        words: In the order of the vectors.
-        groups: Words of each group, separated by spaces; those that are not in the table are left out.
-        share: Of the group's mean that is taken from each.
+        words: Words in the order of the vectors.
+        groups: Words of each group, separated by spaces; those that are not listed are ignored.
+        share: Share of the group's mean that is subtracted from each vector, 0 to 1.
+
+    Returns:
+        Unit vectors [V, C].
     """
     places = {word: index for index, word in enumerate(words)}
     spread = vectors.clone()
@@ -52,7 +58,7 @@ def spread_apart(vectors: Tensor, words: Sequence[str], groups: Sequence[str], s
 
 
 def reduce(vectors: Tensor, channels: int, whitening: float = WHITENING) -> Tensor:
-    """Return unit vectors [V, channels] on the axes along which vectors [V, C] differ most from their mean."""
+    """Reduce vectors [V, C] to unit vectors [V, channels] by a partly whitened principal component analysis."""
     centred = (vectors - vectors.mean(0)).double()
     variances, axes = torch.linalg.eigh(centred.T @ centred / len(centred))
     variances, axes = variances[-channels:].flip(0), axes[:, -channels:].flip(1)
@@ -60,5 +66,5 @@ def reduce(vectors: Tensor, channels: int, whitening: float = WHITENING) -> Tens
 
 
 def quantise(vectors: Tensor) -> Tensor:
-    """Return vectors [V, C] as int8, the largest value of each at the end of the range; their lengths are lost."""
+    """Quantise vectors [V, C] to int8, each scaled so that its largest value becomes 127; their lengths are lost."""
     return (_LARGEST * vectors / vectors.abs().amax(-1, keepdim=True).clamp(min=1e-12)).round().to(torch.int8)

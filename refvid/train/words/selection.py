@@ -1,4 +1,4 @@
-"""Which words the table holds, and in which order."""
+"""Selection and order of the words in the table of word vectors."""
 
 import re
 from collections import Counter
@@ -9,10 +9,10 @@ from refvid.errors import UnavailableError
 from refvid.train.words.wordnet import WordNet
 
 DEFAULT_DICTIONARY = Path("/usr/share/dict/american-english-small")
-SAID_OFTEN = 3  # a word said as often is no slip if the model of sentences has a piece for it
+SAID_OFTEN = 3  # a word with as many uses is not taken for a typing error if the encoder has a piece for it
 NUMBERS = tuple(str(number) for number in range(21))
 LETTERS = tuple("abcdefghijklmnopqrstuvwxyz")
-# Said of pictures and in no list of words.
+# Words that are used in descriptions of pictures, but missing in word lists.
 INFORMAL = (
     "bbq",
     "bmx",
@@ -30,17 +30,17 @@ INFORMAL = (
     "yep",
     "yup",
 )
-# Categories of WordNet's nouns that name what can be seen: animals, artifacts, bodies, food, objects, people, plants.
+# WordNet's categories of nouns for visible things: animals, artifacts, bodies, food, objects, people and plants.
 _VISIBLE = {5, 6, 8, 13, 17, 18, 20}
 _ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("er", ""))
 _WORD = re.compile(r"[a-z]+")
 
 
 def read_dictionary(path: Path = DEFAULT_DICTIONARY) -> frozenset[str]:
-    """Return the lower-case words, of letters alone, of a file with a word a line.
+    """Return the lower-case words of a file with one word a line; words with characters other than letters are dropped.
 
     Raises:
-        UnavailableError: There is no such file.
+        UnavailableError: The file does not exist.
     """
     if not path.is_file():
         raise UnavailableError(f"there is no list of words '{path}'; type: apt-get install wamerican-small")
@@ -55,15 +55,15 @@ def select_words(
     wordnet: WordNet,
     limit: int,
 ) -> tuple[str, ...]:
-    """Return the words of the table, those said most first, then the commonest in English.
+    """Return the words of the table, first those used most in the sentences, then the commonest in English.
 
     Args:
-        said: How often each word was said of pictures and videos.
-        required: Words that the table must hold.
-        pieces: Those of the model of sentences, the commonest first.
-        dictionary: Words that are surely spelled rightly.
-        wordnet: Tells its lemmas, and what they name.
-        limit: How many words there are at most; what is required or said is never left out.
+        said: Number of uses of each word in sentences about pictures and videos.
+        required: Words that the table must contain.
+        pieces: Word pieces of the sentence encoder, the commonest first.
+        dictionary: Correctly spelt words.
+        wordnet: WordNet, which adds lemmas and their categories.
+        limit: Maximum number of words; required and used words are never left out, even beyond it.
     """
     known = dictionary | wordnet.lemmas
 
@@ -82,6 +82,6 @@ def select_words(
 
 
 def _is_visible(word: str, wordnet: WordNet) -> bool:
-    """Return whether the commonest meaning of a word, as a noun, is of something that can be seen."""
+    """Return whether the commonest meaning of a word as a noun is a visible thing."""
     senses = wordnet.senses.get(word, ())
     return len(senses) > 0 and wordnet.synsets[senses[0]].category in _VISIBLE

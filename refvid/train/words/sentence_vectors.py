@@ -1,4 +1,4 @@
-"""Vectors of words by a model of sentences: all-MiniLM-L6-v2 (Apache-2.0), from its package on PyPI."""
+"""Vectors of words from a sentence encoder: all-MiniLM-L6-v2 (Apache-2.0), from its package on PyPI."""
 
 import tempfile
 import zipfile
@@ -19,14 +19,14 @@ _BATCH = 256
 
 
 class SentenceModel:
-    """Reads texts and gives unit vectors of 384, the means over their tokens.
+    """A sentence encoder, which maps texts to unit vectors of 384 channels, the normalised means over their tokens.
 
     Args:
-        where: `model.zip` of the package; None: as it is installed.
+        where: Path of the package's `model.zip`; None for that of the installed package.
 
     Raises:
-        UnavailableError: The package, or `transformers`, is not installed.
-        WeightsError: The file is not that of the package.
+        UnavailableError: The package or `transformers` is not installed.
+        WeightsError: The file is not the `model.zip` of the package.
     """
 
     def __init__(self, where: Path | None = None) -> None:
@@ -34,7 +34,9 @@ class SentenceModel:
         try:
             from transformers import AutoModel, AutoTokenizer
         except ImportError as error:
-            raise UnavailableError("the model of sentences needs a package; type: pip install transformers") from error
+            raise UnavailableError(
+                "the sentence encoder needs the package transformers; type: pip install transformers"
+            ) from error
         with tempfile.TemporaryDirectory() as folder:
             try:
                 with zipfile.ZipFile(path) as archive:
@@ -47,14 +49,14 @@ class SentenceModel:
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """The pieces of words it reads, the special ones first, then roughly by their frequency."""
+        """All word pieces of the encoder, special ones first, the others roughly by descending frequency."""
         ids: dict[str, int] = self._tokenizer.get_vocab()
         return tuple(sorted(ids, key=lambda piece: ids[piece]))
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Tensor:
-        """Return unit vectors float32 [N, 384]."""
-        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # alike lengths need little padding
+        """Map N texts to unit vectors float32 [N, 384]."""
+        order = sorted(range(len(texts)), key=lambda number: len(texts[number]))  # similar lengths need little padding
         vectors = torch.empty(len(texts), self._model.config.hidden_size)
         for start in range(0, len(order), _BATCH):
             chosen = order[start : start + _BATCH]
@@ -68,5 +70,5 @@ class SentenceModel:
 def _locate() -> Path:
     found = find_spec(_PACKAGE)
     if found is None or found.origin is None:
-        raise UnavailableError(f"the model of sentences is not installed; type: pip install {_PROJECT}")
+        raise UnavailableError(f"the sentence encoder is not installed; type: pip install {_PROJECT}")
     return Path(found.origin).with_name("model.zip")

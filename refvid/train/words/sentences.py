@@ -1,4 +1,4 @@
-"""Sentences that people say of pictures and videos, from the files of the data sets."""
+"""Sentences about pictures and videos, read from the files of data sets."""
 
 import csv
 import json
@@ -14,11 +14,12 @@ _QUOTED = re.compile(r'"([^"]*)"')
 
 
 def read_sentences(path: Path) -> list[str]:
-    """Return the sentences of a file.
+    """Read the sentences of a file.
 
     Args:
-        path: .json: strings in lists, or behind "exp", "sent" or "query"; a table with a column "query"; or text, the
-            part in quotes of each line, where there are any.
+        path: A .json file, of which strings in lists and under "exp", "sent" or "query" are read; a CSV table with the
+            column "query"; or plain text, of which the quoted parts of each line are read, or the whole line if it has
+            none.
 
     Raises:
         UsageError: The file cannot be read.
@@ -28,7 +29,7 @@ def read_sentences(path: Path) -> list[str]:
         if path.suffix == ".json":
             return list(_strings(json.loads(text), False))
     except (OSError, ValueError) as error:
-        raise UsageError(f"'{path}' holds no sentences that can be read ({error})") from error
+        raise UsageError(f"'{path}' contains no sentences that can be read ({error})") from error
     lines = text.splitlines()
     if lines and "query" in lines[0].split(","):
         return [row["query"] for row in csv.DictReader(lines) if row["query"]]
@@ -36,8 +37,9 @@ def read_sentences(path: Path) -> list[str]:
 
 
 def _strings(value: object, wanted: bool) -> Iterator[str]:
+    """Yield the sentences in a JSON value; a string counts only if it is `wanted`."""
     if isinstance(value, str):
-        if wanted and _LETTER.search(value):  # lists hold numbers of frames too
+        if wanted and _LETTER.search(value):  # some lists contain frame numbers as strings
             yield value
     elif isinstance(value, list):
         for one in value:

@@ -1,10 +1,10 @@
-"""Words whose vectors are pulled to that of a plainer one, checked by hand.
+"""Synonyms and contraries, checked by hand, by which word vectors are corrected.
 
-A model of sentences puts "crimson" nearer to black than to red, and "navy" nearer to the army than to blue. What is
-said of pictures is plainer than that.
+To a sentence encoder, "crimson" is nearer to black than to red, and "navy" nearer to the army than to blue. In
+descriptions of pictures, such words have a plainer meaning.
 """
 
-# Each plain word, and those that mean nearly the same of something in a picture. A word has one plain word.
+# Each plain word, and words that mean nearly the same in a description of a picture. No word has two plain words.
 SYNONYMS = {
     # colours
     "red": "crimson scarlet maroon burgundy ruby vermilion cherry reddish",
@@ -166,8 +166,8 @@ SYNONYMS = {
     "with": "w",
     "you": "u",
 }
-PULL = 0.65  # share of the plain word
-# Words of one kind that a picture sets against each other; no word is in two groups.
+PULL = 0.65  # weight of the plain word in the corrected vector
+# Groups of contrary words of one kind; no word is in two groups.
 CONTRARIES = (
     "red blue cyan green yellow orange pink purple brown beige white black gray",
     "left right middle",
@@ -182,19 +182,19 @@ CONTRARIES = (
     "young old",
     "dark bright light",
 )
-SPREAD = 0.6  # share of their mean that is taken from each
+SPREAD = 0.6  # share of a group's mean that is subtracted from each vector
 
 
 def pulls() -> dict[str, str]:
-    """Return the plain word of each of the others.
+    """Return the plain word of each synonym.
 
     Raises:
-        ValueError: A word has two plain words, or is one itself.
+        ValueError: A synonym has two plain words or is a plain word itself.
     """
     plain: dict[str, str] = {}
     for target, words in SYNONYMS.items():
         for word in words.split():
             if word in plain or word in SYNONYMS:
-                raise ValueError(f"'{word}' has two plain words, or is one")
+                raise ValueError(f"'{word}' is a synonym of two plain words or a plain word itself")
             plain[word] = target
     return plain

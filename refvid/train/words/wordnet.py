@@ -9,13 +9,13 @@ from typing import NamedTuple
 from refvid.errors import UnavailableError
 
 DEFAULT_FOLDER = Path("/usr/share/wordnet")
-ANIMAL = 5  # category of nouns
+ANIMAL = 5  # category of nouns for animals
 PERSON = 7846  # offset of "person, individual, someone"
 _HYPERNYMS = ("@", "@i")
 
 
 class Synset(NamedTuple):
-    """One meaning: its lemmas, lower-case with spaces, and the offsets of the meanings above it."""
+    """One meaning: its category, its lemmas in lower case with spaces, and the offsets of its hypernyms."""
 
     category: int
     lemmas: tuple[str, ...]
@@ -23,13 +23,14 @@ class Synset(NamedTuple):
 
 
 class WordNet:
-    """Meanings of nouns and what they are kinds of.
+    """The meanings (synsets) of nouns and their hypernyms.
 
     Args:
-        folder: Holds `data.noun`, `noun.exc`, `cntlist.rev`, and the indices of nouns, verbs, adjectives and adverbs.
+        folder: Folder with `data.noun`, `noun.exc`, `cntlist.rev` and the indices of nouns, verbs, adjectives and
+            adverbs.
 
     Raises:
-        UnavailableError: The folder does not hold them.
+        UnavailableError: The folder does not contain WordNet.
     """
 
     def __init__(self, folder: Path = DEFAULT_FOLDER) -> None:
@@ -39,12 +40,12 @@ class WordNet:
 
     @cached_property
     def synsets(self) -> dict[int, Synset]:
-        """Every meaning of a noun by its offset."""
+        """All meanings of nouns by their offsets."""
         return dict(_read_synsets(self.folder / "data.noun"))
 
     @cached_property
     def senses(self) -> dict[str, tuple[int, ...]]:
-        """The meanings of each lemma, the commonest first."""
+        """The offsets of the meanings of each lemma, the commonest first."""
         found = {}
         for line in _lines(self.folder / "index.noun"):
             fields = line.split()
@@ -59,7 +60,7 @@ class WordNet:
 
     @cached_property
     def lemmas(self) -> frozenset[str]:
-        """Every single word of any part of speech, in its basic form."""
+        """All lemmas of any part of speech that are single words."""
         return frozenset(
             line.split(" ", 1)[0]
             for part in ("noun", "verb", "adj", "adv")
@@ -69,29 +70,29 @@ class WordNet:
 
     @cached_property
     def uses(self) -> dict[str, Counter[str]]:
-        """How often each lemma was met as which part of speech: 1 noun, 2 verb, 3 adjective, 4 adverb."""
+        """Number of uses of each lemma as each part of speech: "1" noun, "2" verb, "3" adjective, "4" adverb."""
         found: dict[str, Counter[str]] = {}
         for line in (self.folder / "cntlist.rev").read_text("utf-8").splitlines():
             key, _, count = line.split()
             lemma, _, sense = key.partition("%")
-            part = "3" if sense[0] == "5" else sense[0]  # 5: an adjective beside another
+            part = "3" if sense[0] == "5" else sense[0]  # 5 is an adjective satellite
             found.setdefault(lemma, Counter())[part] += int(count)
         return found
 
     def is_mostly_noun(self, lemma: str) -> bool:
-        """Return whether a lemma is met as a noun as often as as anything else."""
+        """Return whether a lemma is used as a noun at least as often as as any other part of speech."""
         uses = self.uses.get(lemma)
         return uses is None or uses["1"] >= max(uses.values())
 
     def lemma_of(self, noun: str) -> str | None:
-        """Return the basic form of a noun, singular or plural, that WordNet has; None if it has none."""
+        """Return the lemma of a noun in the singular or plural; None if WordNet has none."""
         candidates = [noun, self.plurals.get(noun, ""), noun.removesuffix("s"), noun.removesuffix("es")]
         if noun.endswith("ies"):
             candidates.append(noun.removesuffix("ies") + "y")
         return next((one for one in candidates if one in self.senses), None)
 
     def ancestors(self, offset: int) -> dict[int, int]:
-        """Return a meaning and all above it, each with how many steps it is away."""
+        """Return the offsets of a meaning and all its hypernyms, each with its distance in steps."""
         found, level, steps = {offset: 0}, [offset], 0
         while level:
             steps += 1
@@ -101,13 +102,13 @@ class WordNet:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yield the lines of a file without its licence, which is indented."""
+    """Yield the lines of a file except for its licence, whose lines are indented."""
     with path.open(encoding="utf-8") as file:
         yield from (line for line in file if not line.startswith("  "))
 
 
 def _read_synsets(path: Path) -> Iterator[tuple[int, Synset]]:
-    """Yield what `wndb(5WN)` describes: offset, category, type, lemmas and pointers; counts are hexadecimal."""
+    """Yield the offset and the synset of each line, whose format `wndb(5WN)` describes; counts are hexadecimal."""
     for line in _lines(path):
         fields = line.split(" | ")[0].split()
         count = int(fields[3], 16)

@@ -445,8 +445,8 @@ def test_the_input_is_a_grid_of_whole_cells(height: int, width: int) -> None:
         ({"input_size": 200}, "multiple of 16, the backbone's stride, got 200"),
         ({"backbone": "resnet101", "colour_channels": 0}, "backbone must be one of s3d, light"),
         ({"architecture": "cmsa"}, "architecture must be 'acga'"),
-        ({"window_stride": 0}, "stride from 1, got 1, 1 and 0"),
-        ({"window_after": -1}, "no less than 0 frames"),
+        ({"window_stride": 0}, "window_stride at least 1, got 1, 1 and 0"),
+        ({"window_after": -1}, "window_after must be at least 0"),
         ({"enlargement": 3}, "enlargement must be even"),
     ],
 )

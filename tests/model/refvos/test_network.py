@@ -373,19 +373,19 @@ def test_the_vocabulary_follows_the_language() -> None:
 @pytest.mark.parametrize(
     ("config", "changes", "message"),
     [
-        ("bert", {"vocabulary": WORDS}, r"BERT's word pieces, \[PAD\] first; got 'dog'"),
+        ("bert", {"vocabulary": WORDS}, r"BERT's word pieces and start with \[PAD\], but starts with 'dog'"),
         ("bert", {"vocabulary": ("[PAD]", "[UNK]", "dog")}, r"lacks \[CLS\], \[SEP\]"),
         ("bert", {"max_words": 2}, "at least one word piece"),
         ("bert", {"max_words": 25}, "at most bert_positions, 24; got 25"),
-        ("bert", {"bert_heads": 3}, "8, do not divide into 3 heads"),
+        ("bert", {"bert_heads": 3}, "must be a multiple of bert_heads, 3, got 8"),
         ("sentence", {"language": "letters"}, "language must be one of bert, sentence"),
         ("sentence", {"backbone": "vgg", "colour_channels": 0}, "backbone must be one of resnet101, light"),
         (
             "sentence",
             {"backbone": "resnet101", "colour_channels": 0},
-            "detail_channels belong to the light and the pretrained",
+            "detail_channels are for the light and the pretrained",
         ),
-        ("sentence", {"dropout": 1.0}, "dropout is a share"),
+        ("sentence", {"dropout": 1.0}, "dropout must be at least 0 and below 1"),
         ("sentence", {"aspp_rates": (1, 0)}, "dilations of at least 1"),
         ("sentence", {"architecture": "cmsa"}, "architecture must be 'refvos'"),
     ],

@@ -96,7 +96,7 @@ def test_no_word_is_in_two_groups_of_contraries() -> None:
 def test_no_word_has_two_plain_words(monkeypatch: pytest.MonkeyPatch) -> None:
     assert pulls()["taxi"] == "car"
     monkeypatch.setitem(SYNONYMS, "vehicle", "taxi")
-    with pytest.raises(ValueError, match="'taxi' has two plain words"):
+    with pytest.raises(ValueError, match="'taxi' is a synonym of two plain words"):
         pulls()
 
 

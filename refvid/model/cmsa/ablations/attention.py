@@ -1,13 +1,13 @@
-"""What Table 2 compares cross-modal self-attention with: attention of words, of pixels, of word-pixel pairs, and none.
+"""The alternatives to cross-modal self-attention in Table 2: attention of words, pixels or word-pixel pairs, and none.
 
-Section 4.2.2 says no more than that these are had "by zeroing out the respective components in Eq. 2". Section 3.2
-names three components: self-attention over language, self-attention over the image, and attention between words and
+Section 4.2.2 says only that they are obtained "by zeroing out the respective components in Eq. 2". Section 3.2 names
+three components: self-attention over language, self-attention over the image, and attention between words and
 positions. They are the terms of the logit of Eq. 3, whose maps are linear (a, b, c, d, g, h as in `cross_modal`),
 
     q_pn . k_p'n' = b_n . d_n'  +  a_p . c_p'  +  (b_n . c_p' + a_p . d_n')
 
-so we read each row of the table as Eq. 2 with one of the three kept. A component takes part with its queries, its keys
-and its values, or not at all, which is Eq. 2 and 3 on features f_pn some of whose parts are set to zero:
+so we read each row of the table as Eq. 2 with only one of the three. A component takes part with its queries, keys and
+values, or not at all. This is Eq. 2 and 3 with some parts of the features f_pn set to zero:
 
     word        queries, keys and values of [0, e_n, 0]:          v^_pn = sum_n' softmax_n'(b_n . d_n') h_n'
     pixel       queries, keys and values of [v_p, 0, s_p]:        v^_pn = sum_p' softmax_p'(a_p . c_p') g_p'
@@ -15,12 +15,12 @@ and its values, or not at all, which is Eq. 2 and 3 on features f_pn some of who
                                                                         + sum_n' softmax_n'(a_p . d_n') h_n'
     none        everything zero:                                  v^_pn = 0
 
-(v and e stand for v / |v| and e / |e|.) The spatial code goes with the image. That word-pixel pairs are the third
-component alone, and not all pairs, is told by the table: they score less than pixels do.
+(v and e stand for v / |v| and e / |e|.) The spatial code goes with the image. We take word-pixel pairs to be the third
+component alone, not all pairs, because in the table they score less than pixels.
 
-The residual f^_pn = W v^_pn + f_pn keeps the whole of f_pn in every row, and Eq. 5 pools the words. Where words are
-keys (word, word-pixel) the weights are those of Eq. 4, in the reading of `CrossModalSelfAttention`; where they are not
-(pixel, none) all words receive alike, which makes Eq. 4 the mean over the words.
+In every row, the residual f^_pn = W v^_pn + f_pn keeps all of f_pn, and Eq. 5 pools the words. Where words are keys
+(word, word-pixel), the weights are those of Eq. 4 as read by `CrossModalSelfAttention`; where they are not (pixel,
+none), all words receive the same attention, so that Eq. 4 becomes the mean over the words.
 """
 
 import torch
@@ -31,16 +31,16 @@ from refvid.model.cmsa.multimodal import Multimodal
 from refvid.model.layers.products import widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS
 
-WORD_SQUARE, POSITION_SQUARE = 1.0, 3.0  # |e / |e||^2, and |[v / |v|, s]|^2 on the average
+WORD_SQUARE, POSITION_SQUARE = 1.0, 3.0  # squared length of e / |e|, and mean squared length of [v / |v|, s]
 
 
 def logit_map(channels: int, attention_channels: int, square: float) -> nn.Linear:
-    """Return a map to queries or keys, with weights such that logits q . k start with a spread of about 1.
+    """Return a linear map to queries or keys, initialised so that the logits q . k have a deviation of about 1.
 
     Args:
-        channels: Of what is mapped.
-        attention_channels: Of queries and keys.
-        square: Squared length of what is mapped.
+        channels: Width of the input.
+        attention_channels: Width of queries and keys.
+        square: Mean squared length of the input.
     """
     projection = nn.Linear(channels, attention_channels, bias=False)
     nn.init.normal_(projection.weight, std=square**-0.5 * attention_channels**-0.25)
@@ -53,12 +53,18 @@ def mean_over_words(word_mask: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def attend_received(received: Tensor, temperature: Tensor, word_mask: Tensor) -> Tensor:
-    """Return a_n of Eq. 4 [B, E, L] from L times the mean over the queries of what each word receives [B, E, L]."""
+    """Return a_n of Eq. 4, [B, E, L].
+
+    Args:
+        received: L times the mean over all queries of the attention that each word receives, [B, E, L].
+        temperature: Learnt temperature, a scalar.
+        word_mask: True for real words, bool [B, E, L].
+    """
     return (temperature * received).masked_fill(~word_mask, float("-inf")).softmax(-1)
 
 
 class AttentionAlternative(nn.Module):
-    """One level's attention of Table 2; a child says what v^ is and what the words weigh."""
+    """The attention of one level for a row of Table 2; subclasses compute v^ and the weights of the words."""
 
     def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
         super().__init__()
@@ -71,14 +77,14 @@ class AttentionAlternative(nn.Module):
         """Fuse visual features with the words of each expression.
 
         Args:
-            visual: [B, C, h, w].
+            visual: Visual features [B, C, h, w].
             words: Word embeddings [B, E, L, C_l].
             word_mask: True for real words, bool [B, E, L].
-            spatial: [8, h, w].
-            shared: Taken for the sake of `CrossModalSelfAttention`; nothing here gains by it.
+            spatial: Spatial coordinates [8, h, w].
+            shared: Not needed; accepted for the same signature as `CrossModalSelfAttention`.
 
         Returns:
-            Multimodal features (Eq. 5) and the weight of each word in them [B, E, L] (0 for padding).
+            Multimodal features (Eq. 5) and the weight of each word in them, [B, E, L] (0 for padding).
         """
         unit_visual, code, unit_words = unit_features(visual, words, spatial)
         pooled, output, weights = self.attend(torch.cat([unit_visual, code], dim=-1), unit_words, word_mask)
@@ -88,24 +94,25 @@ class AttentionAlternative(nn.Module):
         return Multimodal(pooled, output, unit_visual, summed, code, (height, width)), weights
 
     def attend(self, positions: Tensor, words: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return sum_n a_n v^_pn, the map W back to the channels of f, and a_n.
+        """Return sum_n a_n v^_pn, the weight W of the map back to the channels of f, and a_n.
 
         Args:
-            positions: [v / |v|, s], [B, P, C + 8].
-            words: e / |e|, [B, E, L, C_l].
-            word_mask: Bool [B, E, L].
+            positions: Visual and spatial part [v / |v|, s], [B, P, C + 8].
+            words: Word part e / |e|, [B, E, L, C_l].
+            word_mask: True for real words, bool [B, E, L].
 
         Returns:
-            [B, E, P, A], with 1 for E or P where it is the same for all of them; [D, A]; and [B, E, L].
+            Pooled values [B, E, P, A], where E or P is 1 if they are the same for all expressions or positions; W
+            [D, A]; and a_n [B, E, L].
         """
         raise NotImplementedError
 
 
 class NoAttention(AttentionAlternative):
-    """ "No attention": v^ = 0, so that F^_p is the mean of f_pn over the words. Learns nothing."""
+    """ "No attention": v^ = 0, so that F^_p is the mean of f_pn over the words; it has no parameters."""
 
     def attend(self, positions: Tensor, words: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return nothing, by a map from no channels, and the mean over the words."""
+        """Return pooled values with no channels, a map from no channels, and equal weights of the words."""
         weights = mean_over_words(word_mask, words.dtype)
         return words.new_zeros(len(words), 1, 1, 0), words.new_zeros(self.channels, 0), weights
 
@@ -122,7 +129,7 @@ class WordAttention(AttentionAlternative):
         self.temperature = nn.Parameter(torch.ones(()))
 
     def attend(self, positions: Tensor, words: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what the words tell each other [B, E, 1, A], the same at every position, and Eq. 4."""
+        """Return the attended word values [B, E, 1, A], which are the same at every position, W, and a_n of Eq. 4."""
         b, d, h = (widen(projection(words)) for projection in (self.query, self.key, self.value))
         with torch.autocast(words.device.type, enabled=False):
             logits = (b @ d.transpose(2, 3)).masked_fill(~word_mask[:, :, None], float("-inf"))  # [B, E, L, L']
@@ -143,7 +150,7 @@ class PixelAttention(AttentionAlternative):
         self.output = nn.Linear(attention_channels, self.channels, bias=False)
 
     def attend(self, positions: Tensor, words: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what the positions show each other [B, 1, P, A], the same for every expression, and the mean."""
+        """Return the attended visual values [B, 1, P, A], the same for every expression, W, and equal word weights."""
         a, c, g = (widen(projection(positions)) for projection in (self.query, self.key, self.value))
         with torch.autocast(words.device.type, enabled=False):
             attended = (a @ c.transpose(1, 2)).softmax(-1) @ g
@@ -153,8 +160,8 @@ class PixelAttention(AttentionAlternative):
 class WordPixelPairAttention(AttentionAlternative):
     """ "Word-pixel pair attention": words attend to positions and positions to words, and neither to its own kind.
 
-    v^_pn = sum_p' softmax_p'(b_n . c_p') g_p' + sum_n' softmax_n'(a_p . d_n') h_n'. The mass of Eq. 4 is what a word
-    receives from the positions, the only queries that have words for keys.
+    v^_pn = sum_p' softmax_p'(b_n . c_p') g_p' + sum_n' softmax_n'(a_p . d_n') h_n'. The mass of a word in Eq. 4 is the
+    attention that it receives from the positions, the only queries whose keys are words.
     """
 
     def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
@@ -169,7 +176,7 @@ class WordPixelPairAttention(AttentionAlternative):
         self.temperature = nn.Parameter(torch.ones(()))
 
     def attend(self, positions: Tensor, words: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what words see and positions are told [B, E, P, A], and Eq. 4."""
+        """Return the sum of the values that words and positions attend to [B, E, P, A], W, and a_n of Eq. 4."""
         b, d, h = (widen(projection(words)) for projection in (self.word_query, self.word_key, self.word_value))
         a, c, g = (
             widen(projection(positions)) for projection in (self.position_query, self.position_key, self.position_value)

@@ -1,18 +1,19 @@
 """The attention and the fusion of the image model that was released with the preliminary version (CVPR 2019).
 
 The released code of "Cross-Modal Self-Attention Network for Referring Image Segmentation" (lwye/CMSA-Net) differs from
-the journal text, which `cross_modal` and `fusion` follow, in what Eq. 3 and Eq. 6 are made of. Told here in words, as
-read there; what is not named is as in the journal:
+the journal text, which `cross_modal` and `fusion` follow, in the details of Eq. 3 and Eq. 6. This is how it differs;
+everything else is as in the journal:
 
 - Res5 is first mapped to as many channels as a word vector has, without a nonlinearity, and then normalised.
-- On Res4 and Res3 each f_pn is cut to 256 and 128 channels, with ReLU, and everything works on what is left: queries,
-  keys and values are 512, 128 and 64 wide on Res5, Res4 and Res3. We keep these proportions to `attention_channels`.
-- The maps to query, key, value and back again have biases and are followed by ReLU; a bias starts at 0.
-- Keys and values are max-pooled by two over words, rows and columns, so that words count in pairs.
-- The words are averaged, and no attention is paid to them.
-- Gates have one value a channel (see `Cvpr19Fusion`).
+- On Res4 and Res3, each f_pn is reduced to 256 and 128 channels with ReLU, and all later steps use these features.
+  Queries, keys and values have 512, 128 and 64 channels on Res5, Res4 and Res3. We keep these proportions to
+  `attention_channels`.
+- The maps to query, key and value and the map back have biases, which start at 0, and are followed by ReLU.
+- Keys and values are max-pooled by two over words, rows and columns, so that words are combined in pairs.
+- The words are averaged without word attention.
+- Gates have one value per channel (see `Cvpr19Fusion`).
 
-With ReLU and pooled keys the softmax does not factorise, so that every logit is computed, a chunk of queries at a time.
+With ReLU and pooled keys, the softmax does not factorise, so every logit is computed, for a chunk of queries at a time.
 """
 
 from collections.abc import Callable, Sequence
@@ -29,11 +30,11 @@ from refvid.model.cmsa.multimodal import DenseMultimodal
 from refvid.model.layers.products import widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS
 
-CHUNK = 1 << 26  # logits, or numbers of f_pn, that are built at a time: 256 MiB
+CHUNK = 1 << 26  # logits, or elements of f_pn, that are built at a time: 256 MiB in float32
 
 
 def glorot(channels: int, outputs: int) -> nn.Linear:
-    """Return a linear map with Glorot's uniform weights and no bias to start with, as that code's layers have them."""
+    """Return a linear map with uniform Glorot weights and zero biases, initialised as in the released code."""
     layer = nn.Linear(channels, outputs)
     nn.init.xavier_uniform_(layer.weight)
     nn.init.zeros_(layer.bias)
@@ -44,11 +45,11 @@ class Cvpr19Attention(nn.Module):
     """Cross-modal self-attention of one level, as released in 2019.
 
     Args:
-        visual_channels: C.
-        embedding_channels: C_l.
-        attention_channels: Of queries, keys and values on this level.
-        visual_width: Channels v is mapped to before it is normalised; 0: it is not.
-        reduced_width: Channels each f_pn is cut to; 0: it is not.
+        visual_channels: Width C of the level.
+        embedding_channels: Width C_l of a word embedding.
+        attention_channels: Width of queries, keys and values on this level.
+        visual_width: Width to which v is mapped before it is normalised; 0 to leave this map out.
+        reduced_width: Width to which each f_pn is reduced; 0 to leave this map out.
     """
 
     def __init__(
@@ -74,14 +75,15 @@ class Cvpr19Attention(nn.Module):
         """Fuse visual features with the words of each expression.
 
         Args:
-            visual: [B, C, h, w].
-            words: Word embeddings [B, E, L, C_l], the real ones first.
+            visual: Visual features [B, C, h, w].
+            words: Word embeddings [B, E, L, C_l], padding last.
             word_mask: True for real words, bool [B, E, L].
-            spatial: [8, h, w].
-            shared: Taken for the sake of `CrossModalSelfAttention`; nothing here gains by it.
+            spatial: Spatial coordinates [8, h, w].
+            shared: Not needed; accepted for the same signature as `CrossModalSelfAttention`.
 
         Returns:
-            Multimodal features, the mean of f^_pn over the words, and the weight of each word in it, 1 / L.
+            Multimodal features, which are the mean of f^_pn over the words, and the weight 1 / L of each real word,
+            [B, E, L].
         """
         height, width = visual.shape[2:]
         if self.visual_map is not None:
@@ -100,13 +102,13 @@ class Cvpr19Attention(nn.Module):
 
     @staticmethod
     def _run(step: Callable[..., tuple[Tensor, ...]], steps: int, *inputs: Tensor) -> tuple[Tensor, ...]:
-        """Take one of several steps; what happens inside is not kept for the gradient but computed again."""
+        """Run one of several steps; with gradients, its intermediate results are recomputed instead of stored."""
         if steps == 1 or not torch.is_grad_enabled():
             return step(*inputs)
         return checkpoint(step, *inputs, use_reentrant=False, preserve_rng_state=False)
 
     def _features(self, positions: Tensor, words: Tensor) -> Tensor:
-        """Return f_pn of positions [B, p, C + 8] and words [B, E, L, C_l], cut where it is cut: [B, E, L, p, R]."""
+        """Return f_pn, possibly reduced, for positions [B, p, C + 8] and words [B, E, L, C_l]: [B, E, L, p, R]."""
         size = (*words.shape[:3], positions.shape[1], -1)
         visual, code = torch.split(positions, [positions.shape[-1] - SPATIAL_CHANNELS, SPATIAL_CHANNELS], -1)
         parts = (visual[:, None, None], words[:, :, :, None], code[:, None, None])
@@ -114,27 +116,27 @@ class Cvpr19Attention(nn.Module):
         return joint if self.reduce is None else F.relu(self.reduce(joint))
 
     def _keys_values(self, positions: Tensor, words: Tensor, word_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return keys and values of some of the positions, [B, E, L, p, A] each, 0 for padding."""
+        """Return the keys and values of p of the positions, each [B, E, L, p, A], 0 for padding."""
         features = self._features(positions, words)
         real = word_mask[..., None, None]
-        # After ReLU nothing is less than 0, so that padding never is the larger one of a pair of words.
+        # After ReLU all values are at least 0, so that padding is never the larger one of a pair of words.
         return widen(F.relu(self.key(features))) * real, widen(F.relu(self.value(features))) * real
 
     def _attend(
         self, positions: Tensor, words: Tensor, weights: Tensor, key: Tensor, value: Tensor, allowed: Tensor
     ) -> tuple[Tensor]:
-        """Return the features of some of the positions, averaged over the words.
+        """Return the fused features of p of the positions, averaged over the words.
 
         Args:
-            positions: [B, p, C + 8].
-            words: [B, E, L, C_l].
-            weights: 1 / L, 0 for padding [B, E, L].
+            positions: Visual and spatial part [v / |v|, s], [B, p, C + 8].
+            words: Word part e / |e|, [B, E, L, C_l].
+            weights: Weight 1 / L of each real word, 0 for padding, [B, E, L].
             key: Pooled keys [B, E, K, A].
             value: Pooled values [B, E, K, A].
-            allowed: False for keys of padding alone, bool [B, E, K].
+            allowed: False for keys that were pooled from padding alone, bool [B, E, K].
 
         Returns:
-            [B, E, p, R], alone in a tuple.
+            A tuple with only the features [B, E, p, R].
         """
         features = self._features(positions, words)
         query = widen(F.relu(self.query(features))).flatten(2, 3)  # [B, E, (L p), A]
@@ -146,15 +148,15 @@ class Cvpr19Attention(nn.Module):
 
 
 def pool_by_two(values: Tensor, height: int, width: int) -> Tensor:
-    """Return the maxima over windows of 2 words, 2 rows and 2 columns that do not overlap; at the end they are cut off.
+    """Return the maxima over disjoint windows of 2 words, 2 rows and 2 columns; windows at the end may be smaller.
 
     Args:
-        values: [B, E, L, P, A].
-        height: Rows of the P positions.
-        width: Columns of the P positions.
+        values: Keys or values of words and positions, [B, E, L, P, A].
+        height: Rows h of the grid of positions.
+        width: Columns w of the grid of positions.
 
     Returns:
-        [B, E, K, A], K = ceil(L / 2) ceil(h / 2) ceil(w / 2), words first.
+        [B, E, K, A], where K = ceil(L / 2) ceil(h / 2) ceil(w / 2), in the order words, rows, columns.
     """
     batch, expressions, length, _, channels = values.shape
     volumes = values.reshape(-1, length, height, width, channels).movedim(-1, 1)  # (B E) A L h w
@@ -165,7 +167,7 @@ def pool_by_two(values: Tensor, height: int, width: int) -> Tensor:
 def cvpr19_attention(
     level_channels: Sequence[int], embedding_channels: int, attention_channels: int
 ) -> list[Cvpr19Attention]:
-    """Return the attention of Res3, Res4 and Res5, each with its widths: at 512 channels, those that were released."""
+    """Return the attention modules of Res3, Res4 and Res5; `attention_channels` of 512 gives the released widths."""
 
     def share(parts: int) -> int:
         return max(1, attention_channels // parts)
@@ -179,21 +181,21 @@ def cvpr19_attention(
 
 
 class Cvpr19Fusion(nn.Module):
-    """Gated fusion as released in 2019: gates of one value a channel, each level's own.
+    """Gated fusion as released in 2019: each level has gates of its own, with one value per channel.
 
     Each level is mapped to X^i, with ReLU. A 3 x 3 convolution of X^i gives a candidate i and the gates f and r, both
-    sigmoid(. + 1), and with X^j the deeper one of the other two levels and X^k the other
+    sigmoid(. + 1). With X^j the deeper of the other two levels and X^k the shallower,
 
         c = f (a X^j + (1 - a) X^k) + (1 - f) i,    F_o^i = r tanh(c) + (1 - r) X^i
 
-    where a, one number a level, is learnt from 0.5. Against Eq. 6: what flows in is gated by the level it flows into,
-    and the candidate stands where X^i does.
+    where a, one number per level, is learnt and starts at 0.5. The differences from Eq. 6: the features of the other
+    levels are gated by the level that receives them, and the candidate takes the place of X^i in the mixture.
     """
 
     def __init__(self, level_channels: Sequence[int], channels: int) -> None:
         super().__init__()
         if len(level_channels) != 3:
-            raise ValueError(f"the fusion 'cvpr19' joins three levels, got {len(level_channels)}")
+            raise ValueError(f"fusion 'cvpr19' joins three levels, got {len(level_channels)}")
         self.project = nn.ModuleList(nn.Conv2d(width, channels, 1) for width in level_channels)
         self.gates = nn.ModuleList(nn.Conv2d(channels, 3 * channels, 3, padding=1) for _ in level_channels)
         self.share = nn.Parameter(torch.full((len(level_channels),), 0.5))

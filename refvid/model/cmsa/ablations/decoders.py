@@ -1,9 +1,9 @@
-"""The decoders that Table 2 compares gated multi-level fusion with: pyramid pooling, deconvolution, ConvLSTM.
+"""The decoders that Table 2 compares with gated multi-level fusion: pyramid pooling, deconvolution and ConvLSTM.
 
-Section 4.2.4 names them "well-known network structures used for obtaining fine details of the segmentation mask", each
-by a citation, and says of all that "we use our cross-modal self-attentive features as inputs". How they were built is
-not told: what comes from the structures cited, what from released code and what is our own is said below. All take X^i
-of Section 3.3 and end in the 3 x 3 convolution of Eq. 7, so that against Eq. 6 only what lies between differs.
+Section 4.2.4 calls them "well-known network structures used for obtaining fine details of the segmentation mask", cites
+a paper for each, and says that "we use our cross-modal self-attentive features as inputs". It does not say how they
+were built; each class below says what comes from the cited paper, from released code, or from us. All start from X^i of
+section 3.3 and end in the 3 x 3 convolution of Eq. 7, so that they differ from Eq. 6 only in between.
 """
 
 from collections.abc import Sequence
@@ -15,20 +15,20 @@ from torch.nn import functional as F
 
 from refvid.model.cmsa.fusion import Projectable, project_levels
 
-BINS = (1, 2, 3, 6)  # a side, of the four grids of pyramid pooling
+BINS = (1, 2, 3, 6)  # bins along each side of the four grids of pyramid pooling
 
 
 def bin_weights(bins: int, like: Tensor, dim: int) -> Tensor:
-    """Return the averages that pool one side of a map to some bins, as a matrix [bins, n].
+    """Return the matrix [bins, n] that averages one side of a map, of length n, over bins.
 
-    Bin i is the mean of the cells from floor(i n / bins) up to, without, ceil((i + 1) n / bins): never none, so that a
-    side shorter than `bins` is pooled too; its cells are in several bins then. These are the bins of
-    `adaptive_avg_pool2d`, which on MPS refuses uneven ones in the older PyTorch we allow (pytorch/pytorch#143864).
+    Bin i is the mean of the cells from floor(i n / bins) up to but not including ceil((i + 1) n / bins). No bin is
+    empty: if a side is shorter than `bins`, its cells belong to several bins. `adaptive_avg_pool2d` has the same bins,
+    but on MPS some supported PyTorch versions reject uneven ones (pytorch/pytorch#143864).
 
     Args:
-        bins: How many.
-        like: The map; the matrix has its type and device.
-        dim: The side of it to pool, of length n.
+        bins: Number of bins.
+        like: Map to be pooled; the matrix has its type and device.
+        dim: Dimension of the side to be pooled.
     """
     length = like.shape[dim]
     number, cell = torch.arange(bins, device=like.device)[:, None], torch.arange(length, device=like.device)
@@ -38,13 +38,13 @@ def bin_weights(bins: int, like: Tensor, dim: int) -> Tensor:
 
 
 class PyramidPoolingFusion(nn.Module):
-    """ "CMSA + PPM": the sum of the levels, with its means over grids of 1, 2, 3 and 6 bins a side beside it.
+    """ "CMSA + PPM": the sum of the levels, joined to its means over grids with 1, 2, 3 and 6 bins along each side.
 
-    From the pyramid pooling module cited: the bins, averages, a 1 x 1 convolution to a quarter of the channels for each
-    grid, bilinear upsampling, concatenation with what was pooled, and one 3 x 3 convolution of it all. The module has
-    one map for its input. The paper does not say whether that is Res5 or the three levels; it lists the row among
-    "multi-level feature fusion methods", so we take their sum, as `SummedFusion` does. Our own too: no batch
-    normalisation, which no part of the fusions has and which a single picture's grid of one bin does not allow.
+    From the cited pyramid pooling module come the bins, the averages, a 1 x 1 convolution to a quarter of the channels
+    for each grid, bilinear upsampling, concatenation with the input, and one 3 x 3 convolution of all. The input of the
+    module is one map. The paper does not say whether this is Res5 or all three levels; because it lists the row among
+    "multi-level feature fusion methods", we use their sum, as `SummedFusion` does. We also leave out batch
+    normalisation, which no other fusion has and which is undefined for a single picture's grid of one bin.
     """
 
     def __init__(self, level_channels: Sequence[int], channels: int) -> None:
@@ -70,15 +70,16 @@ class PyramidPoolingFusion(nn.Module):
 
 
 class DeconvolutionFusion(nn.Module):
-    """ "CMSA + Deconv": transposed convolutions from Res5 back over Res4 and Res3, and to twice the resolution.
+    """ "CMSA + Deconv": transposed convolutions from Res5 back to Res4 and Res3, and on to twice the resolution.
 
-    The network cited mirrors its trunk: unpooling and transposed convolutions with ReLU, from the deepest features to
-    the resolution of the picture. Here all levels have stride 8, with nothing to unpool between them, so the steps from
-    Res5 to Res4 and from Res4 to Res3 are transposed convolutions of 3 x 3 and stride 1. Then one of stride 2 doubles
-    the grid; it is 4 x 4, so that every position is made of equally many terms. Our own: X^4 and X^3 are added where
-    they are reached (the network cited has no such ways across, but the row is one of "multi-level feature fusion"); no
-    batch normalisation; and we stop at stride 4, where `DetailUpsampling` stops too, and upsample the logits from there
-    bilinearly: X channels in every pixel would cost 16 times as much.
+    The cited network mirrors its trunk: unpooling and transposed convolutions with ReLU, from the deepest features to
+    the resolution of the picture. Here all levels have stride 8, so that nothing is to be unpooled between them, and
+    the steps from Res5 to Res4 and from Res4 to Res3 are transposed 3 x 3 convolutions of stride 1. A last one of
+    stride 2 doubles the grid; it is 4 x 4, so that every position is a sum of equally many terms. These are our
+    choices: X^4 and X^3 are added after the steps to them, because the row counts as "multi-level feature fusion",
+    although the cited network has no such connections; there is no batch normalisation; and we stop at stride 4, like
+    `DetailUpsampling`, and upsample the logits bilinearly from there, since X channels at every pixel would cost 16
+    times as much.
     """
 
     def __init__(self, level_channels: Sequence[int], channels: int) -> None:
@@ -103,11 +104,11 @@ class DeconvolutionFusion(nn.Module):
 class ConvolutionalLSTMFusion(nn.Module):
     """ "CMSA + ConvLSTM": an LSTM at every position reads Res5, Res4 and Res3, and its last hidden state is the result.
 
-    Section 2 says of the network cited (RRN) that it "progressively refines segmentation masks from high-level to
-    low-level features sequentially": hence the order. From its released code (liruiyu/referseg_rrn): X units, kernels
-    of 1 x 1, a forget gate that begins with 1 added, and the 3 x 3 convolution of the last hidden state. Left out: its
-    peephole weights, one a position and channel, which fix the size of the grid, and its layer normalisation of the
-    gates over the whole map, with which the padding would have a say in every mask.
+    Section 2 says that the cited network (RRN) "progressively refines segmentation masks from high-level to low-level
+    features sequentially", hence the order. Its released code (liruiyu/referseg_rrn) gives X units, 1 x 1 kernels, a
+    forget gate with a bias of 1, and the 3 x 3 convolution of the last hidden state. We leave out its peephole weights,
+    one per position and channel, which would fix the size of the grid, and its layer normalisation of the gates over
+    the whole map, which would let padding influence every mask.
     """
 
     def __init__(self, level_channels: Sequence[int], channels: int) -> None:
@@ -127,7 +128,7 @@ class ConvolutionalLSTMFusion(nn.Module):
         return hidden
 
     def step(self, level: Tensor, hidden: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        """Read one level; it, the hidden state and the memory are [B * E, X, h, w], and so are the new two."""
+        """Return the hidden state and the memory after reading one level; all tensors are [B * E, X, h, w]."""
         taken, kept, shown, candidate = self.gates(torch.cat([level, hidden], 1)).chunk(4, dim=1)
         memory = torch.sigmoid(kept) * memory + torch.sigmoid(taken) * torch.tanh(candidate)
         return torch.sigmoid(shown) * torch.tanh(memory), memory

@@ -1,4 +1,4 @@
-"""What Table 2 compares gated multi-level fusion with, as far as it is told how it was done."""
+"""The simple alternatives to gated multi-level fusion in Table 2."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -13,8 +13,8 @@ class SelfGatedFusion(nn.Module):
     """ "CMSA + Gated": each level is gated by itself, and nothing flows between the levels.
 
     Section 4.2.4 "uses the same gate generation method in Sec. 3.3 to generate memory gates and directly multiply by
-    its own features without interactions with features from other levels". So we read F_o^i = m^i X^i, with neither the
-    reset gate nor the tanh of Eq. 6, and Eq. 7 as it is.
+    its own features without interactions with features from other levels". We read this as F_o^i = m^i X^i, without the
+    reset gate and the tanh of Eq. 6, and with Eq. 7 unchanged.
     """
 
     def __init__(self, level_channels: Sequence[int], channels: int) -> None:
@@ -35,10 +35,10 @@ class SelfGatedFusion(nn.Module):
 
 
 class SummedFusion(nn.Module):
-    """No gates: Eq. 7 of the levels themselves, F_o^i = X^i.
+    """No gates: Eq. 7 with the levels themselves, F_o^i = X^i.
 
-    The paper's rows without fusion (CMSA-W in Table 2, all of Table 1) take Res5 alone. The sum keeps the three levels
-    and all their parameters, so that what is missing against Eq. 6 is the gating and nothing else.
+    The paper's rows without fusion (CMSA-W in Table 2, all of Table 1) use Res5 alone. The sum keeps the three levels
+    and all their parameters, so that only the gating of Eq. 6 is missing.
     """
 
     def __init__(self, level_channels: Sequence[int], channels: int) -> None:

@@ -1,4 +1,4 @@
-"""What Table 1 compares word attention-aware pooling with: the mean and the maximum over the words of an expression."""
+"""The alternatives to word attention-aware pooling in Table 1: the mean and the maximum over an expression's words."""
 
 import torch
 from torch import Tensor
@@ -14,11 +14,11 @@ from refvid.model.cmsa.cross_modal import (
 from refvid.model.cmsa.multimodal import DenseMultimodal
 from refvid.model.layers.spatial import SPATIAL_CHANNELS
 
-CHUNK = 1 << 26  # numbers of f^_pn that are built at a time, 256 MiB
+CHUNK = 1 << 26  # elements of f^_pn that are built at a time: 256 MiB in float32
 
 
 class MeanPooledAttention(CrossModalSelfAttention):
-    """CMSA whose words all count alike, a_n = 1 / L: Eq. 5 stays linear, and so does everything made from it."""
+    """CMSA with equal weights of all words, a_n = 1 / L, so that Eq. 5 stays linear and factorises as before."""
 
     def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
         super().__init__(visual_channels, embedding_channels, attention_channels)
@@ -30,9 +30,9 @@ class MeanPooledAttention(CrossModalSelfAttention):
 
 
 class MaxPooledAttention(CrossModalSelfAttention):
-    """CMSA whose F^ is, in each channel and position, the largest of what the words have there: max_n f^_pn.
+    """CMSA with the maximum over the words, F^_p = max_n f^_pn in each channel.
 
-    A maximum is not linear, so that every f^_pn is built, for some of the positions at a time.
+    The maximum is not linear, so that every f^_pn must be built, which is done for some of the positions at a time.
     """
 
     def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
@@ -45,14 +45,14 @@ class MaxPooledAttention(CrossModalSelfAttention):
         """Fuse visual features with the words of each expression.
 
         Args:
-            visual: [B, C, h, w].
+            visual: Visual features [B, C, h, w].
             words: Word embeddings [B, E, L, C_l].
             word_mask: True for real words, bool [B, E, L].
-            spatial: [8, h, w].
-            shared: Which of the different words of a picture each word is, as in `CrossModalSelfAttention`.
+            spatial: Spatial coordinates [8, h, w].
+            shared: Number of each word among the different words of its picture, as in `CrossModalSelfAttention`.
 
         Returns:
-            Multimodal features, and the share of their values that each word gives, [B, E, L].
+            Multimodal features, and the share of their elements in which each word is the maximum, [B, E, L].
         """
         unit_visual, code, unit_words = unit_features(visual, words, spatial)
         a, b, c, d, g, h = self.queries_keys_values(torch.cat([unit_visual, code], dim=-1), unit_words)
@@ -64,7 +64,7 @@ class MaxPooledAttention(CrossModalSelfAttention):
             padding = ~word_mask[:, :, None]
             to_words = (a[:, None] @ d.transpose(2, 3)).masked_fill(padding, float("-inf"))  # [B, E, P, L']
             among_words = (b @ d.transpose(2, 3)).masked_fill(padding, float("-inf"))  # [B, E, L, L']
-        # e / |e| in its place among the channels of f_pn, and -inf for padding, which is never the largest.
+        # e / |e| at its place among the channels of f_pn; padding is -inf, so that it is never the maximum.
         own = F.pad(unit_words, (self.visual_channels, SPATIAL_CHANNELS)).masked_fill(
             ~word_mask[..., None], float("-inf")
         )
@@ -86,26 +86,27 @@ class MaxPooledAttention(CrossModalSelfAttention):
     def _largest(
         self, to_words: Tensor, among_words: Tensor, h: Tensor, seen: Tensor, shared: Tensor, own: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return max_n (W v^_pn + own_n) of some of the positions, and which n it is, [B, E, p, D].
+        """Return max_n (W v^_pn + own_n) for p of the positions, and the index n of the maximum, both [B, E, p, D].
 
         Args:
-            to_words: a_p . d_n', [B, E, p, L].
-            among_words: b_n . d_n', [B, E, L, L].
+            to_words: Logits a_p . d_n' [B, E, p, L].
+            among_words: Logits b_n . d_n' [B, E, L, L].
             h: Word part of the values [B, E, L, A].
-            seen: Attended values of the positions for each different word [B, U, p, A].
-            shared: Number of each word among the different ones [B, E, L].
-            own: [B, E, L, D].
+            seen: Visual values attended to from the positions, for each different word [B, U, p, A].
+            shared: Number of each word among the different words of its picture, int64 [B, E, L].
+            own: Part e / |e| of f_pn for each word, 0 in other channels and -inf for padding, [B, E, L, D].
         """
         picture = torch.arange(len(seen), device=seen.device)[:, None, None]
         with torch.autocast(seen.device.type, enabled=False):
-            told = (to_words[:, :, None] + among_words[:, :, :, None]).softmax(-1) @ h[:, :, None]
-            attended = seen[picture, shared] + told  # v^_pn [B, E, L, p, A]
+            read = (to_words[:, :, None] + among_words[:, :, :, None]).softmax(-1) @ h[:, :, None]
+            attended = seen[picture, shared] + read  # v^_pn [B, E, L, p, A]
         features = self.output(attended.to(own.dtype)) + own[:, :, :, None]
         values, winners = features.max(2)
         return values, winners
 
     @staticmethod
     def _attend_positions(a: Tensor, b: Tensor, c: Tensor, g: Tensor) -> Tensor:
+        """Return the result of `attend_positions`, computed query by query if a normaliser underflows."""
         attended = attend_positions(a, b, c, g)
         if attended is not None:
             return attended
