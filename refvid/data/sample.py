@@ -1,4 +1,4 @@
-"""What a data set gives to training, one clip at a time and in batches."""
+"""Training samples and batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,19 +17,19 @@ STRIDE = 8
 
 @dataclass(frozen=True)
 class Sample:
-    """A clip, expressions and what each means in the clip's middle frame.
+    """A clip, and expressions with their masks in the middle frame of the clip.
 
     Attributes:
-        frames: uint8 [T, H, W, 3], RGB; the target is frame T // 2.
-        frame_mask: bool [T], False for frames beyond the ends of the video.
-        expressions: E of them.
-        masks: bool [E, H, W] of the target frame; empty for an expression that means nothing there.
-        regions: bool [R, H, W] of the target frame, one an actor or garment; None where a data set does not tell.
-        region_words: The words that are true of each region; None likewise.
-        region_unsure: The words that may or may not be true of each region; None where all others are false.
-        ignore: bool [H, W] of the target frame, pixels that count in no loss; None where all count.
-        frame_stride: Frames of the video from one frame of the clip to the next.
-        key: Name of the frames, the same whenever the same frames are drawn; None where they are drawn once.
+        frames: Frames uint8 [T, H, W, 3], RGB; the target is frame T // 2.
+        frame_mask: False for frames beyond the ends of the video, bool [T].
+        expressions: E expressions.
+        masks: Mask of each expression in the target frame, bool [E, H, W]; empty if it means nothing there.
+        regions: Masks of actors, things or garments in the target frame, bool [R, H, W]; None if the data set has none.
+        region_words: Words that are true of each region; None if `regions` is None.
+        region_unsure: Words of which it is unknown whether they are true of each region; None if all others are false.
+        ignore: Pixels of the target frame that count in no loss, bool [H, W]; None if all count.
+        frame_stride: Distance in frames of the video between consecutive frames of the clip.
+        key: Name of the frames, the same whenever the same frames are drawn; None for frames that are drawn only once.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -46,21 +46,23 @@ class Sample:
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples of one clip length, letterboxed to one input of the network.
+    """Samples with clips of one length, letterboxed to one size of the network's input.
 
     Attributes:
-        clips: uint8 [B, T, 3, H, W].
-        frame_mask: bool [B, T].
-        word_ids: int64 [B, E, L], 0 for padding.
-        masks: float32 [B, E, H, W], the share of each pixel that is the object.
-        known: bool [B, E], False for rows that only fill up the batch.
-        region_maps: float32 [B, R, H / 8, W / 8], the share of each cell that a region covers; None if any is unknown.
-        region_words: bool [B, R, V], whether the word with id v is true of region r; None likewise.
-        region_unsure: bool [B, R, V], whether nobody can tell if it is; None where that is known of all.
-        weights: float32 [B, H, W], the share of each pixel that counts in the losses; None where all of each does.
-        taught: int64 [K], ids of the words of which regions tell whether they are true; None: all of them.
-        frame_stride: Frames of the video from one frame of a clip to the next.
-        keys: Name of the frames of each sample; None for frames that are drawn once.
+        clips: Clips uint8 [B, T, 3, H, W].
+        frame_mask: False for frames beyond the ends of the video, bool [B, T].
+        word_ids: Word ids int64 [B, E, L], 0 for padding.
+        masks: Share of each pixel that the object of each expression covers, float32 [B, E, H, W].
+        known: False for rows of padding, bool [B, E].
+        region_maps: Share of each cell that each region covers, float32 [B, R, H / 8, W / 8]; None if the regions of
+            any sample are unknown.
+        region_words: Whether the word with id v is true of region r, bool [B, R, V]; None if `region_maps` is None.
+        region_unsure: Whether the truth of the word with id v is unknown for region r, bool [B, R, V]; None if all
+            truths are known.
+        weights: Share of each pixel that counts in the losses, float32 [B, H, W]; None if all pixels count.
+        taught: Ids of the words whose truth the regions record, int64 [K]; None for all words.
+        frame_stride: Distance in frames of the video between consecutive frames of a clip.
+        keys: Name of the frames of each sample; None for frames that are drawn only once.
     """
 
     clips: Tensor
@@ -78,20 +80,20 @@ class Batch:
 
     @property
     def times(self) -> list[int]:
-        """Number of each frame of a clip, counted from the first."""
+        """Number of each frame of a clip in its video, counted from the first frame of the clip."""
         return [index * self.frame_stride for index in range(self.clips.shape[1])]
 
 
 def collate(
     samples: Sequence[Sample], vocabulary: Words, canvas: tuple[int, int], taught: Sequence[str] | None = None
 ) -> Batch:
-    """Letterbox samples and put them into a batch; missing expressions and regions are filled up with nothing.
+    """Letterbox samples and join them to a batch, padded to equally many expressions and regions.
 
     Args:
-        samples: Of one clip length.
-        vocabulary: Of the network.
-        canvas: Height and width of the network's input, pixels.
-        taught: The words that the data can say; None: all of the vocabulary.
+        samples: Samples with clips of one length and stride.
+        vocabulary: Vocabulary or tokenizer of the network.
+        canvas: Height and width of the network's input in pixels.
+        taught: Words whose truth the data records; None for all words of the vocabulary.
 
     Raises:
         ValueError: The samples have clips of different lengths or strides.
@@ -133,7 +135,7 @@ def collate(
 
 
 def _weights(samples: Sequence[Sample], boxes: Sequence[Letterbox]) -> Tensor | None:
-    """Return the share of each input pixel that counts, [B, S, S]; None where all do."""
+    """Return the share of each pixel of the input that counts, [B, H, W]; None if all pixels count."""
     if all(sample.ignore is None for sample in samples):
         return None
     counting = []
@@ -143,18 +145,18 @@ def _weights(samples: Sequence[Sample], boxes: Sequence[Letterbox]) -> Tensor | 
     return torch.stack(counting)
 
 
-def _word_table(told: Sequence[tuple[frozenset[str], ...] | None], vocabulary: Words, regions: int) -> Tensor:
-    """Return which words of the vocabulary each region has, bool [B, regions, V] by word id."""
+def _word_table(samples: Sequence[tuple[frozenset[str], ...] | None], vocabulary: Words, regions: int) -> Tensor:
+    """Return whether each region of each sample has the word with each id, bool [B, regions, V]."""
     ids = vocabulary.ids
-    table = torch.zeros(len(told), regions, FIRST_WORD_ID + len(ids), dtype=torch.bool)
-    for b, words_of_regions in enumerate(told):
+    table = torch.zeros(len(samples), regions, FIRST_WORD_ID + len(ids), dtype=torch.bool)
+    for b, words_of_regions in enumerate(samples):
         for region, words in enumerate(words_of_regions or ()):
             table[b, region, [ids[word] for word in words if word in ids]] = True
     return table
 
 
 def _shares(masks: npt.NDArray[np.bool_], box: Letterbox, rows: int) -> Tensor:
-    """Resize masks [N, H, W] to the share of each input pixel they cover and fill up with empty ones: [rows, S, S]."""
+    """Return the share of each pixel of the input that masks [N, H, W] cover, padded with empty ones to `rows`."""
     placed: Tensor = torch.zeros(rows, *box.canvas)
     if len(masks):
         placed[: len(masks)] = box.pad(F.interpolate(torch.from_numpy(masks).float()[None], box.scaled, mode="area")[0])

@@ -1,4 +1,4 @@
-"""Scenes kept on disk, so that a long training draws each of them once."""
+"""A cache of scenes on disk, so that a long training run draws each of them only once."""
 
 import json
 import zipfile
@@ -15,21 +15,21 @@ from refvid.world.language.grammar import words_of
 from refvid.world.scene import Reference, Scene
 
 _RECORD = "refvid-scenes.json"
-_VERSION = "2"  # of what is kept of a scene, and of how it is drawn
+_VERSION = "2"  # changes with the format of the files and with the way scenes are drawn
 
 
 @dataclass(frozen=True)
 class TrainingScene:
-    """What training needs of a scene.
+    """The part of a scene that training needs.
 
     Attributes:
-        frames: uint8 [T, H, W, 3], RGB.
-        regions: bool [R, H, W] of frame T // 2: the actors, things or garments, which may lie over each other.
-        words: The words that are true of each region.
-        unsure: The words that may be true of each region, or may not.
-        references: Sentences and the regions that they mean.
-        ignore: bool [H, W], pixels of which nobody knows what they show; None where there are none.
-        key: Name of the scene in its cache; None of a scene that is not kept.
+        frames: Frames uint8 [T, H, W, 3], RGB.
+        regions: Masks bool [R, H, W] in frame T // 2 of actors, things or garments, which may overlap.
+        words: Words that are true of each region.
+        unsure: Words of which it is unknown whether they are true of each region.
+        references: Sentences with the regions that they mean.
+        ignore: Pixels whose content is unknown, bool [H, W]; None if there are none.
+        key: Name of the scene in its cache; None for a scene that is not cached.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -42,14 +42,14 @@ class TrainingScene:
 
     @classmethod
     def of(cls, scene: Scene) -> "TrainingScene":
-        """Return what training needs of a scene."""
+        """Return the part of a scene that training needs."""
         middle = scene.instances[len(scene.instances) // 2]
         regions = middle == np.arange(1, len(scene.actors) + 1, dtype=np.uint8)[:, None, None]
         words = tuple(words_of(facts) for facts in scene.actors)
         return cls(scene.frames, regions, words, (frozenset(),) * len(words), scene.references)
 
     def with_doubt(self, words: frozenset[str]) -> "TrainingScene":
-        """Return the scene with words that may be true of anything in it, also of what is no region."""
+        """Add words that may be true of anything in the scene, including one more region for the rest of the frame."""
         rest = np.asarray(~self.regions.any(axis=0))
         return replace(
             self,
@@ -60,29 +60,29 @@ class TrainingScene:
 
 
 class SceneCache:
-    """A folder of scenes, each drawn when it is first asked for and kept for good.
+    """A folder of scenes, each of which is drawn when it is first needed and then kept.
 
-    A scene depends on its name and number alone: one that is missing, or that a crash left damaged, is drawn again as
-    it was, and several processes may share the folder.
+    A scene depends only on its name and number. So one that is missing, or was damaged by a crash, is drawn again
+    identically, and several processes may share the folder.
     """
 
     def __init__(self, folder: Path, origin: dict[str, str], count: int) -> None:
-        """Open or begin a folder.
+        """Open a folder of scenes, or create it.
 
         Args:
-            folder: Where the scenes are kept.
-            origin: What they depend on beside name and number, such as the photos.
-            count: Different scenes of each name.
+            folder: Folder in which the scenes are kept.
+            origin: Everything that the scenes depend on besides name and number, such as the photos.
+            count: Number of different scenes for each name.
 
         Raises:
-            UsageError: The folder holds other scenes, or something else.
+            UsageError: The folder contains scenes of another origin, or something else.
         """
         self.folder, self.count = folder, count
         origin = {"scenes": _VERSION, **origin}
         record = folder / _RECORD
         if not record.exists():
             if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-                raise UsageError(f"'{folder}' is no folder of scenes; give an empty or a new one to --cache")
+                raise UsageError(f"'{folder}' is not a folder of scenes; give --cache an empty or a new folder")
             folder.mkdir(parents=True, exist_ok=True)
             write_whole(record, json.dumps(origin))
         kept = json.loads(record.read_text(encoding="utf-8"))
@@ -92,39 +92,39 @@ class SceneCache:
     def get(
         self, name: str, rng: np.random.Generator, draw: Callable[[np.random.Generator], Scene | TrainingScene]
     ) -> TrainingScene:
-        """Return a random one of the scenes of a name.
+        """Return a random scene with a name.
 
         Args:
-            name: Of all that the scenes of it share: kind, size, length.
-            rng: Chooses the number.
-            draw: Draws a scene from a generator.
+            name: Name for everything that its scenes have in common: kind, size and length.
+            rng: Generator that chooses the number of the scene.
+            draw: Function that draws a scene with a given generator.
         """
         number = int(rng.integers(self.count))
         path = self.folder / name / f"{number:05d}.npz"
-        told = _read(path)
-        if told is None:
+        scene = _read(path)
+        if scene is None:
             drawn = draw(np.random.default_rng([number, *name.encode()]))
-            told = TrainingScene.of(drawn) if isinstance(drawn, Scene) else drawn
+            scene = TrainingScene.of(drawn) if isinstance(drawn, Scene) else drawn
             path.parent.mkdir(exist_ok=True)
-            _write(path, told)
-        return replace(told, key=f"{name}/{number:05d}")
+            _write(path, scene)
+        return replace(scene, key=f"{name}/{number:05d}")
 
 
-def _write(path: Path, told: TrainingScene) -> None:
+def _write(path: Path, scene: TrainingScene) -> None:
     facts = {
-        "words": [sorted(words) for words in told.words],
-        "unsure": [sorted(words) for words in told.unsure],
-        "references": [[r.expression, r.actor, sorted(r.ways)] for r in told.references],
-        "ignore": told.ignore is not None,
+        "words": [sorted(words) for words in scene.words],
+        "unsure": [sorted(words) for words in scene.unsure],
+        "references": [[r.expression, r.actor, sorted(r.ways)] for r in scene.references],
+        "ignore": scene.ignore is not None,
     }
     packed = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    planes = told.regions if told.ignore is None else np.concatenate([told.regions, told.ignore[None]])
+    planes = scene.regions if scene.ignore is None else np.concatenate([scene.regions, scene.ignore[None]])
     with whole_file(path) as temporary:
-        np.savez(temporary, frames=told.frames, planes=np.packbits(planes, axis=-1), facts=packed)
+        np.savez(temporary, frames=scene.frames, planes=np.packbits(planes, axis=-1), facts=packed)
 
 
 def _read(path: Path) -> TrainingScene | None:
-    """Return a kept scene, None where there is none or it is damaged."""
+    """Read a cached scene; return None if the file is missing or damaged."""
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             facts = json.loads(kept["facts"].tobytes())

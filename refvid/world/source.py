@@ -1,4 +1,4 @@
-"""The world as a source of training samples, drawn anew for every step."""
+"""The world as a source of training samples, which are drawn anew for every step."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,11 +19,11 @@ from refvid.world.photos.folder import one_of, open_library
 from refvid.world.scene import Reference, Scene
 from refvid.world.scenes.sampler import Mode, draw_scene
 
-# Every word that samples can say without photos of objects.
+# All words that samples without photos of objects can contain.
 VOCABULARY: tuple[str, ...] = tuple(sorted({*GRAMMAR_WORDS, *PART_WORDS}))
 
-# Kinds of scenes: drawn ones of any kind, of people, of look-alikes told apart by what they do; people of photos in new
-# places, photos of people as they are; photos of objects as they are, objects of photos in new places.
+# Kinds of scenes: drawn scenes of all sorts, of people, and of look-alikes that differ in what they do; people from
+# photos in new places, and photos of people; photos of objects, and objects from photos in new places.
 KINDS = ("mixed", "people", "motion", "composite", "photo", "object-photo", "object-composite")
 OF_PEOPLE, OF_OBJECTS = ("composite", "photo"), ("object-photo", "object-composite")
 SHARES = {"mixed": 0.36, "people": 0.09, "motion": 0.1, "composite": 0.28, "photo": 0.17}
@@ -32,17 +32,17 @@ SHARES_WITH_OBJECTS = {
 }  # fmt: skip
 DRAWN_PROPORTIONS = (16 / 9, 4 / 3, 1.0, 9 / 16)  # width / height
 DRAWN_PROPORTION_SHARES = (0.6, 0.2, 0.08, 0.12)
-ABSENT_SHARE = 0.15  # of the expressions of a scene
+ABSENT_SHARE = 0.15  # share of a scene's expressions that mean nothing in it
 ABSENT_SHARES = {"photo": 0.2, "object-photo": 0.34, "object-composite": 0.34}
-_ABSENT_OF_PHOTOS = 3  # kept of a photo of a person
+_ABSENT_OF_PHOTOS = 3  # expressions that mean nothing, for each photo of a person
 
 
 class WorldSource:
-    """Draws scenes, composites of photos and photos, without end.
+    """An endless source of drawn scenes, scenes composed from photos, and photos.
 
     Attributes:
-        kinds: Of the scenes that are drawn, of `KINDS`.
-        words: Every word that the samples can say, or tell to be true of a region; sorted.
+        kinds: Kinds of scenes that are drawn, out of `KINDS`.
+        words: All words that expressions of samples can contain or that samples can mark as true of a region; sorted.
     """
 
     def __init__(
@@ -63,20 +63,20 @@ class WorldSource:
 
         Args:
             frames: Length T of the clips.
-            frame_stride: Frames of the scene from one frame of a clip to the next.
-            size: Samples have about this many pixels, squared.
-            photos: Folders of labelled photos, of people (`refvid.world.photos.folder`) or of objects
-                (`refvid.world.objects.folder`); None or none: everything is drawn.
-            sources: Of the photos of objects, by name; None: `DEFAULT_SOURCES`.
-            split: Of the photos; what is drawn depends on the generator alone.
-            shares: Of `KINDS`; None: `SHARES` or, with photos of objects, `SHARES_WITH_OBJECTS`. Kinds that need photos
-                that are not there are left out.
-            expressions: At most this many a sample.
-            cache: Folder where scenes are kept, so that each is drawn once; None: every sample is a new scene.
-            cache_scenes: How many different scenes are kept of each kind and size.
+            frame_stride: Distance in frames of the scene between consecutive frames of a clip.
+            size: Square root of the area of the samples in pixels, approximately.
+            photos: Folders with labelled photos of people (`refvid.world.photos.folder`) or of objects
+                (`refvid.world.objects.folder`); None or empty for drawn scenes only.
+            sources: Names of the sources of object photos to use; None for `DEFAULT_SOURCES`.
+            split: Split of the photos; drawn scenes depend on the generator alone.
+            shares: Shares of the kinds in `KINDS`; None for `SHARES` or, with photos of objects, `SHARES_WITH_OBJECTS`.
+                Kinds that need missing photos are left out.
+            expressions: Maximum number of expressions in a sample.
+            cache: Folder of a scene cache, so that each scene is drawn once; None for a new scene for every sample.
+            cache_scenes: Number of different scenes in the cache for each kind and size.
 
         Raises:
-            UsageError: A folder holds no usable photos, the cache holds other scenes, or a share is of no kind.
+            UsageError: A folder contains no usable photos, the cache contains other scenes, or a share names no kind.
         """
         self.frames, self.frame_stride, self.size, self.expressions = frames, frame_stride, size, expressions
         folders = [] if photos is None else [photos] if isinstance(photos, Path) else list(photos)
@@ -95,7 +95,7 @@ class WorldSource:
         self._shares = np.array(list(wanted.values())) / sum(wanted.values())
         self._open_photos(people, objects)
         self.words = tuple(sorted({*VOCABULARY, *OBJECT_WORDS})) if objects else VOCABULARY
-        # What nobody says of drawn scenes and of people is not false of them: a drawn car is an automobile, too.
+        # Words that are never used for drawn scenes and people need not be false: a drawn car is an automobile too.
         self._unsaid = frozenset(self.words) - set(VOCABULARY)
         origin = {"photos": "+".join(folder.resolve().name for folder in folders), "split": split}
         if objects:
@@ -121,8 +121,9 @@ class WorldSource:
         """Draw one sample.
 
         Args:
-            rng: Decides everything.
-            proportions: In [0, 1): chooses width and height; samples of a batch share it, so that none is padded much.
+            rng: Generator of all random choices.
+            proportions: Number in [0, 1) that chooses the proportions; samples of a batch share it, so that they need
+                little padding. None for a random choice.
         """
         chosen = str(rng.choice(self.kinds, p=self._shares))
         edges = np.cumsum(DRAWN_PROPORTION_SHARES)
@@ -131,16 +132,16 @@ class WorldSource:
         width, height = round(self.size * aspect**0.5), round(self.size / aspect**0.5)
         draw = partial(self._draw_scene, chosen, width, height)
         if self._cache:
-            told = self._cache.get(f"{chosen}-{width}x{height}-{self.frames}x{self.frame_stride}", rng, draw)
+            scene = self._cache.get(f"{chosen}-{width}x{height}-{self.frames}x{self.frame_stride}", rng, draw)
         else:
-            told = draw(rng)
+            scene = draw(rng)
         if chosen not in OF_OBJECTS and self._unsaid:
-            told = told.with_doubt(self._unsaid)
+            scene = scene.with_doubt(self._unsaid)
         absent = ABSENT_SHARES.get(chosen, ABSENT_SHARE)
-        return replace(sample_of(told, rng, self.expressions, absent), frame_stride=self.frame_stride)
+        return replace(sample_of(scene, rng, self.expressions, absent), frame_stride=self.frame_stride)
 
     def draw_scene(self, rng: np.random.Generator, kind: str, width: int, height: int) -> TrainingScene:
-        """Draw a scene of one of the kinds that there are photos for."""
+        """Draw a scene of one of `kinds`, with frames of the given size in pixels."""
         return self._draw_scene(kind, width, height, rng)
 
     def _draw_scene(self, chosen: str, width: int, height: int, rng: np.random.Generator) -> TrainingScene:
@@ -164,27 +165,34 @@ class WorldSource:
 def sample_of(
     scene: Scene | TrainingScene, rng: np.random.Generator, expressions: int, absent: float = ABSENT_SHARE
 ) -> Sample:
-    """Return a scene with some of its expressions, of which about a share means nothing, and with all its regions."""
-    told = TrainingScene.of(scene) if isinstance(scene, Scene) else scene
-    references = _choose(told.references, rng, expressions, absent)
-    empty = np.zeros(told.frames.shape[1:3], np.bool_)
-    masks = [empty if reference.actor is None else told.regions[reference.actor] for reference in references]
-    shown = [index for index in range(len(told.words)) if told.regions[index].any()]
+    """Make a sample of a scene, with all its visible regions and some of its expressions.
+
+    Args:
+        scene: Scene to make the sample of.
+        rng: Generator that chooses the expressions.
+        expressions: Maximum number of expressions.
+        absent: Mean share of expressions that mean nothing in the scene.
+    """
+    whole = TrainingScene.of(scene) if isinstance(scene, Scene) else scene
+    references = _choose(whole.references, rng, expressions, absent)
+    empty = np.zeros(whole.frames.shape[1:3], np.bool_)
+    masks = [empty if reference.actor is None else whole.regions[reference.actor] for reference in references]
+    shown = [index for index in range(len(whole.words)) if whole.regions[index].any()]
     return Sample(
-        frames=told.frames,
-        frame_mask=np.ones(len(told.frames), np.bool_),
+        frames=whole.frames,
+        frame_mask=np.ones(len(whole.frames), np.bool_),
         expressions=tuple(reference.expression for reference in references),
         masks=np.stack(masks) if masks else empty[None][:0],
-        regions=told.regions[shown],
-        region_words=tuple(told.words[index] for index in shown),
-        region_unsure=tuple(told.unsure[index] for index in shown),
-        ignore=told.ignore,
-        key=told.key,
+        regions=whole.regions[shown],
+        region_words=tuple(whole.words[index] for index in shown),
+        region_unsure=tuple(whole.unsure[index] for index in shown),
+        ignore=whole.ignore,
+        key=whole.key,
     )
 
 
 def _choose(references: Sequence[Reference], rng: np.random.Generator, count: int, absent: float) -> list[Reference]:
-    """Return some references, of which about the share `absent` mean nothing."""
+    """Return `count` random references or fewer, of which a share of about `absent` mean nothing."""
     present = [reference for reference in references if reference.actor is not None]
     nothing = [reference for reference in references if reference.actor is None]
     present = [present[index] for index in rng.permutation(len(present))]

@@ -64,5 +64,5 @@ def test_other_scenes_and_other_folders_are_refused(tmp_path: Path) -> None:
         SceneCache(tmp_path / "scenes", {"photos": "beach"}, 1)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("dear")
-    with pytest.raises(UsageError, match="is no folder of scenes"):
+    with pytest.raises(UsageError, match="is not a folder of scenes"):
         SceneCache(tmp_path / "mine", {}, 1)
