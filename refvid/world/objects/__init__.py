@@ -1,1 +1,1 @@
-"""Photos of objects of many classes with a mask for each: what is said of them, as they are and pasted into clips."""
+"""Photos of objects of many classes with masks: expressions for them, both in the photos and pasted into clips."""

@@ -15,14 +15,14 @@ from refvid.world.objects.things import named_in
 from refvid.world.photos.cutout import Cutout, cut_out
 from refvid.world.photos.folder import PhotoLibrary
 
-_MIN_AREA = 0.012  # of the photo
-_MIN_SIDE = 36  # pixels of the photo in memory, of the longer side of an object
-_EDGE = 0.008  # share of the photo within which an object is taken to be cut off
-_ONE_PIECE = 0.93
-_HIDDEN = 0.12  # of an object's outline that others may touch
-# Too flat, too often behind something, or part of what they stand in.
+_MIN_AREA = 0.012  # minimum area of an object as a share of the photo
+_MIN_SIDE = 36  # minimum longer side of an object in pixels of the photo in memory
+_EDGE = 0.008  # distance from the edge, as a share of the photo, below which an object counts as cut off
+_ONE_PIECE = 0.93  # minimum share of an object's pixels in its largest connected piece
+_HIDDEN = 0.12  # maximum share of an object's outline that other objects touch
+# Classes whose objects are too flat, too often hidden, or built into their surroundings.
 _NOT_CUT_OUT = frozenset({"dining table", "sink", "oven", "refrigerator", "skis", "bed", "baseball glove", "tie"})
-_EVENNESS = 0.45  # exponent of a class's number of objects: how much rarer a rare class is
+_EVENNESS = 0.45  # classes are drawn in proportion to their numbers of objects to this power
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ class Player:
     """An object that can be pasted.
 
     Attributes:
-        kind: Class.
-        cutout: Without background.
-        names: Besides those of its class, what it is surely called.
+        kind: Class of the object.
+        cutout: The object without its background.
+        names: Names that are surely true of the object, besides those of its class.
     """
 
     kind: str
@@ -41,10 +41,10 @@ class Player:
 
 
 class Cast:
-    """The objects of photos that are whole and free."""
+    """The objects in photos that are neither cut off nor hidden."""
 
     def __init__(self, libraries: Sequence[ObjectLibrary], people: Sequence[PhotoLibrary] = ()) -> None:
-        """Take objects of libraries, and people of photos of people."""
+        """Collect the objects from libraries, and people from photos of people."""
         self._by_kind: dict[str, list[tuple[Listed, int]]] = {}
         for library in libraries:
             for listed in library.photos:
@@ -56,7 +56,7 @@ class Cast:
         self.weights = {kind: counts[kind] ** _EVENNESS for kind in self.kinds}
 
     def pick(self, rng: np.random.Generator, kind: str) -> Player | None:
-        """Return a random object of a class; None if the one that was met cannot be cut out."""
+        """Return a random object of a class; None if it turns out that it cannot be cut out."""
         listed = self._by_kind.get(kind, [])
         if kind == "person" and self._people and rng.random() < (0.5 if listed else 1.0):
             photo = self._people[int(rng.integers(len(self._people)))]
@@ -71,7 +71,7 @@ class Cast:
 
 
 def _whole(listed: Listed) -> list[int]:
-    """Return the objects of a photo that are large and not cut off by its edge."""
+    """Return the numbers of the objects in a photo that are large enough and not cut off by its edge."""
     found = []
     for index, (left, top, right, bottom) in listed.boxes.items():
         inside = left > _EDGE and top > _EDGE and right < 1 - _EDGE and bottom < 1 - _EDGE
@@ -81,7 +81,7 @@ def _whole(listed: Listed) -> list[int]:
 
 
 def own_mask(labels: npt.NDArray[np.uint8], index: int) -> npt.NDArray[np.bool_]:
-    """Return where an object is; of a band around it that is left out, what is nearer to it than to anything else."""
+    """Return the mask of an object, including the ignored pixels that are nearer to it than to anything else."""
     mask = labels == index
     if not (labels == IGNORED).any():
         return np.asarray(mask, np.bool_)
@@ -93,7 +93,7 @@ def own_mask(labels: npt.NDArray[np.uint8], index: int) -> npt.NDArray[np.bool_]
 
 @lru_cache(160)
 def _cut_out(image: Path, labels: Path, index: int) -> Cutout | None:
-    """Cut an object out of the files of a photo; None if it is in pieces, too small, or behind others."""
+    """Cut an object out of the files of a photo; return None if it is in pieces, too small, or hidden by others."""
     picture, numbers = read_files(image, labels)
     mask = own_mask(numbers, index)
     area = int(mask.sum())

@@ -1,4 +1,4 @@
-"""Single statements about an object of a picture, each with its truth for every object."""
+"""Claims about an object in a picture, each with its truth for every object."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,13 +12,12 @@ from refvid.world.objects.places import distinct_places, lone_places
 from refvid.world.objects.things import Thing
 from refvid.world.objects.topics import Claim, Topic
 
-# Shares of the picture's width or height.
-LARGER = 1.7  # times the area from which on one is bigger
-_CLEARLY = 0.06  # of two centres, from which on it is false that one is on the other side of the other
+LARGER = 1.7  # minimum ratio of the areas of two objects for one to be called bigger
+_CLEARLY = 0.06  # distance of two centres, as a share of the picture, beyond which the opposite relation is false
 
 
 def called(things: Sequence[Thing], noun: str) -> Truths:
-    """Return of which objects a noun is true."""
+    """Return for each object whether a noun is true of it."""
     truths = []
     for thing in things:
         entry = LEXICON[thing.kind]
@@ -40,13 +39,13 @@ _SEXES = ((_MALE, _FEMALE), (_FEMALE, _MALE))
 
 
 def nouns(thing: Thing) -> dict[str, float]:
-    """Return what an object is called, with how often; what its caption calls it is the most usual."""
+    """Return the names of an object with their weights; names from its caption have the largest weight."""
     said = dict(LEXICON[thing.kind].names)
     return said | {name: 5.0 for name in thing.names}
 
 
 def is_coloured(things: Sequence[Thing], colour: str) -> Truths:
-    """Return of which objects a palette colour is true."""
+    """Return for each object whether a palette colour is true of it."""
     truths = []
     for thing in things:
         known = None if thing.phantom else thing.colour
@@ -61,7 +60,7 @@ def is_coloured(things: Sequence[Thing], colour: str) -> Truths:
 
 
 def colour_claim(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Claim the colour, where it is certain."""
+    """Claim the colour of the target, if it is certain."""
     measured = topic.things[topic.target].colour
     if measured is None or measured.name is None:
         return None
@@ -76,7 +75,7 @@ _SMALL_OF_TWO = {"small": 2.0, "smaller": 3.0, "smallest": 1.0, "little": 1.0}
 
 
 def size_claim(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Claim that it is the bigger or the smaller of those in question."""
+    """Claim that the target is the biggest or the smallest of the objects in question."""
     if not topic.rivals or not topic.known:
         return None
     own = topic.things[topic.target].area
@@ -92,7 +91,7 @@ def size_claim(rng: np.random.Generator, topic: Topic) -> Claim | None:
 
 
 def position_claim(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Claim a place, among those in question or, of a lone object, in the picture."""
+    """Claim the place of the target among the objects in question or, if it is the only one, in the picture."""
     if not topic.known:
         return None
     made = distinct_places(topic) if topic.rivals else lone_places(topic.things[topic.target])
@@ -102,7 +101,7 @@ def position_claim(rng: np.random.Generator, topic: Topic) -> Claim | None:
     return Claim("position", slot, text, topic.only_target())
 
 
-# Relation: phrases, and the relation that is false when it is true.
+# For each relation, its phrases and the relation that is false if it is true.
 RELATIONS: dict[str, tuple[tuple[str, ...], str]] = {
     "left": (("to the left of", "left of", "on the left of"), "right"),
     "right": (("to the right of", "right of", "on the right of"), "left"),
@@ -113,7 +112,7 @@ RELATIONS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def related(thing: Thing, landmark: Thing, relation: str) -> int:
-    """Return whether an object is left of, right of, above, below or beside another."""
+    """Return whether `relation` ("left", "right", "above", "below" or "beside") holds between an object and another."""
     if thing.phantom:
         return MAYBE
     across, down = thing.centre[0] - landmark.centre[0], thing.centre[1] - landmark.centre[1]
@@ -142,7 +141,7 @@ def related(thing: Thing, landmark: Thing, relation: str) -> int:
 
 
 def relation_claim(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Claim a relation to an object of another name."""
+    """Claim a relation of the target to an object with another name."""
     landmarks = [(name, index) for name, index in topic.landmarks() if index not in topic.domain]
     if not landmarks:
         return None
@@ -167,14 +166,14 @@ MOTIONS: dict[str, tuple[str, ...]] = {
 
 
 def moves(things: Sequence[Thing], motion: str) -> Truths:
-    """Return of which objects it is true that they move so: "left", "right", "moving" or "still"."""
+    """Return for each object whether a motion, "left", "right", "moving" or "still", is true of it."""
     wanted = {"moving": ("left", "right")}.get(motion, (motion,))
     return tuple(MAYBE if thing.phantom or not thing.motion else YES if thing.motion in wanted else NO
                  for thing in things)  # fmt: skip
 
 
 def motion_claim(rng: np.random.Generator, topic: Topic) -> Claim | None:
-    """Claim how it moves, where that is known."""
+    """Claim the motion of the target, if it is known."""
     motion = topic.things[topic.target].motion
     if not motion:
         return None

@@ -1,4 +1,4 @@
-"""Clips composed of objects cut out of photos, with the truth about what is visible in the middle frame."""
+"""Clips composed of objects cut out of photos, with exact masks of the middle frame."""
 
 import math
 from collections.abc import Sequence
@@ -27,14 +27,14 @@ from refvid.world.scenes.sampler import FRAMES_PER_SECOND
 
 _COUNTS = (1, 2, 3, 4, 5)
 _COUNT_SHARES = (0.22, 0.33, 0.24, 0.13, 0.08)
-_ALIKE = 0.55  # probability that another object is of the class of one that is there
-_TALLEST = (0.8, 0.7, 0.58, 0.5, 0.45)  # by the number of objects; of the frame's height
-_SHORTEST = 0.2
-_ENLARGED = 1.5  # of a cut-out, at most
-_WIDEST = 0.8  # of the frame's width
+_ALIKE = 0.55  # probability that a further object has the class of one that is already there
+_TALLEST = (0.8, 0.7, 0.58, 0.5, 0.45)  # maximum stature as a share of the frame's height, by the number of objects
+_SHORTEST = 0.2  # minimum stature as a share of the frame's height
+_ENLARGED = 1.5  # maximum factor by which a cut-out is enlarged
+_WIDEST = 0.8  # maximum width of an object as a share of the frame's width
 _WITH_OCCLUDER, _WITH_SHADOW = 0.12, 0.5
-_OCCLUDERS = ("tree trunk", "tree", "fir", "bush", "crate")  # nothing that has a class
-_LEAST_WAY = 0.05  # of the frame's width that what moves travels in a clip
+_OCCLUDERS = ("tree trunk", "tree", "fir", "bush", "crate")  # none of them belongs to a class
+_LEAST_WAY = 0.05  # minimum distance that a moving object travels in a clip, as a share of the frame's width
 _DRAWS = 12
 _OCCLUDED = 255
 
@@ -43,17 +43,17 @@ Occluder = tuple[Sprite, float, float]
 
 @dataclass(frozen=True)
 class Pasted:
-    """An object in a clip; positions are of the middle frame, in pixels of the frame.
+    """An object in a clip; positions are those in the middle frame, in pixels of the frame.
 
     Attributes:
-        player: What it is.
-        rgba: Cut-out, lit for the stage.
-        place: float64 [2, 3], from pixels of the cut-out to its own, the ground under its middle at (0, 0).
+        player: The object.
+        rgba: Cut-out uint8 [h, w, 4], lit for the stage.
+        place: Affine map float64 [2, 3] from pixels of the cut-out to pixels relative to the ground under its middle.
         ground: Column and row of the ground under its middle.
-        stature: Pixels of the frame.
-        velocity: Columns and rows a frame at 25 a second.
-        swing: Radians that it leans to and fro as it moves.
-        shadow: Whether it throws one on the ground.
+        stature: Height in pixels of the frame.
+        velocity: Columns and rows per frame at 25 frames a second.
+        swing: Amplitude in radians with which it sways while it moves.
+        shadow: Whether it casts a shadow on the ground.
     """
 
     player: Player
@@ -68,7 +68,7 @@ class Pasted:
     def draw(
         self, frame: npt.NDArray[np.uint8], time: int, offset: npt.NDArray[np.float64]
     ) -> tuple[tuple[slice, slice], npt.NDArray[np.bool_]] | None:
-        """Draw it into a frame; return the window that was touched and where in it the object is opaque."""
+        """Draw the object into a frame; return the window that was changed and where in it the object is opaque."""
         column = self.ground[0] + self.velocity[0] * time - offset[0]
         row = self.ground[1] + self.velocity[1] * time - offset[1]
         if self.shadow:
@@ -81,10 +81,10 @@ class Pasted:
 
 
 class ObjectWorld:
-    """Scenes of one to five objects of photos."""
+    """A source of scenes with one to five objects from photos."""
 
     def __init__(self, libraries: Sequence[ObjectLibrary], people: Sequence[PhotoLibrary] = ()) -> None:
-        """Take objects and places from libraries, people and streets from photos of people."""
+        """Collect objects and places from libraries, and people and streets from photos of people."""
         self._cast, self._places = Cast(libraries, people), Places(libraries, people)
 
     def draw_scene(
@@ -93,11 +93,11 @@ class ObjectWorld:
         """Draw a clip.
 
         Args:
-            rng: Decides everything.
-            frames: Length T; what is said is of frame T // 2. In a single frame nothing is said to move.
-            width: Of the frames, pixels, at least 32.
-            height: Of the frames, pixels, at least 32.
-            stride: Only every n-th frame at 25 a second is drawn, counted from the middle one.
+            rng: Generator of all random choices.
+            frames: Length T; expressions describe frame T // 2. In a single frame, nothing is said to move.
+            width: Width of the frames in pixels, at least 32.
+            height: Height of the frames in pixels, at least 32.
+            stride: Distance between the frames that are drawn, in frames at 25 a second.
         """
         place = self._places.draw(rng, width, height)
         length = (frames - 1) * stride
@@ -114,10 +114,10 @@ class ObjectWorld:
             if t == frames // 2:
                 middle, areas = instances, found
         clip = expose(rng, clip) if rng.random() < 0.6 else clip
-        return _tell(rng, clip, place, path[frames // 2], pasted, middle, areas)
+        return _describe_clip(rng, clip, place, path[frames // 2], pasted, middle, areas)
 
     def _paste(self, rng: np.random.Generator, place: Place, width: int, height: int, length: int) -> list[Pasted]:
-        """Return the objects, the farthest first."""
+        """Return the objects of a clip, the farthest first."""
         count = int(rng.choice(_COUNTS, p=_COUNT_SHARES))
         tallest = _TALLEST[count - 1]
         columns = (rng.permutation(count) + rng.uniform(0.1, 0.9, count)) / count * width
@@ -130,7 +130,7 @@ class ObjectWorld:
         return sorted(made, key=lambda one: one.ground[1])
 
     def _players(self, rng: np.random.Generator, place: Place, count: int) -> list[Player]:
-        """Return objects, none of a class that the place may show without a label."""
+        """Return `count` objects or fewer, none of a class that the place may show unlabelled."""
         unsure = {thing.kind for thing in place.unsure}
         weights = {kind: weight for kind, weight in self._cast.weights.items() if kind not in unsure}
         there = set(place.photo.listed.kinds.values()) if place.photo is not None else set()
@@ -150,7 +150,7 @@ def _put(
     rng: np.random.Generator, player: Player, stage: Stage, stature: float, column: float, size: tuple[int, int],
     length: int,
 ) -> Pasted:  # fmt: skip
-    """Put an object into a frame of a size (width, height), in the light of the stage."""
+    """Place an object in frames of a size (width, height), lit to match the stage."""
     cutout, (width, height) = player.cutout, size
     wide = cutout.levels[0].shape[1]
     stature = min(stature, _ENLARGED * cutout.stature, _WIDEST * width / wide * cutout.stature)
@@ -185,7 +185,7 @@ def _put(
 
 
 def _occluder(rng: np.random.Generator, pasted: Sequence[Pasted], height: int) -> Occluder | None:
-    """Return, now and then, a thing in front of everything with its column and row."""
+    """Return a thing in front of everything with its column and row, but in most cases None."""
     if not pasted or rng.random() >= _WITH_OCCLUDER:
         return None
     hidden = pasted[int(rng.integers(len(pasted)))]
@@ -198,9 +198,9 @@ def _compose(
     pasted: Sequence[Pasted], occluder: Occluder | None, time: int, offset: npt.NDArray[np.float64],
     frame: npt.NDArray[np.uint8], instances: npt.NDArray[np.uint8],
 ) -> list[int]:  # fmt: skip
-    """Draw the objects into a frame and its map of instances; return how many pixels each has, hidden or not.
+    """Draw the objects into a frame and its map of instances; return the area of each in pixels, hidden or not.
 
-    What the occluder hides is 255 in the map.
+    Pixels of the occluder are 255 in the map.
     """
     areas = []
     for index, one in enumerate(pasted):
@@ -216,11 +216,11 @@ def _compose(
     return areas
 
 
-def _tell(
+def _describe_clip(
     rng: np.random.Generator, clip: npt.NDArray[np.uint8], place: Place, offset: npt.NDArray[np.float64],
     pasted: Sequence[Pasted], middle: npt.NDArray[np.uint8], areas: Sequence[int],
 ) -> TrainingScene:  # fmt: skip
-    """Measure what the middle frame shows and say it."""
+    """Measure the objects in the middle frame and make expressions for them."""
     picture, moving = clip[len(clip) // 2], len(clip) > 1
     things: list[Thing] = []
     masks: list[npt.NDArray[np.bool_]] = []

@@ -1,4 +1,4 @@
-"""A folder of photos in which every object of some classes has a mask, listed in `index.jsonl`."""
+"""A folder of photos in which all objects of certain classes have masks, listed in `index.jsonl`."""
 
 import json
 from collections.abc import Sequence
@@ -19,25 +19,25 @@ Split = Literal["train", "validation", "all"]
 
 INDEX = "index.jsonl"
 SOURCES = ("coco", "pets", "feralcat", "firetruck_via", "vehicle_via")
-DEFAULT_SOURCES = SOURCES[:4]  # the last one shows a few pixels of one traffic camera
-IGNORED = 255
-LONGEST = 320  # side of a photo in memory, pixels
+DEFAULT_SOURCES = SOURCES[:4]  # the last source has only tiny pictures from a single traffic camera
+IGNORED = 255  # label of pixels whose content is unknown
+LONGEST = 320  # maximum side of a photo in memory in pixels
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A photo as the list has it.
+    """The entry of a photo in the list.
 
     Attributes:
-        source: Where it is from, one of `SOURCES` or another name.
-        name: Unique in its source.
+        source: Source of the photo, one of `SOURCES` or another name.
+        name: Name of the photo, unique in its source.
         image: File of the photo.
-        mask: File of its instances.
-        kinds: Class of instance 1, 2 and so on, by number.
-        boxes: Left, top, right and bottom of each, shares of the picture.
-        areas: Share of the picture of each.
-        complete: Whether all objects of the classes that the source knows are there.
-        captions: Sentences about the whole photo, if there are any.
+        mask: File of the instance labels.
+        kinds: Class of each instance by its number, from 1.
+        boxes: Left, top, right and bottom of each instance as shares of the picture.
+        areas: Area of each instance as a share of the picture.
+        complete: Whether all objects of the classes that the source covers are labelled.
+        captions: Sentences about the whole photo; may be empty.
     """
 
     source: str
@@ -56,9 +56,9 @@ class ObjectPhoto:
     """A photo in memory.
 
     Attributes:
-        listed: What is known of it.
-        image: uint8 [H, W, 3], RGB.
-        labels: uint8 [H, W]: 0, the number of an instance, or 255 where nobody knows.
+        listed: Entry of the photo in the list.
+        image: Photo uint8 [H, W, 3], RGB.
+        labels: Number of the instance at each pixel, 0 for none and 255 for unknown, uint8 [H, W].
     """
 
     listed: Listed
@@ -67,15 +67,15 @@ class ObjectPhoto:
 
 
 class ObjectLibrary:
-    """The photos of some sources of a folder, read one by one when they are wanted."""
+    """The photos of some sources in a folder, each of which is read when it is needed."""
 
     def __init__(self, folder: Path, split: Split = "train", sources: Sequence[str] = DEFAULT_SOURCES) -> None:
         """Read the list.
 
         Args:
-            folder: Holds `index.jsonl` and the files that it names.
-            split: As the list has it.
-            sources: Those wanted; sources that are not of `SOURCES` are taken too.
+            folder: Folder with `index.jsonl` and the files that it lists.
+            split: Split of the list to use.
+            sources: Sources out of `SOURCES` to use; sources with other names are always used.
 
         Raises:
             UsageError: The list cannot be read, or no photo is left.
@@ -96,12 +96,12 @@ class ObjectLibrary:
 
 @cache
 def open_objects(folder: Path, split: Split, sources: tuple[str, ...]) -> ObjectLibrary:
-    """Return a library that everybody who asks for the same photos shares; arguments and errors as there."""
+    """Open a library that all callers with the same arguments share; see `ObjectLibrary` for arguments and errors."""
     return ObjectLibrary(folder, split, sources)
 
 
 def is_object_folder(folder: Path) -> bool:
-    """Return whether a folder has the list of this layout."""
+    """Return whether a folder contains a list of this layout."""
     return (folder / INDEX).is_file()
 
 
@@ -145,7 +145,7 @@ def _listed(folder: Path, row: dict[str, Any]) -> Listed:
 
 @lru_cache(96)
 def read_files(image: Path, mask: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-    """Return a photo and its labels, as in `ObjectPhoto`; the last ones stay in memory.
+    """Return a photo and its labels, as in `ObjectPhoto`; the most recent ones stay in memory.
 
     Raises:
         RefvidError: A file is missing, damaged or of another kind.
@@ -167,6 +167,6 @@ def read_files(image: Path, mask: Path) -> tuple[npt.NDArray[np.uint8], npt.NDAr
 
 
 def read_photo(listed: Listed) -> ObjectPhoto:
-    """Read a photo; errors as of `read_files`."""
+    """Read a photo of the list; the errors are those of `read_files`."""
     image, labels = read_files(listed.image, listed.mask)
     return ObjectPhoto(listed, image, labels)

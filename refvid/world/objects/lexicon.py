@@ -1,11 +1,11 @@
-"""What the objects of the 83 classes are called: always, often, and perhaps."""
+"""The names of the objects of 83 classes: those that are always true, and those that may be."""
 
 from dataclasses import dataclass
 from functools import cache
 
 from refvid.world.language.words import CLOTHS, COLOUR_WORDS, CONTENT_WORDS, NOUNS, PATTERN_WORDS, words_in
 
-# Class: names, the commonest first | words that are true of it besides | words that may be true of it.
+# Class: names, the commonest first | further words that are true of all its objects | words that may be true of some.
 _TABLE = """
 person: person | human | man woman guy lady boy girl kid child baby adult toddler infant gentleman dude player surfer
     skier snowboarder skateboarder rider batter pitcher catcher mother father bride groom driver cyclist officer people
@@ -90,24 +90,24 @@ hair drier: hair_dryer/hairdryer/blow_dryer | | drier
 toothbrush: toothbrush | | brush
 fire truck: fire_truck/fire_engine/firetruck | vehicle truck | car engine bus
 """
-# Things of one class go by these wider words too; the other true words are also true of much that nobody labels.
+# Wider words that expressions use too, with their weights. Other wider words are also true of many unlabelled things.
 _SAID_BESIDES = {"animal": 0.8, "vehicle": 0.8, "pet": 0.5, "aircraft": 0.6, "human": 0.2, "automobile": 0.4}
-# Names that take no "a".
+# Names that are not used with "a".
 WITHOUT_ARTICLE = frozenset({"skis", "scissors", "broccoli"})
-# Halves of names that mean something else by themselves.
+# Parts of names that mean something else by themselves.
 _PARTS_OF_NAMES = frozenset({"fire", "hot", "cell", "stop", "blow", "computer", "control", "hair", "mobile", "dining"})
 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the objects of a class are called.
+    """The names and words for the objects of a class.
 
     Attributes:
-        names: What is said of them, with how often; of one or several words.
-        sure: Names and wider names that are true of each.
-        perhaps: Names that are true of some, or that some people would use.
-        words: The single words that are true of each.
-        doubtful: The single words that may be true.
+        names: Names that expressions use, of one or several words, with their weights.
+        sure: Names and wider names that are true of all objects of the class.
+        perhaps: Names that are true of some of them, or that some people would use.
+        words: Single words that are true of all of them.
+        doubtful: Single words that may be true.
     """
 
     names: dict[str, float]
@@ -144,7 +144,7 @@ ANIMALS = frozenset(name for name, entry in LEXICON.items() if "animal" in entry
 _GARMENT_WORDS = frozenset(word for cloth in CLOTHS.values() for name in cloth.names for word in words_in(name))
 COLOUR_TERMS = frozenset(word for words in COLOUR_WORDS.values() for word in words)
 _PATTERN_TERMS = frozenset(word for words in PATTERN_WORDS.values() for word in words)
-# What something does, and where to: nothing that a photo tells.
+# Words for actions and directions, which a photo does not show.
 DEEDS = CONTENT_WORDS - set(NOUNS) - _GARMENT_WORDS - COLOUR_TERMS - _PATTERN_TERMS
 _ON_PEOPLE = _GARMENT_WORDS | COLOUR_TERMS | _PATTERN_TERMS | {"hair", "glasses", "sunglasses", "gloves", "watch"}
 
@@ -155,7 +155,7 @@ WORDS: tuple[str, ...] = tuple(
 
 @cache
 def doubtful_words(kind: str) -> frozenset[str]:
-    """Return the words of which a class alone does not tell whether they are true, colours left out but on people."""
+    """Return the words whose truth does not follow from a class; they include colours only for people."""
     entry = LEXICON[kind]
     more = _ON_PEOPLE if kind == "person" else _PATTERN_TERMS
     return (entry.doubtful | more | DEEDS) - entry.words

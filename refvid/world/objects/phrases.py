@@ -1,4 +1,4 @@
-"""Expressions for the objects of a picture: each true of exactly one of them, or surely of none."""
+"""Expressions for the objects in a picture, each of which is true of exactly one object, or surely of none."""
 
 from collections.abc import Sequence
 
@@ -25,9 +25,9 @@ from refvid.world.objects.topics import Claim, Topic
 from refvid.world.palette import COLOURS
 from refvid.world.scene import Reference
 
-_ATTEMPTS = 6  # for each expression wanted
+_ATTEMPTS = 6  # maximum number of attempts for each expression
 _MAX_CLAIMS = 3
-_MORE = 0.3  # probability of saying more than is needed
+_MORE = 0.3  # probability of a further claim when the expression is already unambiguous
 
 _GRAMMAR = """
     a an the on in at to of from with near next beside above below under left right leftmost rightmost far farthest
@@ -39,18 +39,18 @@ WORDS: tuple[str, ...] = tuple(sorted({*words_in(_GRAMMAR), *NAME_WORDS, *COLOUR
 
 
 def refer(rng: np.random.Generator, things: Sequence[Thing], count: int) -> list[Reference]:
-    """Make different expressions, each true of exactly one object whatever is not known of the others.
+    """Make different expressions, each true of exactly one object even if all unknown facts are against it.
 
     Args:
-        rng: Decides everything.
-        things: Of the picture, phantoms among them.
-        count: How many are wanted; fewer come where the picture does not yield them.
+        rng: Generator of all random choices.
+        things: Objects in the picture, including phantoms.
+        count: Number of expressions; fewer are returned if no more are found.
     """
     askable = [index for index, thing in enumerate(things) if thing.seen and not thing.phantom]
     found: dict[str, Reference] = {}
     if not askable:
         return []
-    # Large objects are asked for more often, as people do, but small ones too.
+    # Like people, expressions mean large objects more often than small ones.
     weights = np.array([things[index].area for index in askable]) ** 0.35
     for _ in range(_ATTEMPTS * count):
         if len(found) >= count:
@@ -93,7 +93,7 @@ def _say(rng: np.random.Generator, things: Sequence[Thing], target: int) -> Refe
 
 
 def landmarks(rng: np.random.Generator, things: Sequence[Thing]) -> list[tuple[str, int]]:
-    """Return large objects that have a name of their own, by it."""
+    """Return the large objects whose name is true of no other object, each with its name and index."""
     found = []
     for index, thing in enumerate(things):
         if not thing.phantom and thing.seen and thing.area > 0.01:
@@ -104,7 +104,7 @@ def landmarks(rng: np.random.Generator, things: Sequence[Thing]) -> list[tuple[s
 
 
 def phrase(rng: np.random.Generator, noun: str, claims: Sequence[Claim]) -> str:
-    """Put a noun and claims into words, as people do: from "left dog" to "The dog that is on the left"."""
+    """Phrase a noun and claims in one of the ways people do, from "left dog" to "The dog that is on the left"."""
     said = {claim.slot: claim.text for claim in claims}
     ordinal, _, counted = said.get("ordinal", "").partition("|")
     front = [text for text in (ordinal, said.get("rank", ""), said.get("size", ""), said.get("colour", "")) if text]
@@ -124,7 +124,7 @@ def phrase(rng: np.random.Generator, noun: str, claims: Sequence[Claim]) -> str:
 
 
 def deny(rng: np.random.Generator, things: Sequence[Thing], count: int) -> list[Reference]:
-    """Make different expressions that are surely true of nothing in a picture; arguments as of `refer`."""
+    """Make different expressions that are surely true of nothing in a picture; the arguments are those of `refer`."""
     found: dict[str, Reference] = {}
     for _ in range(_ATTEMPTS * count):
         if len(found) >= count:
@@ -150,10 +150,10 @@ def _miss(rng: np.random.Generator, things: Sequence[Thing]) -> Reference | None
 
 
 def _other_kind(rng: np.random.Generator, things: Sequence[Thing]) -> Reference | None:
-    """Name what is not there, often with a colour or a place that something there has."""
-    # What is often there is also what is often asked for in vain.
+    """Name a class that is not in the picture, often with a place or a colour."""
+    # Classes that are common in pictures must also be common in expressions that mean nothing.
     kind = pick(rng, _COMMON) if rng.random() < 0.5 else pick(rng, tuple(LEXICON))
-    # "Animal" and the like may be true of what no class has.
+    # Wide names like "animal" may be true of things that belong to no class.
     noun = weigh(rng, {name: weight for name, weight in LEXICON[kind].names.items() if weight > 1})
     truths = called(things, noun)
     if any(truths):

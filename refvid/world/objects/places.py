@@ -1,14 +1,14 @@
-"""Phrases for the place of an object in a picture, alone or among others that it may be taken for."""
+"""Phrases for the place of an object in a picture, alone or among other objects that might be meant."""
 
 import numpy as np
 
 from refvid.world.objects.things import Thing
 from refvid.world.objects.topics import Topic
 
-# Shares of the picture's width or height.
-APART = 0.12  # of two centres, from which on one is left of, or above, the other
-IN_A_ROW = 0.06  # likewise where several are counted
-_SIDE = 0.36  # what has its centre within this from an edge is on that side
+# Distances as shares of the picture's width or height.
+APART = 0.12  # minimum distance of two centres for one object to be left of or above the other
+IN_A_ROW = 0.06  # minimum distance of neighbouring centres in a row in which objects are counted
+_SIDE = 0.36  # maximum distance of a centre from an edge for an object to be on that side
 
 Phrases = tuple[tuple[str, str], ...]  # slot and text
 
@@ -38,7 +38,7 @@ _ORDINALS = ("first", "second", "third", "fourth")
 
 
 def distinct_places(topic: Topic) -> list[Phrases]:
-    """Return the places that only the target has among those in question."""
+    """Return phrases for the places that only the target has among the objects in question."""
     boxes = {index: topic.things[index].box for index in topic.domain}
     made: list[Phrases] = []
     made += _along(topic, 0, "left", "right")
@@ -60,7 +60,7 @@ def distinct_places(topic: Topic) -> list[Phrases]:
 
 
 def _along(topic: Topic, axis: int, first: str, last: str) -> list[Phrases]:
-    """Return the places of the target in the row from left to right, if it has a clear one."""
+    """Return phrases for the place of the target in the order of the objects along an axis, if it has a clear one."""
     order = sorted(topic.domain, key=lambda index: topic.things[index].centre[axis])
     at = [topic.things[index].centre[axis] for index in order]
     place, count = order.index(topic.target), len(order)
@@ -83,7 +83,7 @@ def _along(topic: Topic, axis: int, first: str, last: str) -> list[Phrases]:
 
 
 def _ends_apart(topic: Topic, axis: int, low: bool) -> bool:
-    """Return whether the target reaches farther to a side than all others, and less far to the other side."""
+    """Return whether both edges of the target along an axis are lower, or higher, than those of all others."""
     target = topic.things[topic.target].box
     others = [topic.things[index].box for index in topic.rivals]
     if low:
@@ -92,17 +92,20 @@ def _ends_apart(topic: Topic, axis: int, low: bool) -> bool:
 
 
 def side_of(thing: Thing) -> str:
-    """Return "left" or "right" for an object that is clearly on that side of the picture, else an empty text."""
+    """Return "left" or "right" for an object that is clearly on that side of the picture, else an empty string."""
     if thing.centre[0] < _SIDE and thing.box[2] < 0.62:
         return "left"
     return "right" if thing.centre[0] > 1 - _SIDE and thing.box[0] > 0.38 else ""
 
 
 def lone_places(thing: Thing) -> list[Phrases]:
-    """Return the places of an object that has no rival; ranks before the noun would sound as if it had."""
+    """Return phrases for the places of an object without rivals, mostly after the noun.
+
+    A phrase before the noun would suggest that there are rivals.
+    """
     made: list[Phrases] = []
     if side := side_of(thing):
-        made.append(_side(side)[2:])  # "left dog" is said of a lone one, too, but seldom
+        made.append(_side(side)[2:])  # "left dog" is used for a single dog too, but rarely
     elif abs(thing.centre[0] - 0.5) < 0.1 and thing.area < 0.25:
         made.append(_after(_MIDDLE))
     if thing.centre[1] < 0.3 and thing.box[3] < 0.55:

@@ -1,4 +1,4 @@
-"""Photos of objects as they are: cropped, mirrored, in another light, with expressions for what is in the crop."""
+"""Photos of objects, cropped, mirrored and in another light, with expressions for the objects in the crop."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,19 +13,19 @@ from refvid.world.objects.phrases import deny, refer
 from refvid.world.objects.things import MIN_SHARE, Thing, measure, named_in, phantoms, rest_doubtful
 from refvid.world.scene import Reference
 
-EXPRESSIONS, ABSENT = 12, 6  # kept with a scene; a sample takes some of them
+EXPRESSIONS, ABSENT = 12, 6  # numbers of expressions made for a scene, of which a sample takes some
 _SOURCE_SHARES = {"coco": 0.62, "pets": 0.14, "feralcat": 0.18, "firetruck_via": 0.06}
 _OTHER_SHARE = 0.02
-_KEPT = 0.75  # of an object that the crop is about
-_TRIES = 4  # for a scene in which something can be asked for
-_REGIONS = 24  # the largest objects of a picture that are regions of their own
+_KEPT = 0.75  # minimum share of each side of its main object that a crop keeps
+_TRIES = 4  # maximum number of attempts to draw a scene with an expression for an object
+_REGIONS = 24  # number of objects, the largest first, that always become regions
 
 
 class ObjectPhotos:
-    """An endless stream of photos of objects."""
+    """An endless source of photos of objects."""
 
     def __init__(self, libraries: Sequence[ObjectLibrary]) -> None:
-        """Take the photos of libraries; those of a source are as likely as its share says, whatever their number."""
+        """Collect the photos of libraries; sources are drawn by fixed shares, whatever their numbers of photos."""
         self._by_source: dict[str, list[Listed]] = {}
         for library in libraries:
             for listed in library.photos:
@@ -40,13 +40,13 @@ class ObjectPhotos:
         return read_photo(listed[int(rng.integers(len(listed)))])
 
     def draw_scene(self, rng: np.random.Generator, *, frames: int = 1, width: int, height: int) -> TrainingScene:
-        """Draw a crop of a photo with what is said of it.
+        """Draw a crop of a photo with expressions for its objects.
 
         Args:
-            rng: Decides everything.
-            frames: Length T of the clip; more than one slides the window slowly over the photo.
-            width: Of the frames, pixels.
-            height: Of the frames, pixels.
+            rng: Generator of all random choices.
+            frames: Length T of the clip; in a longer clip than 1, the window moves slowly over the photo.
+            width: Width of the frames in pixels.
+            height: Height of the frames in pixels.
         """
         for _ in range(_TRIES):
             scene = self._draw(rng, frames, width, height)
@@ -66,13 +66,13 @@ class ObjectPhotos:
 def describe(
     rng: np.random.Generator, photo: ObjectPhoto, clip: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
 ) -> TrainingScene:
-    """Say what a crop of a photo shows.
+    """Make a scene of a crop of a photo, with expressions for its objects.
 
     Args:
-        rng: Decides everything.
-        photo: Uncropped.
-        clip: uint8 [T, H, W, 3]; colours are measured in the middle frame.
-        labels: uint8 [H, W], of the middle frame.
+        rng: Generator of all random choices.
+        photo: The whole photo.
+        clip: Frames uint8 [T, H, W, 3]; colours are measured in the middle one.
+        labels: Labels of the middle frame, uint8 [H, W].
     """
     listed, picture = photo.listed, clip[len(clip) // 2]
     things, masks = things_of(photo, picture, labels)
@@ -89,13 +89,13 @@ def things_of(
     labels: npt.NDArray[np.uint8],
     whole: npt.NDArray[np.int64] | None = None,
 ) -> tuple[list[Thing], list[npt.NDArray[np.bool_]]]:
-    """Measure what a crop of a photo shows, the largest first.
+    """Measure the visible objects in a crop of a photo, and return them with their masks, the largest first.
 
     Args:
-        photo: Uncropped.
-        picture: uint8 [H, W, 3], the crop.
-        labels: uint8 [H, W], what is visible in it.
-        whole: Pixels of each label if nothing hid them; None: as visible.
+        photo: The whole photo.
+        picture: Crop uint8 [H, W, 3].
+        labels: Labels of the visible pixels of the crop, uint8 [H, W].
+        whole: Number of pixels that each label would have if nothing hid it; None if nothing is hidden.
     """
     counts = np.bincount(labels.ravel(), minlength=256)
     kinds = list(photo.listed.kinds.values())
@@ -119,14 +119,14 @@ def with_rest(
     ignore: npt.NDArray[np.bool_] | None,
     doubtful: frozenset[str],
 ) -> TrainingScene:
-    """Return a scene with, as its last region, the rest of the picture, of which nothing is surely true.
+    """Make a scene whose last region is the rest of the picture, of which no word is surely true.
 
     Args:
-        clip: uint8 [T, H, W, 3].
-        things: Visible in the middle frame; the first ones, and those that are asked for, become regions.
-        masks: bool [H, W] of each.
-        references: Their actors are indices of things.
-        ignore: bool [H, W], pixels of which nobody knows what they show.
+        clip: Frames uint8 [T, H, W, 3].
+        things: Visible objects in the middle frame; the first ones, and those that expressions mean, become regions.
+        masks: Mask of each object, bool [H, W].
+        references: Expressions, whose actors are indices of `things`.
+        ignore: Pixels whose content is unknown, bool [H, W]; None if there are none.
         doubtful: Words that may be true of the rest.
     """
     asked = {reference.actor for reference in references if reference.actor is not None}
@@ -154,15 +154,15 @@ Rectangle = tuple[int, int, int, int]  # left, top, width, height
 
 
 def _windows(rng: np.random.Generator, photo: ObjectPhoto, aspect: float, frames: int) -> list[Rectangle]:
-    """Return a window of the photo for each frame, of the wanted shape as far as the photo allows.
+    """Return a window of the photo for each frame, with the wanted proportions as far as the photo allows.
 
-    Most windows are about an object, which they keep nearly whole; the others are about the whole photo.
+    Most windows are chosen so that they keep one object almost whole; the others lie anywhere in the photo.
     """
     height, width = photo.labels.shape
     full = (min(width, height * aspect), min(height, width / aspect))
     share = 1.0 if rng.random() < 0.35 else float(rng.uniform(0.5, 1.0))
     size = np.array(full) * share
-    stretch = float(rng.uniform(0.87, 1.15))  # a little of the photo's shape is kept, or changed
+    stretch = float(rng.uniform(0.87, 1.15))  # changes the proportions of the window a little
     size = np.minimum(size * (stretch, 1 / stretch), (width, height))
     numbers = [index for index, area in photo.listed.areas.items() if area >= MIN_SHARE]
     corner = rng.uniform(0, 1, 2) * (np.array((width, height)) - size)
@@ -171,7 +171,7 @@ def _windows(rng: np.random.Generator, photo: ObjectPhoto, aspect: float, frames
         size = np.minimum(np.maximum(size, (box[2:] - box[:2]) * _KEPT), (width, height))
         low = np.minimum(box[:2], box[2:] - size)
         high = np.maximum(box[:2], box[2:] - size)
-        slack = (size - (box[2:] - box[:2])).clip(0) * 0.02  # not quite at the edge
+        slack = (size - (box[2:] - box[:2])).clip(0) * 0.02  # keeps the object a little away from the edge
         corner = rng.uniform(0, 1, 2) * (high - low - 2 * slack) + low + slack
     limit = np.array((width, height)) - size
     corner = corner.clip(0, limit)
@@ -192,7 +192,7 @@ def cut(
 
 
 def relight(rng: np.random.Generator, clip: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Change light and contrast a little, the same in all frames."""
+    """Change the light and contrast of a clip a little, equally in all frames."""
     light, contrast = float(rng.uniform(0.82, 1.18)), float(rng.uniform(0.85, 1.15))
     levels = (np.arange(256) - 118.0) * contrast + 118.0
     table = (levels * light).clip(0, 255).round().astype(np.uint8)

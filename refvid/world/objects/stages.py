@@ -1,4 +1,4 @@
-"""Where pasted objects are: photos with what they show, photos without their animals, streets and drawn places."""
+"""The backgrounds of pasted objects: photos, photos without their animals, empty streets and drawn places."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from refvid.world.photos.stage import Stage, photo_stage, tone_of
 from refvid.world.scenes.backdrop import draw_backdrop
 
 _SHARES = {"photo": 0.4, "emptied": 0.2, "street": 0.1, "drawn": 0.3}
-_MOST_OBJECTS = 10  # of a photo that things are pasted into
+_MOST_OBJECTS = 10  # maximum number of objects in a photo that serves as a background
 
 _INDOORS = frozenset({
     "chair", "couch", "bed", "dining table", "tv", "potted plant", "clock", "vase", "book", "refrigerator", "oven",
@@ -35,13 +35,13 @@ _STREETS = _OUTDOORS | {
 
 @dataclass(frozen=True)
 class Place:
-    """Where a clip takes place, and what is there already.
+    """The background of a clip, and the objects in it.
 
     Attributes:
-        stage: The picture, with a margin for the camera.
-        labels: uint8, as large as the stage's picture: objects that are there; None of none.
-        photo: What the labels speak of; None likewise.
-        unsure: What may be there without a label.
+        stage: Picture of the background, with a margin for the camera.
+        labels: Labels of the objects in the background, uint8, of the same size as the picture; None if there are none.
+        photo: Photo that the labels refer to; None if there are no labels.
+        unsure: Phantoms of objects that may be in the background unlabelled.
     """
 
     stage: Stage
@@ -51,10 +51,10 @@ class Place:
 
 
 class Places:
-    """Random places of all kinds."""
+    """A source of random backgrounds of all kinds."""
 
     def __init__(self, libraries: Sequence[ObjectLibrary], people: Sequence[PhotoLibrary]) -> None:
-        """Take photos for places from libraries."""
+        """Collect the photos in libraries that are suitable as backgrounds."""
         photos = [listed for library in libraries for listed in library.photos if listed.complete]
         self._whole = [listed for listed in photos if listed.source == "coco" and len(listed.kinds) <= _MOST_OBJECTS]
         self._emptied = [listed for listed in photos if listed.source == "pets" and 0.02 < _covered(listed) < 0.3]
@@ -64,7 +64,7 @@ class Places:
         self._names, self._shares = tuple(shares), np.array(list(shares.values())) / sum(shares.values())
 
     def draw(self, rng: np.random.Generator, width: int, height: int) -> Place:
-        """Return a place for frames of a size."""
+        """Return a random place for frames of the given size in pixels."""
         name = str(rng.choice(self._names, p=self._shares))
         if name == "drawn":
             backdrop = draw_backdrop(rng, width, height)
@@ -89,7 +89,7 @@ def _phantoms(kinds: frozenset[str]) -> list[Thing]:
 
 
 def _place_in(rng: np.random.Generator, photo: ObjectPhoto, width: int, height: int, *, emptied: bool) -> Place:
-    """Cut a place out of a photo, perhaps without its objects."""
+    """Cut a place out of a photo, without its objects if `emptied`."""
     image, labels = photo.image, photo.labels
     crowded = not emptied and bool((labels == IGNORED).any())
     if emptied:
@@ -115,17 +115,17 @@ def _place_in(rng: np.random.Generator, photo: ObjectPhoto, width: int, height: 
 
 
 def fill_smoothly(image: npt.NDArray[np.uint8], hole: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Fill a hole of any size with what is around it, the coarser the farther from its edge.
+    """Fill a hole of any size smoothly from its surroundings.
 
-    What is known is averaged on ever coarser grids until every cell has a value, and those values fill the holes of the
-    next finer grid (push-pull of Gortler et al., The Lumigraph, 1996). Nothing of what the hole hid comes through.
+    Known pixels are averaged on coarser and coarser grids until every cell has a value; these values then fill the
+    holes of the next finer grid (push-pull of Gortler et al., The Lumigraph, 1996). No pixel of the hole is used.
 
     Args:
-        image: uint8 [H, W, 3], RGB.
-        hole: bool [H, W].
+        image: Picture uint8 [H, W, 3], RGB.
+        hole: Mask of the hole, bool [H, W].
 
     Returns:
-        uint8 [H, W, 3].
+        Filled picture uint8 [H, W, 3].
     """
     hole = cv2.dilate(hole.view(np.uint8), np.ones((7, 7), np.uint8)).view(np.bool_)
     if not hole.any() or hole.all():

@@ -1,4 +1,4 @@
-"""What is known of each object of a picture, and of what might be there without a label."""
+"""Facts about the objects in a picture, including those that may be there unlabelled."""
 
 import re
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ from refvid.world.objects.folder import Listed
 from refvid.world.objects.lexicon import ANIMALS, COLOUR_TERMS, DEEDS, LEXICON, doubtful_words
 from refvid.world.photos.colour import Colour, measure_colour
 
-MIN_SHARE = 0.003  # of the picture: what is smaller is not asked for
+MIN_SHARE = 0.003  # minimum share of the picture for an object that expressions may mean
 _MIN_COLOUR_PIXELS = 40
-_LIGHT_GREY = 45.0  # lightness
-_DARK_PICTURE = 62.0  # mean value
-# Whose clothes are not known, or which nobody tells by a colour that a photo may well get wrong.
+_LIGHT_GREY = 45.0  # CIELAB lightness above which grey may be white in the shade
+_DARK_PICTURE = 62.0  # mean pixel value below which a picture counts as dark
+# Classes without colours: clothes are unknown, or people do not use the colour and photos often show it wrongly.
 NEVER_COLOURED = frozenset({
     "person", "banana", "carrot", "orange", "broccoli", "zebra", "giraffe", "pizza", "sandwich", "hot dog",
     "potted plant", "dining table", "traffic light", "stop sign",
 })  # fmt: skip
 
-# Classes that the photos of a source surely do not show where they are not labelled.
+# Classes that photos of a source surely do not contain unlabelled.
 _FAR_FROM_PETS = frozenset({
     "airplane", "train", "bus", "fire truck", "stop sign", "parking meter", "surfboard", "snowboard", "skis", "kite",
     "tennis racket", "baseball bat", "baseball glove", "pizza", "broccoli", "donut", "hot dog", "cake", "sandwich",
@@ -39,8 +39,8 @@ _SURELY_ABSENT: dict[str, frozenset[str]] = {
     "feralcat": (_FAR_FROM_PETS | ANIMALS) - {"bird"},
     "firetruck_via": _FAR_FROM_FIRE_TRUCKS | (ANIMALS - {"dog", "bird"}),
 }
-_COMPLETE = frozenset(LEXICON) - {"fire truck"}  # of the photos of COCO
-# What COCO marks as a crowd, without telling which class it is.
+_COMPLETE = frozenset(LEXICON) - {"fire truck"}  # the classes of COCO
+# Classes of which COCO marks groups as crowds; our labels do not record the class of a crowd.
 _IN_CROWDS = frozenset({
     "person", "car", "book", "chair", "bottle", "cup", "banana", "apple", "orange", "broccoli", "carrot", "donut",
     "sheep", "cow", "bird", "boat", "umbrella", "kite", "bicycle", "motorcycle", "wine glass", "bowl", "potted plant",
@@ -50,17 +50,17 @@ _IN_CROWDS = frozenset({
 
 @dataclass(frozen=True)
 class Thing:
-    """An object of a picture or, as a phantom, what may be there without a label.
+    """An object in a picture or, as a phantom, an object that may be there unlabelled.
 
     Attributes:
-        kind: Class, one of `LEXICON`.
-        box: Left, top, right and bottom of what is visible, shares of the picture.
-        area: Share of the picture that is visible.
-        colour: As measured; None where colours are not spoken of.
-        motion: "left", "right" or "still" of a clip; empty where a picture does not tell.
-        names: Besides those of its class, what it is surely called.
-        seen: Whether enough is visible to be asked for.
-        phantom: Whether it is only possible that such a thing is there.
+        kind: Class, a key of `LEXICON`.
+        box: Left, top, right and bottom of the visible part as shares of the picture.
+        area: Area of the visible part as a share of the picture.
+        colour: Measured colour; None if expressions must not use its colour.
+        motion: "left", "right" or "still" in a clip; empty if unknown.
+        names: Names that are surely true of the object, besides those of its class.
+        seen: Whether enough of it is visible for expressions to mean it.
+        phantom: Whether it is only possible that such an object is there.
     """
 
     kind: str
@@ -74,11 +74,11 @@ class Thing:
 
     @property
     def centre(self) -> tuple[float, float]:
-        """Column and row of the middle of the box."""
+        """Column and row of the centre of the box as shares of the picture."""
         return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
 
     def words(self) -> frozenset[str]:
-        """Return the words that are true of it by itself."""
+        """Return the words that are true of the object by itself."""
         words = set(LEXICON[self.kind].words) | self.names
         if self.colour is not None and self.colour.name:
             words.update(COLOUR_WORDS[self.colour.name])
@@ -89,9 +89,9 @@ class Thing:
         return frozenset(words)
 
     def doubtful(self) -> frozenset[str]:
-        """Return the words of which nobody can tell whether they are true of it."""
+        """Return the words of which it is unknown whether they are true of the object."""
         words = set(doubtful_words(self.kind))
-        if self.kind != "person":  # whose clothes are in doubt already
+        if self.kind != "person":  # for a person, the words of clothes and their colours are included already
             words |= COLOUR_TERMS if self.colour is None else _may_be(self.colour)
         if self.motion == "still":
             words -= {"moving", "moves", "going", "left", "right", "heading"}
@@ -114,15 +114,16 @@ def measure(
     motion: str = "",
     names: frozenset[str] = frozenset(),
 ) -> Thing | None:
-    """Measure an object of a picture; None if nothing of it is visible.
+    """Measure an object in a picture; return None if no part of it is visible.
 
     Args:
-        image: uint8 [H, W, 3], RGB.
-        mask: bool [H, W], what is visible of it.
-        kind: Class.
-        whole: Pixels that it would have unhidden; 0: unknown. Of what is mostly hidden nothing is asked.
-        motion: As in `Thing`.
-        names: As in `Thing`.
+        image: Picture uint8 [H, W, 3], RGB.
+        mask: Mask of the visible part, bool [H, W].
+        kind: Class of the object.
+        whole: Number of pixels it would have if nothing hid it, because expressions do not mean objects that are mostly
+            hidden; 0 if unknown.
+        motion: Motion, as in `Thing`.
+        names: Names, as in `Thing`.
     """
     area = int(mask.sum())
     if not area:
@@ -135,7 +136,8 @@ def measure(
         inside = cv2.erode(mask.view(np.uint8), np.ones((3, 3), np.uint8)).view(np.bool_)
         if (pixels := image[inside if inside.sum() >= _MIN_COLOUR_PIXELS else mask]).shape[0] >= _MIN_COLOUR_PIXELS:
             colour = _settled(measure_colour(pixels), image)
-            if kind == "fire truck" and colour.name in ("grey", "black", "white", "brown"):  # its fittings
+            # These are the colours of its fittings rather than of the truck.
+            if kind == "fire truck" and colour.name in ("grey", "black", "white", "brown"):
                 colour = replace(colour, name=None)
     seen = area >= MIN_SHARE * mask.size and area >= 60 and area >= 0.45 * whole
     left, top, right, bottom = (float(side) for side in box)
@@ -143,7 +145,7 @@ def measure(
 
 
 def _settled(colour: Colour, image: npt.NDArray[np.uint8]) -> Colour:
-    """Return a colour without its name where shade may have given it: light grey may be white, black merely dark."""
+    """Remove the name of a colour that may be due to shade: light grey may be white, and black may be merely dark."""
     light = float(cv2.cvtColor(np.array([[colour.paint]], np.uint8), cv2.COLOR_RGB2LAB)[0, 0, 0]) / 2.55
     if colour.name == "grey" and light > _LIGHT_GREY:
         return replace(colour, name=None, near=colour.near | {"white", "grey"})
@@ -153,11 +155,11 @@ def _settled(colour: Colour, image: npt.NDArray[np.uint8]) -> Colour:
 
 
 def phantoms(listed: Listed, crowded: bool) -> list[Thing]:
-    """Return what may be in a photo besides what is labelled.
+    """Return phantoms of the objects that may be in a photo unlabelled.
 
     Args:
-        listed: The photo.
-        crowded: Whether some of it is left out, as crowds are.
+        listed: Entry of the photo in the list.
+        crowded: Whether parts of the photo are ignored because they show crowds.
     """
     present = frozenset(listed.kinds.values())
     if listed.source == "coco" and listed.complete:
@@ -165,7 +167,7 @@ def phantoms(listed: Listed, crowded: bool) -> list[Thing]:
     elif listed.source in _SURELY_ABSENT:
         unsure = _COMPLETE - _SURELY_ABSENT[listed.source] - present
     elif listed.complete:
-        unsure = frozenset(LEXICON) - present  # the classes that are there are all labelled
+        unsure = frozenset(LEXICON) - present  # all objects of the classes that are present are labelled
     else:
         unsure = frozenset(LEXICON)
     return [Thing(kind, phantom=True, seen=False) for kind in sorted(unsure)]
@@ -180,8 +182,8 @@ _BOTH = frozenset(words_in("men women people boys girls couple group crowd two t
 def named_in(captions: tuple[str, ...], kind: str, alone: bool) -> frozenset[str]:
     """Return further names that the captions of a photo give to its only object of a class.
 
-    A caption's noun names that object if the noun is one that objects of the class may be called, if no caption speaks
-    of several and, of people, if none speaks of the other sex.
+    A noun in a caption is taken as a name of the object if it is a possible name for the class, if no caption contains
+    the plural of such a name, and, for a person, if no caption mentions the other sex.
     """
     if not alone or not captions:
         return frozenset()
@@ -208,13 +210,13 @@ _NAMES_OF_CAPTIONS = frozenset(
 
 
 def rest_doubtful(unsure: Sequence[Thing]) -> frozenset[str]:
-    """Return the words that may be true of what is not labelled in a photo, given what may be there."""
+    """Return the words that may be true of the unlabelled part of a photo, given the phantoms in it."""
     words = {word for thing in unsure for word in (*LEXICON[thing.kind].words, *LEXICON[thing.kind].doubtful)}
     wider = {word for entry in LEXICON.values() for word in entry.doubtful}
     return frozenset(words | wider | COLOUR_TERMS | DEEDS | _OPEN)
 
 
-# Wider words that are true of much that no class has.
+# Wider words that are also true of many things outside the classes.
 _OPEN = frozenset(
     words_in("""
     furniture food fruit vegetable container toy sign light signal seat bag board dish utensil computer screen appliance

@@ -1,4 +1,4 @@
-"""A claim about an object of a picture, and the topic that it is made about."""
+"""Claims about an object in a picture, and the topics that they are made for."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from refvid.world.objects.things import Thing
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement.
+    """A statement about an object.
 
     Attributes:
-        way: What it tells apart by, as in `refvid.world.scene.Reference`.
-        slot: Where in a sentence it goes: "rank", "size", "colour", before the noun, or "after".
-        text: Words.
-        truths: For every object.
+        way: Property by which it distinguishes objects, as in `refvid.world.scene.Reference`.
+        slot: Position in the expression: "rank", "ordinal", "size" or "colour" before the noun, or "after" it.
+        text: Words of the claim.
+        truths: Truth of the claim for every object.
     """
 
     way: str
@@ -27,13 +27,13 @@ class Claim:
 
 @dataclass(frozen=True)
 class Topic:
-    """What a claim is made about.
+    """The situation for which a claim is made.
 
     Attributes:
-        things: Of the picture.
-        target: Index of the object meant.
-        domain: Indices of the objects that the noun and what was said before may mean, the target among them.
-        landmarks: Names, without article, by which other objects are known, with their indices.
+        things: Objects in the picture, including phantoms.
+        target: Index of the object that is meant.
+        domain: Indices of the objects, including the target, that the noun and the earlier claims may mean.
+        landmarks: Function that returns unambiguous names of objects, without article, and their indices.
     """
 
     things: Sequence[Thing]
@@ -43,16 +43,16 @@ class Topic:
 
     @property
     def rivals(self) -> tuple[int, ...]:
-        """The domain without the target."""
+        """Indices of the objects in the domain other than the target."""
         return tuple(index for index in self.domain if index != self.target)
 
     @property
     def known(self) -> bool:
-        """Whether nothing without a label may be meant."""
+        """Whether the domain contains no phantom."""
         return not any(self.things[index].phantom for index in self.domain)
 
     def only_target(self) -> Truths:
-        """Return that a claim is true of the target, false of its rivals, and unknown of what is not in question."""
+        """Return the truths of a claim that is true of the target, false of its rivals and unknown of others."""
         return tuple(
             YES if index == self.target else NO if index in self.domain else MAYBE for index in range(len(self.things))
         )

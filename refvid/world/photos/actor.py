@@ -1,4 +1,4 @@
-"""The actors of a composed clip: people of photos and, among them, drawn figures."""
+"""The actors of a composed clip: people from photos and, among them, drawn figures."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from refvid.world.scenes.sampler import FRAMES_PER_SECOND, direction_of, pace_of
 Window = tuple[tuple[slice, slice], npt.NDArray[np.bool_]]
 Tone = tuple[float, float, float, float]
 
-# What a photo lends itself to: a person slides, bobs and leans, but the legs do not move.
+# Paces of people from photos, who can only slide, bob and lean, since their legs do not move.
 _PACES = {"still": 0.0, "slow": 0.55, "": 1.0, "fast": 1.7}
 _PACE_SHARES = (0.4, 0.18, 0.24, 0.18)
 
@@ -36,44 +36,44 @@ _FIGURE_ACTIONS = {
 
 
 class Actor(Protocol):
-    """Whoever is in a composed clip; times are frames after the middle one, offsets those of the camera."""
+    """An actor in a composed clip; times are frames after the middle one, and offsets are those of the camera."""
 
     @property
     def look(self) -> Look:
-        """What it looks like."""
+        """Appearance of the actor."""
 
     @property
     def besides(self) -> tuple[LabelledPart, ...]:
-        """What it wears that the look does not tell."""
+        """Parts that the actor wears, but that its look does not contain."""
 
     @property
     def ground(self) -> tuple[float, float]:
-        """Column and row of the ground under it; larger rows are nearer."""
+        """Column and row of the ground under the actor; larger rows are nearer to the camera."""
 
     @property
     def deed(self) -> tuple[str, int, str, str]:
         """Action, facing, direction and pace, as in `scene.Facts`."""
 
     def draw(self, frame: npt.NDArray[np.uint8], time: int, offset: npt.NDArray[np.float64]) -> Window | None:
-        """Draw it into a frame and return where it is opaque, or None if it is outside."""
+        """Draw the actor into a frame and return where it is opaque, or None if it is outside the frame."""
 
 
 @dataclass(frozen=True)
 class PhotoActor:
-    """A person of a photo; positions are of the middle frame, in pixels of the frame.
+    """A person from a photo; positions are those in the middle frame, in pixels of the frame.
 
     Attributes:
-        look: What the person looks like.
-        besides: What the person wears that the look does not tell.
-        rgba: Cut-out, lit for the stage.
-        place: float64 [2, 3], from pixels of the cut-out to the actor's own pixels, the ground under it at (0, 0).
+        look: Appearance of the person.
+        besides: Parts that the person wears, but that the look does not contain.
+        rgba: Cut-out uint8 [h, w, 4], lit for the stage.
+        place: Affine map float64 [2, 3] from pixels of the cut-out to pixels relative to the ground under the person.
         ground: Column and row of the ground under the person.
-        stature: Pixels of the frame.
-        facing: -1 or 1.
-        pace: "still", "slow", "" for the usual one or "fast".
-        velocity: Columns a frame.
-        step: Radians of a step's cycle a frame.
-        phase: Of the step in the middle frame.
+        stature: Height of the person in pixels of the frame.
+        facing: -1 for facing left, 1 for facing right.
+        pace: "still", "slow", "" for the usual pace, or "fast".
+        velocity: Columns per frame.
+        step: Radians of the cycle of steps per frame.
+        phase: Phase of this cycle in the middle frame in radians.
     """
 
     look: Look
@@ -113,14 +113,15 @@ class PhotoActor:
 def place_person(
     rng: np.random.Generator, photo: Photo, tone: Tone, stature: float, ground: tuple[float, float], moving: bool
 ) -> PhotoActor:
-    """Put the person of a photo on the ground.
+    """Place the person of a photo on the ground.
 
     Args:
-        rng: Source of randomness.
-        photo: Of the person.
-        tone: Of the stage, as `Cutout.tone`; the person is lit a little like it, too little to change a colour's name.
-        stature: Pixels.
-        ground: Column and row.
+        rng: Generator of all random choices.
+        photo: Photo of the person.
+        tone: Tone of the stage, as in `Cutout.tone`; the person is adapted to it slightly, too little to change the
+            name of a colour.
+        stature: Height of the person in pixels.
+        ground: Column and row of the ground under the person.
         moving: Whether the person may walk.
     """
     cutout = photo.cutout
@@ -145,19 +146,19 @@ def place_person(
 
 @dataclass(frozen=True)
 class FigureActor:
-    """A drawn figure among people of photos."""
+    """A drawn figure among people from photos."""
 
     track: Track
     besides: tuple[LabelledPart, ...] = ()
 
     @property
     def look(self) -> Look:
-        """What it looks like."""
+        """Appearance of the figure."""
         return self.track.look
 
     @property
     def ground(self) -> tuple[float, float]:
-        """Column and row of the ground under it."""
+        """Column and row of the ground under the figure."""
         return self.track.place
 
     @property
@@ -173,7 +174,14 @@ class FigureActor:
 
 
 def place_figure(rng: np.random.Generator, stature: float, ground: tuple[float, float], cars: bool) -> FigureActor:
-    """Put a random drawn figure on the ground where a person would be `stature` pixels tall; a car only if wanted."""
+    """Place a random drawn figure on the ground.
+
+    Args:
+        rng: Generator of all random choices.
+        stature: Height in pixels that a person would have there.
+        ground: Column and row of the ground under the figure.
+        cars: Whether the figure may be a car.
+    """
     shares = {kind: share for kind, share in _FIGURES.items() if cars or kind != "car"}
     kind = str(rng.choice(list(shares), p=np.array(list(shares.values())) / sum(shares.values())))
     action = str(rng.choice(_FIGURE_ACTIONS[kind]))
@@ -191,7 +199,7 @@ def place_figure(rng: np.random.Generator, stature: float, ground: tuple[float, 
 
 
 def draw_sprite(frame: npt.NDArray[np.uint8], sprite: Sprite, column: float, row: float) -> Window | None:
-    """Draw a sprite into a frame at whole pixels, its anchor at a column and row."""
+    """Draw a sprite into a frame with its anchor at a column and row, rounded to whole pixels."""
     left, top = round(column - sprite.anchor[0]), round(row - sprite.anchor[1])
     return blend(frame, np.asarray(sprite.image), np.array([[1.0, 0, left], [0, 1.0, top]]))
 

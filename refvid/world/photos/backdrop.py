@@ -1,4 +1,4 @@
-"""Streets without their person: photos whose person is filled in from the surroundings."""
+"""Empty streets: photos in which the person is replaced by the surroundings."""
 
 import cv2
 import numpy as np
@@ -6,14 +6,14 @@ import numpy.typing as npt
 
 
 def remove_person(image: npt.NDArray[np.uint8], person: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
-    """Fill the person with what is beside it, row by row, mirrored at the outline.
+    """Replace a person, row by row, by the pixels on both sides, mirrored at the outline.
 
     Args:
-        image: uint8 [H, W, 3], RGB.
-        person: bool [H, W].
+        image: Photo uint8 [H, W, 3], RGB.
+        person: Mask of the person, bool [H, W].
 
     Returns:
-        uint8 [H, W, 3].
+        Photo without the person, uint8 [H, W, 3].
     """
     width = person.shape[1]
     hole = cv2.dilate(person.view(np.uint8), np.ones((9, 9), np.uint8)).view(np.bool_)
@@ -28,7 +28,7 @@ def remove_person(image: npt.NDArray[np.uint8], person: npt.NDArray[np.bool_]) -
     from_left = np.abs(2 * left[:, None] - 1 - columns)
     from_right = 2 * right[:, None] - columns
     from_right = np.where(from_right >= width, 2 * width - 2 - from_right, from_right)
-    # Where one side has too little to mirror, the other fills alone.
+    # If one side is too narrow to be mirrored, only the other one is used.
     share = np.where(left[:, None] < 0.35 * span, 1.0, np.where(width - right[:, None] < 0.35 * span, 0.0, share))
     source = image[rows].astype(np.float32)
     take = np.arange(len(rows))[:, None]
@@ -47,7 +47,7 @@ def remove_person(image: npt.NDArray[np.uint8], person: npt.NDArray[np.bool_]) -
 def _outline(
     hole: npt.NDArray[np.bool_], rows: npt.NDArray[np.intp]
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Return the hole's first and last column in each row, made smooth so that what is mirrored is not torn."""
+    """Return the first and last column of the hole in each row, smoothed so that the mirrored pixels are not torn."""
     left = hole[rows].argmax(1)
     right = hole.shape[1] - hole[rows][:, ::-1].argmax(1)
     reach = max(3, len(rows) // 8)

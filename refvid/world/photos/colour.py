@@ -1,4 +1,4 @@
-"""What people would call the colour of a part of a photo, and when they would not agree."""
+"""The name that people would give the colour of a part of a photo, unless they would disagree."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -11,19 +11,19 @@ from refvid.world.language.words import NEAR_COLOURS
 from refvid.world.palette import COLOURS, certainty, name_of
 from refvid.world.scene import RGB
 
-# A colour is named if it is this much nearer to its name than to any other, if so much of the part has it, and if it is
-# vivid or keeps its name in a little more and less light and saturation.
+# A colour gets a name if it is nearer to this name than to any other by this margin, if at least this share of the part
+# has it, and if it is vivid or keeps the name when light and saturation change a little.
 MIN_CERTAINTY = 4.0
 MIN_UNIFORMITY = 0.55
 _VIVID = 30.0  # chroma
 _LIGHTS = (-5.0, 6.0)
 _SATURATIONS = (0.75, 1.4)
-_POSSIBLE = 0.12  # of a part's pixels; a colour that so many have might be named too
+_POSSIBLE = 0.12  # share of a part's pixels from which on somebody might name their colour
 _SAMPLED_PIXELS = 160
-_CELLS = 16  # a channel, of the table that names pixels
+_CELLS = 16  # cells of each channel in the table that names pixels
 
-# Ranges of lightness, chroma and hue (degrees, possibly above 360) outside which the nearest name is not the one that
-# people use: the palette knows pure shades, while clothes are beige, maroon, lilac and olive too.
+# Ranges of lightness, chroma and hue (degrees, possibly above 360) outside which people would not use the nearest name:
+# the palette contains only pure shades, while clothes may be beige, maroon, lilac or olive.
 _USUAL: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
     "black": ((0, 27), (0, 9), (0, 720)),
     "white": ((82, 100), (0, 12), (0, 720)),
@@ -44,9 +44,9 @@ class Colour:
     """A measured colour.
 
     Attributes:
-        paint: Median in CIELAB, as sRGB.
-        name: Palette name; None where people would disagree or where there are many colours.
-        near: Every palette name that somebody might give.
+        paint: Median colour, taken in CIELAB and given in sRGB.
+        name: Palette name; None if people would disagree or there are many colours.
+        near: All palette names that somebody might use.
     """
 
     paint: RGB
@@ -55,7 +55,7 @@ class Colour:
 
 
 def measure_colour(pixels: npt.NDArray[np.uint8]) -> Colour:
-    """Measure sRGB pixels, uint8 [N, 3], at least one."""
+    """Measure the colour of at least one sRGB pixel, uint8 [N, 3]."""
     pixels = pixels[:: max(1, len(pixels) // _SAMPLED_PIXELS)]
     median = np.median(cv2.cvtColor(pixels[None].astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[0], axis=0)
     variants = [median, *(median + np.array((light, 0, 0)) for light in _LIGHTS)]
@@ -89,7 +89,7 @@ def _is_usual(name: str, lab: npt.NDArray[np.floating]) -> bool:
 
 @cache
 def _cell_names() -> npt.NDArray[np.int64]:
-    """Return the index in `COLOURS` of what the middle of each cell of the colour cube is called."""
+    """Return the index in `COLOURS` of the name for the centre of each cell of the colour cube, [16, 16, 16]."""
     middles = (np.arange(_CELLS) + 0.5) * (256 / _CELLS)
     names = [COLOURS.index(name_of((red, green, blue))) for red in middles for green in middles for blue in middles]
     return np.array(names, np.int64).reshape(_CELLS, _CELLS, _CELLS)

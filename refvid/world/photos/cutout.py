@@ -1,4 +1,4 @@
-"""People cut out of photos: soft edges without a rim of the old background, at several sizes, warped and blended."""
+"""Cutting people and objects out of photos, with soft edges and no old background, and blending them into frames."""
 
 from dataclasses import dataclass
 
@@ -6,19 +6,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-_SMALLEST = 24  # pixels of height at which the pyramid ends
+_SMALLEST = 24  # minimum height in pixels of a level of the pyramid
 
 
 @dataclass(frozen=True)
 class Cutout:
-    """A person without a background.
+    """A person or object without a background, at several sizes.
 
     Attributes:
-        levels: RGBA uint8 [H, W, 4], straight alpha, each half as large as the one before.
+        levels: RGBA pictures uint8 [H, W, 4] with straight alpha, each half as large as the one before.
         anchor: Column and row of the ground under the person, in pixels of the first level.
-        stature: Height of the person, pixels of the first level.
-        cut: The sides where the photo's edge cut the person off: any of "left", "top", "right", "bottom".
-        tone: Mean of L, a and b and the deviation of L of the person, in 8-bit CIELAB.
+        stature: Height of the person in pixels of the first level.
+        cut: Sides at which the edge of the photo cuts the person off, out of "left", "top", "right" and "bottom".
+        tone: Means of L, a and b and the standard deviation of L over the person, in 8-bit CIELAB.
     """
 
     levels: tuple[npt.NDArray[np.uint8], ...]
@@ -29,11 +29,11 @@ class Cutout:
 
 
 def cut_out(image: npt.NDArray[np.uint8], person: npt.NDArray[np.bool_]) -> Cutout:
-    """Cut a person out.
+    """Cut a person or an object out of a photo.
 
     Args:
-        image: uint8 [H, W, 3], RGB.
-        person: bool [H, W], at least one pixel.
+        image: Photo uint8 [H, W, 3], RGB.
+        person: Mask bool [H, W], with at least one pixel.
     """
     rows, columns = np.flatnonzero(person.any(1)), np.flatnonzero(person.any(0))
     top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
@@ -57,13 +57,13 @@ def cut_out(image: npt.NDArray[np.uint8], person: npt.NDArray[np.bool_]) -> Cuto
 
 
 def _soften(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Return alpha with an edge of 1 to 2 pixels inside the mask, where the colours are still the person's."""
+    """Return alpha with a soft edge of 1 to 2 pixels inside the mask, where the colours still belong to the person."""
     soft = cv2.GaussianBlur(mask.astype(np.float32), (5, 5), 0.9)
     return (((soft - 0.35) / 0.6).clip(0, 1) * 255).round().astype(np.uint8)
 
 
 def _spread(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Carry the person's colours outwards over the edge, which holds a mixture with the old background."""
+    """Spread the colours of the person outwards over the edge, where they are mixed with the old background."""
     sure = cv2.erode(mask, np.ones((3, 3), np.uint8)).astype(np.float32)
     total = cv2.GaussianBlur(image.astype(np.float32) * sure[..., None], (9, 9), 2)
     weight = cv2.GaussianBlur(sure, (9, 9), 2)
@@ -75,7 +75,7 @@ def _spread(image: npt.NDArray[np.uint8], mask: npt.NDArray[np.uint8]) -> npt.ND
 def match_light(
     rgba: npt.NDArray[np.uint8], shift: tuple[float, float, float], contrast: float, middle: float
 ) -> npt.NDArray[np.uint8]:
-    """Shift a cut-out's 8-bit CIELAB values and stretch its lightness about a middle; alpha stays."""
+    """Shift the 8-bit CIELAB values of a cut-out and scale its lightness around `middle`; alpha stays the same."""
     lab = cv2.cvtColor(rgba[..., :3], cv2.COLOR_RGB2LAB)
     value = np.arange(256, dtype=np.float32)
     tables = [(value - middle) * contrast + middle + shift[0], value + shift[1], value + shift[2]]
@@ -84,7 +84,7 @@ def match_light(
 
 
 def pick_level(cutout: Cutout, stature: float) -> tuple[npt.NDArray[np.uint8], float]:
-    """Return the smallest level that is large enough, and how many of its pixels make one of the first."""
+    """Return the smallest level that is large enough for a stature, and its scale relative to the first level."""
     level, scale = cutout.levels[0], 1.0
     for smaller in cutout.levels[1:]:
         if cutout.stature * smaller.shape[0] / cutout.levels[0].shape[0] < stature:
@@ -99,12 +99,12 @@ def blend(
     """Draw a cut-out into a frame in place.
 
     Args:
-        frame: uint8 [H, W, 3], RGB.
-        rgba: uint8 [h, w, 4].
-        transform: float64 [2, 3], from pixels of the cut-out to pixels of the frame.
+        frame: Frame uint8 [H, W, 3], RGB.
+        rgba: Cut-out uint8 [h, w, 4].
+        transform: Affine map float64 [2, 3] from pixels of the cut-out to pixels of the frame.
 
     Returns:
-        The window of the frame that was touched and where in it the cut-out is opaque; None outside the frame.
+        The window of the frame that was changed, and where in it the cut-out is opaque; None if it is outside.
     """
     height, width = rgba.shape[:2]
     corners = np.array([[0, width, 0, width], [0, 0, height, height], [1, 1, 1, 1]], np.float64)
@@ -114,7 +114,7 @@ def blend(
     if left >= right or top >= bottom:
         return None
     local = transform.copy()
-    # Pixel centres are at half coordinates; OpenCV counts from the centre of the first pixel.
+    # Here pixel centres have half-integer coordinates, while those of OpenCV have integer ones.
     local[:, 2] += transform[:, :2] @ (0.5, 0.5) - 0.5 - (left, top)
     warped = cv2.warpAffine(rgba, local, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
     alpha = warped[..., 3]

@@ -1,4 +1,4 @@
-"""What can be said of the person in a labelled photo: the garments with their measured colours, and nothing unsure."""
+"""Certain facts about the person in a labelled photo: garments with their measured colours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ import numpy.typing as npt
 from refvid.world.photos.colour import measure_colour
 from refvid.world.scene import RGB, Garment, Look
 
-# A part is known of from this share of the person on.
+# Minimum share of the person's pixels for a part to be recorded.
 MIN_SHARE = 0.004
 
-# Label of the photo set -> slot and name in the scene grammar. Other labels are worn besides what these tell.
+# For labels of the photo set, the slot and the name in the scene grammar. Parts with other labels have no slot.
 SLOTS: dict[str, tuple[str, str]] = {
     "blazer": ("top", "blazer"),
     "blouse": ("top", "blouse"),
@@ -56,10 +56,10 @@ class LabelledPart:
 
     Attributes:
         label: Name in the photo set: "coat", "bag", "hair", ...
-        index: Its value in the label picture.
-        share: Of the person's pixels.
-        colour: Palette name; None where people would disagree or where the part has many colours.
-        near: Every palette name that somebody might give it.
+        index: Value of the label in the label picture.
+        share: Share of the person's pixels.
+        colour: Palette name; None if people would disagree or the part has many colours.
+        near: All palette names that somebody might use.
         paint: Median colour.
     """
 
@@ -73,13 +73,13 @@ class LabelledPart:
 
 @dataclass(frozen=True)
 class PersonFacts:
-    """What is known of the person in a photo.
+    """Everything that is known about the person in a photo.
 
     Attributes:
-        parts: The largest first, without the skin.
-        sex: "man" or "woman" where it is known, else None.
-        skin: Median colour.
-        hair: Median colour.
+        parts: Labelled parts except for the skin, the largest first.
+        sex: "man" or "woman"; None if unknown.
+        skin: Median colour of the skin.
+        hair: Median colour of the hair.
     """
 
     parts: tuple[LabelledPart, ...]
@@ -94,10 +94,10 @@ def measure(
     """Measure the person of a photo.
 
     Args:
-        image: uint8 [H, W, 3], RGB.
-        labels: uint8 [H, W], indices into `names`, 0 for everything but the person.
-        names: Of the labels.
-        sex: "man", "woman" or None.
+        image: Photo uint8 [H, W, 3], RGB.
+        labels: Indices into `names`, uint8 [H, W], 0 for everything but the person.
+        names: Names of the labels.
+        sex: "man" or "woman"; None if unknown.
     """
     counts = np.bincount(labels.ravel(), minlength=len(names))
     person = max(int(counts[1:].sum()), 1)
@@ -120,10 +120,10 @@ def _part(
 
 
 def look_of(facts: PersonFacts) -> tuple[Look, tuple[LabelledPart, ...]]:
-    """Return the look that a scene may speak of, and what is worn besides.
+    """Return the look that expressions may describe, and the other parts that the person wears.
 
-    Of each slot the look has the largest garment; its colour is empty if it is not certain. The other parts are those
-    that no look tells and that an expression for somebody else must not be true of.
+    For each slot, the look contains the largest garment, whose colour is empty if it is uncertain. The other parts are
+    needed because an expression for somebody else must not be true of them.
     """
     worn: dict[str, LabelledPart] = {}
     for part in facts.parts:
@@ -136,8 +136,8 @@ def look_of(facts: PersonFacts) -> tuple[Look, tuple[LabelledPart, ...]]:
         for slot in ["dress"] if hidden else others:
             del worn[slot]
     garments = tuple(Garment(slot, SLOTS[part.label][1], part.colour or "", part.paint) for slot, part in worn.items())
-    told = set(worn.values())
+    described = set(worn.values())
     main = next((worn[slot] for slot in ("dress", "top", "lower") if slot in worn), None)
     paint, colour = (facts.skin, "") if main is None else (main.paint, main.colour or "")
     look = Look("adult", facts.sex, garments, colour, paint, skin=facts.skin, hair=facts.hair)
-    return look, tuple(part for part in facts.parts if part not in told and part.label != "hair")
+    return look, tuple(part for part in facts.parts if part not in described and part.label != "hair")

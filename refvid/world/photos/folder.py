@@ -1,4 +1,4 @@
-"""A folder of real photos of people with their clothes labelled: read once, checked, kept small in memory."""
+"""A folder of real photos of people with labelled clothes, which are checked and kept in memory at a small size."""
 
 import hashlib
 import json
@@ -23,26 +23,26 @@ from refvid.world.scene import Look
 Split = Literal["train", "validation", "all"]
 TRAIN_SHARE = 0.85
 
-# A person smaller than this share of the photo, or in pieces of which none is this share of it, is no good example.
+# A photo is usable if the person covers at least this share of it, and one connected piece this share of the person.
 MIN_PERSON = 0.02
 MIN_PIECE = 0.7
 
 
 def split_of(name: str) -> Literal["train", "validation"]:
-    """Return the split of a photo by the hash of its name without the suffix, so that it never changes."""
+    """Return the split of a photo, determined by a hash of its name without the suffix, so that it never changes."""
     number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big")
     return "train" if number < TRAIN_SHARE * 2**32 else "validation"
 
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo of one person.
+    """A photo of one person.
 
     Attributes:
-        name: Of the file, without the suffix.
-        image: uint8 [H, W, 3], RGB.
-        labels: uint8 [H, W], what each pixel of the person is; 0 for everything else.
-        facts: What can be said of the person.
+        name: Name of the file without the suffix.
+        image: Photo uint8 [H, W, 3], RGB.
+        labels: Label of each pixel of the person, uint8 [H, W]; 0 for everything else.
+        facts: Facts about the person.
     """
 
     name: str
@@ -52,26 +52,26 @@ class Photo:
 
     @property
     def person(self) -> npt.NDArray[np.bool_]:
-        """Where the person is, bool [H, W]."""
+        """Mask of the person, bool [H, W]."""
         return np.asarray(self.labels > 0, np.bool_)
 
     def mask(self, index: int) -> npt.NDArray[np.bool_]:
-        """Return where one label is, bool [H, W]."""
+        """Return the mask of one label, bool [H, W]."""
         return np.asarray(self.labels == index, np.bool_)
 
     @cached_property
     def look(self) -> tuple[Look, tuple[LabelledPart, ...]]:
-        """What a scene may say of the person, and what is worn besides; see `photo_facts.look_of`."""
+        """The look that expressions may describe, and the other parts that the person wears; see `facts.look_of`."""
         return look_of(self.facts)
 
     @cached_property
     def cutout(self) -> Cutout:
-        """The person cut out; made when first asked for."""
+        """The cut-out of the person, made on first use."""
         return cut_out(self.image, self.person)
 
     @cached_property
     def empty_street(self) -> npt.NDArray[np.uint8]:
-        """The photo without the person, uint8 [H, W, 3]; made when first asked for."""
+        """The photo without the person, uint8 [H, W, 3], made on first use."""
         return remove_person(self.image, self.person)
 
 
@@ -79,22 +79,22 @@ class PhotoLibrary:
     """The usable photos of a folder with `photos/NAME.jpg`, `labels/NAME.png` and `labels.json`.
 
     Attributes:
-        photos: In the order of their names.
-        label_names: Of the values of the label pictures; the first means "no part of the person".
-        broken: How many files could not be read.
-        unusable: How many photos show too little of a person.
+        photos: Usable photos in the order of their names.
+        label_names: Names of the values in the label pictures; the first means "no part of the person".
+        broken: Number of files that could not be read.
+        unusable: Number of photos that show too little of a person.
     """
 
     def __init__(self, folder: Path | str, split: Split = "train", size: int = 256) -> None:
         """Read the photos of a split.
 
         Args:
-            folder: Where they are.
-            split: A fixed 85 % of the names for training, the others for validation.
-            size: Longer side of the photos in memory, pixels; smaller ones are not enlarged.
+            folder: Folder with the photos.
+            split: "train" for a fixed 85 % of the names, "validation" for the others, or "all".
+            size: Longer side of the photos in memory in pixels; smaller photos are not enlarged.
 
         Raises:
-            UsageError: The folder is no such set, or no photo of the split can be used.
+            UsageError: The folder has another layout, or the split has no usable photo.
         """
         self.folder = Path(folder)
         self.label_names = _label_names(self.folder)
@@ -133,13 +133,13 @@ Choice = TypeVar("Choice")
 
 
 def one_of(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
-    """Return a random one of what was made of several folders; of one folder, without a random number."""
+    """Return a random choice; a single one is returned without drawing a random number."""
     return choices[0] if len(choices) == 1 else choices[int(rng.integers(len(choices)))]
 
 
 @cache
 def open_library(folder: Path, split: Split, size: int) -> PhotoLibrary:
-    """Return a library that everybody who asks for the same photos shares; arguments and errors as there."""
+    """Open a library that all callers with the same arguments share; see `PhotoLibrary` for arguments and errors."""
     return PhotoLibrary(folder, split, size)
 
 
@@ -153,9 +153,9 @@ def _label_names(folder: Path) -> tuple[str, ...]:
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as a list of label names ({error}); mend or add it") from error
+        raise UsageError(f"{path} cannot be read as a list of label names ({error}); repair or add it") from error
     if not isinstance(names, list) or len(names) < 2 or not all(isinstance(name, str) for name in names):
-        raise UsageError(f'{path} is no list of label names; expected one like ["null", "bag", "coat"]')
+        raise UsageError(f'{path} is not a list of label names; expected one like ["null", "bag", "coat"]')
     return tuple(names)
 
 

@@ -1,7 +1,7 @@
-"""Who the people of the Clothing Co-Parsing photos are, where their clothes do not tell: written down from looking.
+"""The sex of people in photos, for the words "man" and "woman".
 
-The set's photos are known by their numbers and by its list of labels. Elsewhere the clothes and the length of the hair
-decide, and often nothing does.
+For the Clothing Co-Parsing photos, it was noted by hand where clothes do not tell it; the set is recognised by its list
+of labels, and a photo by its number. For other photos, clothes and long hair decide, and often it remains unknown.
 """
 
 from collections.abc import Sequence
@@ -27,21 +27,21 @@ _WOMEN = """
     0808 0814 0827 0834 0845 0850 0852 0857 0881 0885 0892 0895 0905 0913 0916 0917 0918 0928 0943 0951 0959 0975 0996
     0999
 """
-# Looking does not settle these, and their clothes would suggest more than is known.
+# Photos in which the sex cannot be seen, although clothes would suggest one.
 _UNKNOWN = "0291 0342 0367 0470 0475 0599 0743 0771 0838 0907 0926"
 
 _ONLY_WOMEN_WEAR = frozenset({
     "bra", "dress", "heels", "panties", "pumps", "romper", "skirt", "stockings", "swimwear", "tights", "wedges",
 })  # fmt: skip
-# Labels of the set that no other set has in this number and order.
+# The number of labels of the set, and some of them by their positions, which no other set has.
 _SET_LABELS = 59
 _SET_MARKS = {0: "null", 6: "bodysuit", 12: "clogs", 35: "romper", 58: "wedges"}
-_LONG_HAIR = 0.01  # of the person's pixels, below the chin
-_CHIN = 0.16  # of the stature, from the top
+_LONG_HAIR = 0.01  # minimum share of hair below the chin among the person's pixels
+_CHIN = 0.16  # height of the head from the top to the chin, as a share of the stature
 
 
 def known_sex(name: str, label_names: Sequence[str]) -> str | None:
-    """Return what was seen in a photo of the Clothing Co-Parsing set: "man", "woman" or "unknown"; None elsewhere."""
+    """Return the sex noted for a Clothing Co-Parsing photo, "man", "woman" or "unknown"; None if not noted."""
     if len(label_names) != _SET_LABELS or any(label_names[index] != label for index, label in _SET_MARKS.items()):
         return None
     for sex, photos in (("man", _MEN), ("woman", _WOMEN), ("unknown", _UNKNOWN)):
@@ -51,7 +51,7 @@ def known_sex(name: str, label_names: Sequence[str]) -> str | None:
 
 
 def guess_sex(labels: npt.NDArray[np.uint8], label_names: Sequence[str]) -> str | None:
-    """Return "woman" if clothes or long hair say so, else None: nothing in the labels tells a man."""
+    """Return "woman" if clothes or long hair suggest it, and None otherwise, because no label suggests a man."""
     counts = np.bincount(labels.ravel(), minlength=len(label_names))
     person = int(counts[1:].sum())
     if any(counts[index] >= 0.002 * person for index, label in enumerate(label_names) if label in _ONLY_WOMEN_WEAR):

@@ -1,4 +1,4 @@
-"""Clips composed of real people before real or drawn places, with the truth about who is where."""
+"""Clips composed of real people in front of real or drawn places, with exact masks and facts."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,24 +30,23 @@ _COLOUR_WORDS = {name: name for name in COLOURS} | {"gray": "grey", "violet": "p
 
 
 class PhotoWorld:
-    """Scenes of one to four people cut out of photos, now and then with drawn figures among them."""
+    """A source of scenes with one to four people cut out of photos, sometimes with drawn figures among them."""
 
     def __init__(self, folder: Path | str, split: Split = "train", size: int = 256) -> None:
-        """Read the photos; arguments and errors as of `PhotoLibrary`."""
+        """Read the photos; the arguments and errors are those of `PhotoLibrary`."""
         self.library = open_library(Path(folder), split, size)
-        # A person cut off at the side or at the head by the photo's edge can only be placed where it looks wrong.
+        # People whose side or head is cut off by the edge of the photo would look wrong in the middle of a frame.
         self._cast = tuple(photo for photo in self.library.photos if _is_whole(photo)) or self.library.photos
 
     def draw_scene(self, rng: np.random.Generator, *, frames: int, width: int, height: int, stride: int = 1) -> Scene:
         """Draw a clip.
 
         Args:
-            rng: Source of all randomness.
-            frames: Length T, at least 1; the facts and the references are of frame T // 2. In a single frame nobody
-                is said to walk.
-            width: Of the frames, pixels, at least 32.
-            height: Of the frames, pixels, at least 32.
-            stride: Only every n-th frame at 25 a second is drawn, counted from the middle one.
+            rng: Generator of all random choices.
+            frames: Length T, at least 1; facts and references describe frame T // 2. In a single frame, nobody walks.
+            width: Width of the frames in pixels, at least 32.
+            height: Height of the frames in pixels, at least 32.
+            stride: Distance between the frames that are drawn, in frames at 25 a second.
 
         Raises:
             ValueError: A size, the length or the stride is too small.
@@ -99,10 +98,10 @@ class PhotoWorld:
 
 
 def is_safe(reference: Reference, actors: Sequence[Actor], street: bool) -> bool:
-    """Return whether an expression stays true when all that the people of photos wear is taken into account.
+    """Return whether an expression is still unambiguous given everything that the people from photos wear.
 
-    The grammar knows one garment a slot: under a coat there may be the red shirt that somebody else is asked for by.
-    Nor does it know the cars and the passers-by of a photographed street.
+    The grammar knows only one garment for each slot: "red shirt" may mean somebody, while somebody else wears another
+    red shirt under a coat. The grammar does not know the cars and passers-by in a photo of a street either.
     """
     if "pattern" in reference.ways and any(isinstance(actor, PhotoActor) for actor in actors):
         return False
@@ -131,7 +130,7 @@ def _is_whole(photo: Photo) -> bool:
 
 
 def _occluder(rng: np.random.Generator, actors: Sequence[Actor], height: int) -> tuple[Sprite, float, float] | None:
-    """Return, now and then, a thing in front of everybody with its column and row."""
+    """Return a thing in front of everybody with its column and row, but in most cases None."""
     if rng.random() >= _WITH_OCCLUDER:
         return None
     hidden = actors[int(rng.integers(len(actors)))]
@@ -144,7 +143,7 @@ def _compose(
     actors: Sequence[Actor], occluder: tuple[Sprite, float, float] | None, time: int,
     offset: npt.NDArray[np.float64], frame: npt.NDArray[np.uint8], instances: npt.NDArray[np.uint8],
 ) -> list[int]:  # fmt: skip
-    """Draw everybody into a frame and its map of instances; return how many pixels each has, hidden or not."""
+    """Draw all actors into a frame and its map of instances; return the area of each in pixels, hidden or not."""
     areas = []
     for index, actor in enumerate(actors):
         drawn = actor.draw(frame, time, offset)

@@ -1,4 +1,4 @@
-"""Real photos as they are, with expressions for the person and for what the person wears."""
+"""Real photos of people, with expressions for the person and for what the person wears."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +13,14 @@ from refvid.world.language.part_grammar import NAMES, describe, words_of_part, w
 from refvid.world.photos.folder import Photo, Split, open_library
 from refvid.world.scene import Reference
 
-_MIN_PIXELS = 16  # of a part that is still asked for
+_MIN_PIXELS = 16  # minimum area in pixels of a part that expressions may mean
 
 
 class SinglePhotos:
-    """An endless stream of photos, cropped, scaled and mirrored at random."""
+    """An endless source of photos that are cropped, scaled and mirrored at random."""
 
     def __init__(self, folder: Path | str, split: Split = "train", size: int = 256) -> None:
-        """Read the photos; arguments and errors as of `PhotoLibrary`."""
+        """Read the photos; the arguments and errors are those of `PhotoLibrary`."""
         self.library = open_library(Path(folder), split, size)
 
     def draw(
@@ -29,44 +29,44 @@ class SinglePhotos:
         """Draw one sample.
 
         Args:
-            rng: Source of randomness.
-            frames: Length T of the clip; more than one slides the window slowly over the photo.
-            longer: Longer side of the frames, pixels.
-            count: Expressions for the person and the parts, at most.
-            absent: Expressions that mean nothing, at most.
+            rng: Generator of all random choices.
+            frames: Length T of the clip; in a longer clip than 1, the window moves slowly over the photo.
+            longer: Longer side of the frames in pixels.
+            count: Maximum number of expressions for the person and the parts.
+            absent: Maximum number of expressions that mean nothing.
 
         Returns:
-            Frames uint8 [T, H, W, 3]; regions are the person, then each part that is visible.
+            A sample whose regions are the person and then each visible part.
         """
-        told = self.draw_scene(rng, frames=frames, longer=longer, count=count, absent=absent)
-        nothing = np.zeros(told.frames.shape[1:3], np.bool_)
-        masks = [nothing if said.actor is None else told.regions[said.actor] for said in told.references]
+        scene = self.draw_scene(rng, frames=frames, longer=longer, count=count, absent=absent)
+        nothing = np.zeros(scene.frames.shape[1:3], np.bool_)
+        masks = [nothing if said.actor is None else scene.regions[said.actor] for said in scene.references]
         return Sample(
-            frames=told.frames,
-            frame_mask=np.ones(len(told.frames), np.bool_),
-            expressions=tuple(said.expression for said in told.references),
+            frames=scene.frames,
+            frame_mask=np.ones(len(scene.frames), np.bool_),
+            expressions=tuple(said.expression for said in scene.references),
             masks=np.stack(masks) if masks else nothing[None][:0],
-            regions=told.regions,
-            region_words=told.words,
+            regions=scene.regions,
+            region_words=scene.words,
         )
 
     def draw_scene(
         self, rng: np.random.Generator, *, frames: int, longer: int, count: int, absent: int
     ) -> TrainingScene:
-        """Draw a photo with what is said of it; arguments and regions as of `draw`."""
+        """Draw a photo with expressions as a scene; the arguments and regions are those of `draw`."""
         photo = self.library.pick(rng)
         windows, scale = photo_windows(rng, photo, frames, longer)
         mirrored = bool(rng.random() < 0.5)
         labels = _cut(photo.labels, windows[frames // 2], scale, mirrored, cv2.INTER_NEAREST)
         smooth = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
         clip = np.stack([_cut(photo.image, window, scale, mirrored, smooth) for window in windows])
-        return _tell(rng, photo, clip, labels, count, absent)
+        return _describe_clip(rng, photo, clip, labels, count, absent)
 
 
 def photo_windows(
     rng: np.random.Generator, photo: Photo, frames: int, longer: int
 ) -> tuple[list[tuple[int, int, int, int]], float]:
-    """Return a window (left, top, width, height) of the photo for each frame and the scale that makes it the frame."""
+    """Return a window (left, top, width, height) of the photo for each frame, and the scale from photo to frame."""
     height, width = photo.labels.shape
     share = 1.0 if rng.random() < 0.3 else float(rng.uniform(0.55, 1.0))
     wide = round(width * min(1.0, share * rng.uniform(1.0, 1.3)))
@@ -89,12 +89,12 @@ def _cut(
     return np.ascontiguousarray(resized[:, ::-1] if mirrored else resized).astype(np.uint8)
 
 
-def _tell(
+def _describe_clip(
     rng: np.random.Generator, photo: Photo, clip: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8],
     count: int, absent: int,
 ) -> TrainingScene:  # fmt: skip
     person = labels > 0
-    # What the window cuts off is not spoken of.
+    # Parts outside the window get no expressions.
     counts = np.bincount(labels.ravel(), minlength=256)
     parts = tuple(part for part in photo.facts.parts if counts[part.index] >= _MIN_PIXELS)
     facts = replace(photo.facts, parts=parts)

@@ -1,4 +1,4 @@
-"""Where composed clips take place: streets of photos without their person, and drawn places."""
+"""The backgrounds of composed clips: photos of streets without their person, and drawn places."""
 
 from dataclasses import dataclass
 
@@ -12,14 +12,14 @@ from refvid.world.scenes.backdrop import draw_backdrop
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a clip takes place.
+    """The background of a clip.
 
     Attributes:
-        image: uint8 [height + 2 margin, width + 2 margin, 3].
-        margin: By how much the camera can move, pixels.
-        horizon: Row of the frame at the height of the eyes of whoever stands there.
-        tone: Mean of L, a and b and the deviation of L, 8-bit CIELAB.
-        real: Whether it is a photo, which may show cars and passers-by that nobody has labelled.
+        image: Picture uint8 [height + 2 margin, width + 2 margin, 3], RGB.
+        margin: Distance in pixels by which the camera can move.
+        horizon: Row of the frame at the height of the eyes of people who stand on the ground.
+        tone: Means of L, a and b and the standard deviation of L, in 8-bit CIELAB.
+        real: Whether it is a photo, which may show unlabelled cars and passers-by.
     """
 
     image: npt.NDArray[np.uint8]
@@ -29,7 +29,7 @@ class Stage:
     real: bool
 
     def window(self, offset: npt.NDArray[np.float64], width: int, height: int) -> npt.NDArray[np.uint8]:
-        """Return what a camera at an offset sees, uint8 [height, width, 3]."""
+        """Return the frame that a camera at an offset sees, uint8 [height, width, 3]."""
         left, top = self.margin + offset
         if float(left).is_integer() and float(top).is_integer():
             return self.image[int(top) : int(top) + height, int(left) : int(left) + width]
@@ -38,7 +38,7 @@ class Stage:
 
 
 def photo_stage(rng: np.random.Generator, photo: Photo, width: int, height: int) -> Stage:
-    """Cut a window of the wanted shape out of a street, stretched a little so that more of its height is seen."""
+    """Cut a stage for frames of a given size out of a street, stretched a little so that more of its height is seen."""
     street = photo.empty_street
     margin = max(4, round(0.08 * width))
     size = (width + 2 * margin, height + 2 * margin)
@@ -47,7 +47,7 @@ def photo_stage(rng: np.random.Generator, photo: Photo, width: int, height: int)
     crop_wide = max(8, round(min(wide, tall * aspect) * rng.uniform(0.7, 1.0)))
     crop_tall = max(8, min(tall, round(crop_wide / aspect)))
     left = int(rng.integers(wide - crop_wide + 1))
-    # With the horizon in the upper part of the window, whoever stands at the right row stands on the ground.
+    # With the horizon in the upper part of the window, people placed at the right row stand on the ground.
     eye_row = np.flatnonzero(photo.person.any(1))[0] + 0.08 * photo.cutout.stature
     top = int(np.clip(round(eye_row - rng.uniform(0.05, 0.45) * crop_tall), 0, tall - crop_tall))
     window = street[top : top + crop_tall, left : left + crop_wide]
@@ -59,15 +59,15 @@ def photo_stage(rng: np.random.Generator, photo: Photo, width: int, height: int)
 
 
 def drawn_stage(rng: np.random.Generator, width: int, height: int) -> Stage:
-    """Draw a place."""
+    """Draw a stage for frames of a given size in pixels."""
     backdrop = draw_backdrop(rng, width, height)
     image = np.asarray(backdrop.image)
-    # The eyes are above where a drawn ground begins, the more so where the ground is near.
+    # The eyes are above the row at which a drawn ground begins, and even more so if the ground is near.
     return Stage(image, backdrop.margin, backdrop.horizon - rng.uniform(0.0, 0.25) * height, tone_of(image), False)
 
 
 def tone_of(image: npt.NDArray[np.uint8]) -> tuple[float, float, float, float]:
-    """Return mean of L, a and b and the deviation of L, 8-bit CIELAB, of a picture uint8 [H, W, 3]."""
+    """Return the tone of a picture uint8 [H, W, 3], as in `Stage.tone`."""
     small = cv2.cvtColor(cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2LAB)
     mean = small.reshape(-1, 3).mean(0)
     return float(mean[0]), float(mean[1]), float(mean[2]), float(image[..., 1].std())

@@ -101,7 +101,7 @@ def test_missing_label_names_are_an_error(folder: Path, tmp_path: Path) -> None:
 def test_label_names_of_the_wrong_kind_are_an_error(folder: Path, tmp_path: Path) -> None:
     target = _copy(folder, tmp_path / "set", ("0001",))
     (target / "labels.json").write_text('{"null": 0}')
-    with pytest.raises(RefvidError, match="is no list of label names"):
+    with pytest.raises(RefvidError, match="is not a list of label names"):
         PhotoLibrary(target)
 
 
