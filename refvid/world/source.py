@@ -84,11 +84,11 @@ class WorldSource:
         objects = [folder for folder in folders if is_object_folder(folder)]
         people = [folder for folder in folders if folder not in objects]
         missing = (() if people else OF_PEOPLE) + (() if objects else OF_OBJECTS)
-        asked = shares or (SHARES_WITH_OBJECTS if objects else SHARES)
-        wanted = {name: share for name, share in asked.items() if name not in missing and share > 0}
-        if not wanted or not asked.keys() <= set(KINDS):
+        given = shares or (SHARES_WITH_OBJECTS if objects else SHARES)
+        wanted = {name: share for name, share in given.items() if name not in missing and share > 0}
+        if not wanted or not given.keys() <= set(KINDS):
             raise UsageError(
-                f"the shares {asked} leave nothing to draw; expected some of {', '.join(KINDS)}, and --photos for "
+                f"the shares {given} leave nothing to draw; expected some of {', '.join(KINDS)}, and --photos for "
                 "those that are made of photos"
             )
         self.kinds = tuple(wanted)

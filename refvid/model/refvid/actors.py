@@ -28,7 +28,7 @@ SHIFTS = 2  # iterations of mean shift
 PLACE_SCALE = 3.0  # initial codes are positions times this; their affinities reach over a sixth of the frame
 MOTION_SCALE = 4.0  # brings displacements to the size of other features: a quarter of the frame becomes 2
 MIN_LOGIT = -100.0  # to base 2; the exponentials of smaller logits would be denormal numbers, which are slow
-MIN_SUM = 1e-20  # of exponentials; the terms of logits clamped to MIN_LOGIT are below its precision in float32
+MIN_SUM = 1e-20  # sum of exponentials above which the terms of logits clamped to MIN_LOGIT are lost in rounding
 
 
 def attend(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:

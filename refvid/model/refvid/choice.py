@@ -53,7 +53,7 @@ class ActorChoice(nn.Module):
         self.rivalry = nn.Parameter(torch.tensor(1.0))
         self.decision = nn.Parameter(torch.tensor(0.5))
         self.offset = nn.Parameter(torch.tensor(0.5))
-        self.told = nn.Conv2d(4, detail_channels, 1, bias=False)
+        self.told = nn.Conv2d(4, detail_channels, 1, bias=False)  # a weight name in shipped checkpoints, so not renamed
         nn.init.zeros_(self.told.weight)
 
     def forward(

@@ -129,8 +129,8 @@ def with_rest(
         ignore: Pixels whose content is unknown, bool [H, W]; None if there are none.
         doubtful: Words that may be true of the rest.
     """
-    asked = {reference.actor for reference in references if reference.actor is not None}
-    kept = [index for index in range(len(things)) if index < _REGIONS or index in asked]
+    meant = {reference.actor for reference in references if reference.actor is not None}
+    kept = [index for index in range(len(things)) if index < _REGIONS or index in meant]
     place = {index: number for number, index in enumerate(kept)}
     left_over = (things[index] for index in range(len(things)) if index not in place)
     doubtful = doubtful.union(*(thing.words() | thing.doubtful() for thing in left_over))

@@ -22,7 +22,7 @@ class MeanPooledAttention(CrossModalSelfAttention):
 
     def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
         super().__init__(visual_channels, embedding_channels, attention_channels)
-        del self.temperature  # of the softmax of Eq. 4, which is not taken
+        del self.temperature  # belongs to the softmax of Eq. 4, which this pooling does not use
 
     def word_attention(self, received: Tensor, word_mask: Tensor) -> Tensor:
         """Return 1 / L for each of the L real words, whatever attention they receive: [B, E, L]."""
@@ -37,9 +37,9 @@ class MaxPooledAttention(CrossModalSelfAttention):
 
     def __init__(self, visual_channels: int, embedding_channels: int, attention_channels: int) -> None:
         super().__init__(visual_channels, embedding_channels, attention_channels)
-        del self.temperature  # of the softmax of Eq. 4, which is not taken
+        del self.temperature  # belongs to the softmax of Eq. 4, which this pooling does not use
 
-    def forward(  # type: ignore[override]  # both results can be projected, which is all that is asked of them
+    def forward(  # type: ignore[override]  # callers only project the result, which both kinds of features support
         self, visual: Tensor, words: Tensor, word_mask: Tensor, spatial: Tensor, shared: Tensor | None = None
     ) -> tuple[DenseMultimodal, Tensor]:
         """Fuse visual features with the words of each expression.
