@@ -22,7 +22,7 @@ from refvid.model.interface import ReferringNetwork
 from refvid.model.registry import FORMER_NAMES, build_network, read_config
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-DEFAULT_MODEL = "refvid-tiny"
+DEFAULT_MODEL = "refvid-small"
 # The weights lie inside the package in a wheel, and beside it in a checkout.
 _EMBEDDED = (Path(__file__).parent / "embedded_weights", Path(__file__).parent.parent / "weights")
 # `cached_property` has no lock of its own since Python 3.12. All models share this one, because a model that contains a

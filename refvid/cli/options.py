@@ -11,7 +11,7 @@ from refvid.errors import UsageError
 if TYPE_CHECKING:
     from refvid.inference.video import SegmentOptions
 
-DEFAULT_MODEL = "refvid-tiny"
+DEFAULT_MODEL = "refvid-small"
 # Written out so that --help need not import refvid.video; a test compares the names with OutputFormat.
 FormatName = Literal["overlay", "cutout", "matte", "alpha", "png", "rgba", "rle"]
 PrecisionName = Literal["auto", "float32", "bfloat16", "float16"]

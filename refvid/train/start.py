@@ -18,9 +18,10 @@ from refvid.model.refvos.network import RefvosConfig
 from refvid.model.registry import CONFIGS, FORMER_NAMES, build_network, read_config
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
 from refvid.train.bert_weights import DEFAULT_BERT, load_bert, read_pieces
-from refvid.weights import CONFIG_FILE, DEFAULT_MODEL, read_checkpoint, run_hint
+from refvid.weights import CONFIG_FILE, read_checkpoint, run_hint
 
 RANDOM = "none"
+DEFAULT_TRAINED = "refvid-tiny"  # needs neither pretrained weights nor a table of words
 # Parts that the weights to start from may lack: a network trained on pictures can be trained further on clips, and one
 # with logits of stride 4 with finer ones.
 _MAY_BE_NEW = ("cross_frame.", "bilateral.")
@@ -55,7 +56,7 @@ def choose_config(choice: ModelChoice) -> ModelConfig:
         UsageError: There is no such model.
         WeightsError: The file does not describe a model.
     """
-    name = choice.model if choice.model is not None else str(choice.start or DEFAULT_MODEL)
+    name = choice.model if choice.model is not None else str(choice.start or DEFAULT_TRAINED)
     name = FORMER_NAMES.get(name, name)
     if name in CONFIGS:
         return CONFIGS[name](())

@@ -49,7 +49,7 @@ class FakeReport:
     output: Path
     expressions: tuple[FakeExpressionReport, ...]
     frames: int = 10
-    model: str = "refvid-tiny"
+    model: str = "refvid-small"
     device: str = "cpu"
     precision: str = "float32"
     seconds: float = 2.0

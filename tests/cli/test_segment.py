@@ -19,7 +19,7 @@ def test_defaults(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     assert call["input"] == Path("park.mp4")
     assert call["expressions"] == ["man in yellow shirt"]
     assert call["output"] is None
-    assert (call["model"], call["revision"], call["device"]) == ("refvid-tiny", None, "auto")
+    assert (call["model"], call["revision"], call["device"]) == ("refvid-small", None, "auto")
     assert call["options"] == FakeOptions()
 
 
@@ -134,7 +134,7 @@ def test_summary_warnings_and_quiet(refvid: Refvid, segmenting: FakeSegmenting) 
         "refvid: warning: the model has never seen 'zyzzyva'",
         "refvid: warning: the sound was transcoded",
         "refvid: 'zyzzyva' is in 7 of 10 frames, mean probability 0.50",
-        "refvid: wrote a.refvid.mp4: 10 frames in 2.0 s (5.0 frames/s, refvid-tiny on cpu, float32)",
+        "refvid: wrote a.refvid.mp4: 10 frames in 2.0 s (5.0 frames/s, refvid-small on cpu, float32)",
     ]
     assert refvid("segment", "a.mp4", "zyzzyva", "-q").stderr == ""
 

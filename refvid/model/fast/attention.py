@@ -17,11 +17,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
-from refvid.model.cmsa.cross_modal import (
-    SMALLEST_NORMALISER,
-    CrossModalSelfAttention,
-    pool_positions_query_by_query,
-)
+from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
+from refvid.model.cmsa.position_attention import SMALLEST_NORMALISER, pool_positions_query_by_query
 from refvid.model.layers.products import LOG2_E, exponentials, longest, multiply, widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
@@ -248,7 +245,7 @@ class FoldedCrossModal(nn.Module):
     def _pool_positions(
         self, a: Tensor, c: Tensor, g: Tensor, attention: Tensor, projected: ProjectedWords, reach: float
     ) -> Tensor:
-        """Return the result of `cross_modal.pool_positions` for values that are already mapped to X^i, [E, X, P].
+        """Return the result of `position_attention.pool_positions` for values mapped to X^i already, [E, X, P].
 
         Args:
             a: Visual part of the queries times log2 e [P, A].

@@ -5,8 +5,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from refvid.model.cmsa.cross_modal import CrossModalSelfAttention, pool_positions, pool_positions_query_by_query
+from refvid.model.cmsa.cross_modal import CrossModalSelfAttention
 from refvid.model.cmsa.network import number_words
+from refvid.model.cmsa.position_attention import pool_positions, pool_positions_query_by_query
 from refvid.model.layers.spatial import spatial_code
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from refvid.model.cmsa.cross_modal import pool_positions_query_by_query
+from refvid.model.cmsa.position_attention import pool_positions_query_by_query
 from refvid.model.fast import attention as folded_attention
 from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal, MappedLevel
 from refvid.model.fast.backbone import FoldedLightBackbone

@@ -4,14 +4,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from refvid.model.cmsa.cross_modal import (
-    CrossModalSelfAttention,
-    attend_positions,
-    different_words,
-    pool_positions_query_by_query,
-    unit_features,
-)
+from refvid.model.cmsa.cross_modal import CrossModalSelfAttention, different_words, unit_features
 from refvid.model.cmsa.multimodal import DenseMultimodal
+from refvid.model.cmsa.position_attention import attend_positions, pool_positions_query_by_query
 from refvid.model.layers.spatial import SPATIAL_CHANNELS
 
 CHUNK = 1 << 26  # elements of f^_pn that are built at a time: 256 MiB in float32
