@@ -17,7 +17,7 @@ import refvid.weights
 from refvid.errors import RefvidError, UnavailableError, UsageError, WeightsError
 from refvid.model.cmsa.config import CmsaConfig, full_config
 from refvid.model.registry import build_network
-from refvid.weights import embedded_models, load_model, pick_device, read_checkpoint, save_checkpoint
+from refvid.weights import DEFAULT_MODEL, embedded_models, load_model, pick_device, read_checkpoint, save_checkpoint
 from tests.conftest import small_config
 
 
@@ -111,13 +111,15 @@ def test_names_that_are_no_model(tmp_path: Path) -> None:
             read(tmp_path)
 
 
-def test_the_embedded_model_loads_and_is_small() -> None:
-    assert "refvid-tiny" in embedded_models()
-    model = load_model(device="cpu")
-    assert model.config.architecture == "refvid"
-    assert model.config.training["parts"], "the training record travels with the weights"
-    folder = next(root / "refvid-tiny" for root in refvid.weights._EMBEDDED if (root / "refvid-tiny").is_dir())
-    assert (folder / "model.safetensors").stat().st_size <= 12 * 2**20
+def test_the_embedded_models_load_and_are_small() -> None:
+    assert {DEFAULT_MODEL, "refvid-tiny"} <= set(embedded_models())
+    for name in embedded_models():
+        config = load_model(name, device="cpu").config
+        assert config.name == name
+        assert config.training, "the training record travels with the weights"
+        folder = next(root / name for root in refvid.weights._EMBEDDED if (root / name).is_dir())
+        assert (folder / "model.safetensors").stat().st_size <= (24 if name == DEFAULT_MODEL else 12) * 2**20
+    assert load_model(device="cpu").config.architecture == "refvid"
 
 
 def test_devices() -> None:
