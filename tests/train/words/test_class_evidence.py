@@ -22,7 +22,7 @@ def classes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageNetClasses:
 
 def test_a_name_of_two_classes_is_told_by_their_order(classes: ImageNetClasses) -> None:
     assert classes.offsets == [20100, 20400, 20500, 20600, 30000, 30100, 40000]
-    with pytest.raises(ValueError, match="1 classes have no place"):
+    with pytest.raises(ValueError, match="1 classes do not fit WordNet's order"):
         place_in_order([[5], [3]])
 
 
