@@ -62,11 +62,15 @@ class FusedScore:
         logits: Logits [N, 1, h, w].
         fused: Fused features from which the logits were computed, [N, X, h, w].
         attentions: Attention over words of each level, [B, E, L].
+        words: Embeddings of the words that were read, [B, E, L, C_l].
+        word_mask: True for real words, bool [B, E, L].
     """
 
     logits: Tensor
     fused: Tensor
     attentions: list[Tensor]
+    words: Tensor
+    word_mask: Tensor
 
 
 class CmsaNetwork(ReferringNetwork):
@@ -116,7 +120,8 @@ class CmsaNetwork(ReferringNetwork):
             for attend, level in zip(self.cross_modal, levels, strict=True)
         ]
         fused = self.fusion.fuse([multimodal for multimodal, _ in results])
-        return FusedScore(self.fusion.score(fused), fused, [attention for _, attention in results])
+        attentions = [attention for _, attention in results]
+        return FusedScore(self.fusion.score(fused), fused, attentions, words, word_mask)
 
     def word_attention_logits(self, features: FrameFeatures, word_ids: Tensor) -> list[Tensor]:
         """Return the logits b_n . c_p [B, E, L, P] of Res4 and Res5, if single words attend to positions."""

@@ -97,9 +97,8 @@ class RefvidNetwork(CmsaNetwork):
         scored = super().score(features, word_ids)
         if self.evidence is None:
             return scored
-        words, word_mask = self.embedding(word_ids)
-        evidence = self.evidence(features, words, word_mask, word_ids)
-        return FusedScore(scored.logits + evidence.flatten(0, 1)[:, None], scored.fused, scored.attentions)
+        evidence = self.evidence(features, scored.words, scored.word_mask, word_ids)
+        return replace(scored, logits=scored.logits + evidence.flatten(0, 1)[:, None])
 
     @property
     def judges_words(self) -> bool:
