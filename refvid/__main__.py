@@ -7,6 +7,10 @@ from types import FrameType
 
 from refvid.cli.app import main as run
 
+# A plain kill, `timeout`, `docker stop`, a closed terminal, a lost connection, Ctrl-\ and a spent CPU time limit must
+# clean up the temporary files, as Ctrl-C does. Windows has only the first.
+_ENDING = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGXCPU")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -17,12 +21,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
-    # A plain kill, `timeout` or `docker stop` must clean up the temporary files, as Ctrl-C does.
-    signal.signal(signal.SIGTERM, _leave)
+    for name in _ENDING:
+        number = getattr(signal, name, None)
+        # A signal that is ignored stays so: `nohup` has the program survive the terminal.
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _leave)
     return run(sys.argv[1:] if argv is None else argv)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:
+    for name in _ENDING:  # a closed terminal sends several signals: the later ones must not interrupt the cleaning up
+        if (other := getattr(signal, name, None)) is not None:
+            signal.signal(other, signal.SIG_IGN)
     raise SystemExit(128 + number)
 
 

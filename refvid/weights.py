@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from huggingface_hub import constants, errors, snapshot_download
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 
 from refvid.errors import UnavailableError, UsageError, WeightsError
 from refvid.files import whole_file, write_whole
@@ -136,12 +136,21 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
     """
     path = folder / WEIGHTS_FILE
     try:
-        weights = load_file(path)
+        # safetensors opens only names that are valid UTF-8.
+        weights = load_file(path) if _is_utf8(path) else load(path.read_bytes())
     except FileNotFoundError as error:
         raise WeightsError(f"'{folder}' has a {CONFIG_FILE} but no {WEIGHTS_FILE}; a checkpoint needs both") from error
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"'{path}' is damaged ({error}); download it again") from error
     return {name: value.float() if value.is_floating_point() else value for name, value in weights.items()}
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_config(path: Path) -> ModelConfig:

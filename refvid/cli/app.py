@@ -4,6 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -12,6 +13,7 @@ from refvid.cli.batch import batch
 from refvid.cli.doctor import doctor
 from refvid.cli.evaluate import evaluate
 from refvid.cli.models import models_app
+from refvid.cli.printable import command_of, make_streams_printable
 from refvid.cli.segment import segment
 from refvid.cli.train import train
 from refvid.cli.world import world_app
@@ -64,7 +66,8 @@ def main(argv: Sequence[str]) -> int:
     Returns:
         One of the exit codes in `EXIT_CODES`.
     """
-    command = typer.main.get_command(app)
+    make_streams_printable()
+    command = command_of(app)
     try:
         returned = command.main(args=list(argv), prog_name="refvid", standalone_mode=False)
         sys.stdout.flush()  # otherwise a full disk or a closed pipe would fail only after the exit code is decided
@@ -80,7 +83,7 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:
         return _report(error)
     if code == 130:
-        sys.stderr.write("refvid: interrupted\n")
+        _write_line("refvid: interrupted")
     return code
 
 
@@ -89,8 +92,14 @@ def _report(error: Exception) -> int:
     if os.environ.get("REFVID_DEBUG", "0") not in ("", "0"):
         traceback.print_exception(error)
     sentence, code = describe_error(error)
-    sys.stderr.write(f"refvid: error: {' '.join(sentence.split())}\n")
+    _write_line(f"refvid: error: {' '.join(sentence.split())}")
     return code
+
+
+def _write_line(line: str) -> None:
+    """Write a line to stderr; a terminal that has been closed must not change the exit code."""
+    with suppress(OSError):
+        sys.stderr.write(f"{line}\n")
 
 
 def describe_error(error: Exception) -> tuple[str, int]:

@@ -155,7 +155,7 @@ def _make_bar(console: Console) -> Progress:
 
 def _open_log_file(path: Path) -> logging.FileHandler:
     try:
-        handler = logging.FileHandler(path, encoding="utf-8")
+        handler = logging.FileHandler(path, encoding="utf-8", errors="backslashreplace")  # names may not be UTF-8
     except OSError as error:
         raise UsageError(
             f"cannot write the log file {path} ({error.strerror}); give another path with --log-file"

@@ -1,5 +1,7 @@
 """The options that several commands share, and the functions that check and convert them."""
 
+import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -16,6 +18,7 @@ DEFAULT_MODEL = "refvid-small"
 FormatName = Literal["overlay", "cutout", "matte", "alpha", "png", "rgba", "rle"]
 PrecisionName = Literal["auto", "float32", "bfloat16", "float16"]
 ReaderName = Literal["auto", "decord", "pyav"]
+_UNDECODED = re.compile("[\ud800-\udfff]")
 
 _MODEL = "Model"
 _RANGE = "Range and reading"
@@ -135,7 +138,9 @@ def check_expressions(expressions: Sequence[str]) -> list[str]:
     Raises:
         UsageError: An expression is empty.
     """
-    stripped = [expression.strip() for expression in expressions]
+    # Python keeps bytes that are not UTF-8 as lone surrogates; typed on an old terminal, they are Latin-1.
+    readable = [os.fsencode(text).decode("latin-1") if _UNDECODED.search(text) else text for text in expressions]
+    stripped = [expression.strip() for expression in readable]
     if not all(stripped):
         raise UsageError("an expression is empty; describe what to look for, such as 'man in yellow shirt'")
     return stripped

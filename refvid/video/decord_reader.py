@@ -123,6 +123,8 @@ def _open(source: ProbedSource) -> Any:
     decord.logging.set_level(decord.logging.QUIET)
     try:
         decoder = decord.VideoReader(str(path.absolute()))  # it does not accept a Path
+    except UnicodeEncodeError as error:
+        raise VideoError(f"decord cannot open {path}, whose name is not UTF-8; read it with --reader pyav") from error
     except _failures() as error:
         raise VideoError(f"decord cannot open {path}; read it with --reader pyav") from error
     if len(decoder) != len(source.pts) or source.expected > len(source.pts):

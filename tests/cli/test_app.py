@@ -1,16 +1,20 @@
 """The program as a whole: help without torch, and every outcome as an exit code and one line."""
 
+import fcntl
+import io
 import os
 import re
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
 
 from refvid import errors
-from refvid.cli.app import describe_error
+from refvid.cli.app import describe_error, main
+from refvid.cli.printable import make_streams_printable
 from tests.cli.conftest import FakeSegmenting, Refvid
 
 ROOT = Path(__file__).parents[2]
@@ -211,7 +215,10 @@ sys.exit(main(["segment", "a.mp4", "dog"]))
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131), (signal.SIGXCPU, 152)],
+)
 def test_signals_unwind_so_that_temporary_files_go(number: signal.Signals, code: int) -> None:
     process = subprocess.Popen([sys.executable, "-c", SLEEPER], stderr=subprocess.PIPE, text=True, cwd=ROOT)
     with process:
@@ -222,6 +229,75 @@ def test_signals_unwind_so_that_temporary_files_go(number: signal.Signals, code:
     assert process.returncode == code
     assert said.startswith("cleaned\n")
     assert "Traceback" not in said
+
+
+def test_second_signal_does_not_interrupt_the_cleaning_up() -> None:
+    script = SLEEPER.replace(
+        'print("cleaned"', 'print("cleaning", file=sys.stderr, flush=True); time.sleep(0.5); print("cleaned"'
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    with process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr.readline() == "cleaning\n"
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
+        said = process.stderr.read()
+    assert process.returncode == 129
+    assert said == "cleaned\n"
+
+
+def test_ignored_hangup_stays_ignored() -> None:
+    script = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + SLEEPER.replace("sleep(30)", "sleep(1)")
+    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    with process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == "ready\n"
+        process.send_signal(signal.SIGHUP)
+        assert process.stderr.readline() == "cleaned\n"
+    assert process.returncode == 1  # the stand-in returns no report
+
+
+def test_terminal_that_is_gone_does_not_stop_the_cleaning_up(tmp_path: Path) -> None:
+    leader, terminal = os.openpty()
+    mark = tmp_path / "cleaned"
+    script = SLEEPER.replace('print("cleaned", file=sys.stderr, flush=True)', f"open({str(mark)!r}, 'w').close()")
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], stdin=terminal, stdout=terminal, stderr=terminal, cwd=ROOT,
+        start_new_session=True, preexec_fn=_take_terminal)  # fmt: skip
+    os.close(terminal)
+    while b"ready" not in os.read(leader, 4096):
+        pass
+    os.close(leader)
+    assert process.wait(20) != 0
+    assert mark.exists()
+
+
+def _take_terminal() -> None:
+    """Make stdin the controlling terminal, whose end is signalled to the process."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252", "koi8-r", "shift_jis", "utf-8"])
+@pytest.mark.parametrize("columns", ["15", "60", "79", "200"])
+def test_help_in_every_encoding_and_width(monkeypatch: pytest.MonkeyPatch, encoding: str, columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    for command in ([], ["segment"], ["world", "make"]):
+        stdout = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main([*command, "--help"]) == 0
+        stdout.seek(0)
+        written = stdout.read()
+        assert "--help" in written
+        assert "…" not in written, "something is cut off"
+
+
+def test_missing_characters_are_spelled() -> None:
+    make_streams_printable()
+    text = "a… ×2 “b” caf\udce9 \u732b"
+    assert text.encode("ascii", "refvid.spelled") == b'a... x2 "b" caf\\udce9 \\u732b'
+    assert text.replace("\udce9", "").encode("cp1252", "refvid.spelled") == "a… ×2 “b” caf \\u732b".encode("cp1252")
 
 
 def test_closed_stdout_is_quiet() -> None:
