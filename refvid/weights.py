@@ -14,15 +14,17 @@ from huggingface_hub import constants, errors, snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 
+from refvid.closest import did_you_mean
 from refvid.errors import UnavailableError, UsageError, WeightsError
 from refvid.files import whole_file, write_whole
 from refvid.model.config import ModelConfig
 from refvid.model.fast.folding import fold
 from refvid.model.interface import ReferringNetwork
-from refvid.model.registry import FORMER_NAMES, build_network, read_config
+from refvid.model.registry import CONFIGS, FORMER_NAMES, build_network, read_config
 
 CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
 DEFAULT_MODEL = "refvid-small"
+_EXPECTED = f"expected a checkpoint: {CONFIG_FILE} and {WEIGHTS_FILE}"
 # The weights lie inside the package in a wheel, and beside it in a checkout.
 _EMBEDDED = (Path(__file__).parent / "embedded_weights", Path(__file__).parent.parent / "weights")
 # `cached_property` has no lock of its own since Python 3.12. All models share this one, because a model that contains a
@@ -35,7 +37,7 @@ class LoadedModel:
     """A network on its device, ready to segment.
 
     Attributes:
-        name: Name of the model.
+        name: Name of the model; for one trained further from another, its folder or Hub id.
         network: The network, in evaluation mode.
         config: Config of the network.
         device: Device of the network.
@@ -86,7 +88,20 @@ def load_model(
     where = pick_device(device)
     folder, commit = locate_checkpoint(str(name_or_path), revision)
     network, config = read_checkpoint(folder)
-    return LoadedModel(config.name, network.to(where).eval(), config, where, commit)
+    name = _own_name(config, folder, str(name_or_path))
+    return LoadedModel(name, network.to(where).eval(), config, where, commit)
+
+
+def _own_name(config: ModelConfig, folder: Path, asked: str) -> str:
+    """Return the name of a loaded model: that of its config, or what was asked for if another model owns that name.
+
+    The config of a model that was trained further, or from scratch by the name of its architecture, still has the name
+    of the model that it began as.
+    """
+    taken = config.name in CONFIGS or config.name in embedded_models()
+    if not taken or folder.parent in _EMBEDDED:
+        return config.name
+    return str(folder) if Path(asked).expanduser().is_file() else asked
 
 
 def save_checkpoint(network: ReferringNetwork, config: ModelConfig, folder: Path, *, half: bool = False) -> None:
@@ -113,9 +128,7 @@ def read_checkpoint(folder: Path) -> tuple[ReferringNetwork, ModelConfig]:
     Raises:
         WeightsError: A file is missing or damaged, or config and weights disagree.
     """
-    if folder.is_dir() and not (folder / CONFIG_FILE).is_file() and (hint := run_hint(folder)):
-        raise WeightsError(f"the folder '{folder}' contains no {CONFIG_FILE}; {hint}")
-    config = _read_config(folder / CONFIG_FILE)
+    config = read_checkpoint_config(folder)
     weights = read_weights(folder)
     network = build_network(config)
     try:
@@ -153,7 +166,15 @@ def _is_utf8(path: Path) -> bool:
     return True
 
 
-def _read_config(path: Path) -> ModelConfig:
+def read_checkpoint_config(folder: Path) -> ModelConfig:
+    """Return the config of a checkpoint folder.
+
+    Raises:
+        WeightsError: The file is missing, or does not describe a model of this version.
+    """
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise WeightsError(f"the folder '{folder}' contains no {CONFIG_FILE}; {run_hint(folder) or _EXPECTED}")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(values, dict):
@@ -212,15 +233,14 @@ def locate_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str
         path = path.parent
     if path.is_dir():
         if not (path / CONFIG_FILE).is_file():
-            expected = f"expected a checkpoint: {CONFIG_FILE} and {WEIGHTS_FILE}"
-            raise WeightsError(f"the folder '{path}' contains no {CONFIG_FILE}; {run_hint(path) or expected}")
+            raise WeightsError(f"the folder '{path}' contains no {CONFIG_FILE}; {run_hint(path) or _EXPECTED}")
         return path, None
     if name.count("/") == 1 and not name.startswith((".", "/", "~")):
         return _download(name, revision)
     known = ", ".join(embedded_models()) or "none"
     raise UnavailableError(
-        f"no model '{name}': it is neither an embedded model ({known}), nor a folder, nor a Hub id "
-        "of the form owner/name"
+        f"no model '{name}'{did_you_mean(name, embedded_models())}: it is neither an embedded model ({known}), nor a "
+        "folder, nor a Hub id of the form owner/name"
     )
 
 

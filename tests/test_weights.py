@@ -17,7 +17,15 @@ import refvid.weights
 from refvid.errors import RefvidError, UnavailableError, UsageError, WeightsError
 from refvid.model.cmsa.config import CmsaConfig, full_config
 from refvid.model.registry import build_network
-from refvid.weights import DEFAULT_MODEL, embedded_models, load_model, pick_device, read_checkpoint, save_checkpoint
+from refvid.weights import (
+    DEFAULT_MODEL,
+    embedded_models,
+    load_model,
+    locate_checkpoint,
+    pick_device,
+    read_checkpoint,
+    save_checkpoint,
+)
 from tests.conftest import small_config
 
 
@@ -37,6 +45,20 @@ def test_what_is_saved_comes_back(checkpoint: Path) -> None:
 def test_a_folder_or_its_file_is_a_model(checkpoint: Path) -> None:
     assert load_model(checkpoint).name == "small"
     assert load_model(str(checkpoint / "model.safetensors"), device="cpu").revision is None
+
+
+@pytest.mark.parametrize("name", ["refvid-tiny", "cmsa-deeplab101"])
+def test_a_model_trained_from_another_has_a_name_of_its_own(name: str, tmp_path: Path) -> None:
+    network = build_network(small_config())
+    folder = tmp_path / "dogs" / "model"
+    save_checkpoint(network, small_config().replace(name=name), folder)
+    assert load_model(folder, device="cpu").name == str(folder)
+    assert load_model(str(folder / "model.safetensors"), device="cpu").name == str(folder)
+
+
+def test_an_embedded_model_keeps_its_name_however_it_is_found() -> None:
+    assert load_model("hinet", device="cpu").name == "hinet-tiny"
+    assert load_model(locate_checkpoint("hinet-tiny")[0], device="cpu").name == "hinet-tiny"
 
 
 def test_half_precision_weights_are_widened(copy: Path) -> None:

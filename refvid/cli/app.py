@@ -1,6 +1,7 @@
 """The Typer application, and `main`, which maps every outcome to an exit code and at most one line on stderr."""
 
 import os
+import re
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from refvid.cli.printable import command_of, make_streams_printable
 from refvid.cli.segment import segment
 from refvid.cli.train import train
 from refvid.cli.world import world_app
+from refvid.closest import did_you_mean
 from refvid.errors import OutOfMemoryError, RefvidError
 
 EXIT_CODES = (
@@ -24,6 +26,8 @@ EXIT_CODES = (
     "available; 4 out of memory; 5 --fail-if-empty and nothing found; 6 the output exists; 7 some of a batch failed; "
     "130 interrupted. Errors are one line on stderr; REFVID_DEBUG=1 shows the traceback."
 )
+# The sentence in which Typer reports a value that is none of an option's choices.
+_NOT_A_CHOICE = re.compile(r"(?:Value error, )?'(?P<given>[^']*)' is not one of (?P<choices>'.*')\.")
 
 app = typer.Typer(
     name="refvid",
@@ -112,12 +116,19 @@ def describe_error(error: Exception) -> tuple[str, int]:
     if hasattr(error, "format_message"):  # a usage error of Typer, whose class moved between versions
         context = getattr(error, "ctx", None)
         hint = "" if context is None else f" (see `{context.command_path} --help`)"
-        return f"{error.format_message()}{hint}", getattr(error, "exit_code", 2)
+        return f"{_NOT_A_CHOICE.sub(_suggest, error.format_message())}{hint}", getattr(error, "exit_code", 2)
     if isinstance(error, OSError) and error.strerror:
         place = f": {error.filename}" if error.filename else ""
         return f"{error.strerror}{place}", 1
     kind = type(error).__name__
     return f"unexpected {kind}: {error}; run again with REFVID_DEBUG=1 to see where it comes from", 1
+
+
+def _suggest(refused: re.Match[str]) -> str:
+    """Return Typer's sentence about a value that is none of the choices, with the closest of them added."""
+    choices = re.findall(r"'([^']*)'", refused["choices"])
+    meant = did_you_mean(refused["given"], choices)
+    return f"'{refused['given']}'{meant} is not one of {', '.join(choices)}"
 
 
 def _is_out_of_memory(error: Exception) -> bool:

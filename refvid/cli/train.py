@@ -124,13 +124,14 @@ def train(
         ),
     ] = None,
     start: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "--start",
             "--start-from",  # torchrun takes --start for the beginning of an option of its own
             metavar="CHECKPOINT",
             rich_help_panel="Model",
-            help="Checkpoint folder with the initial weights; with torchrun, write --start-from.",
+            help="Model with the initial weights: a name (see `refvid models list`), a folder or a Hub id; with "
+            "torchrun, write --start-from.",
         ),
     ] = None,
     backbone_weights: Annotated[

@@ -1,8 +1,6 @@
 """The catalogue of data sets: their names, splits and protocols, known without opening one."""
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-
+from refvid.closest import misspelt
 from refvid.data.jhmdb_files import LIST
 from refvid.data.referring import SetInfo
 from refvid.errors import UsageError
@@ -66,7 +64,7 @@ def set_info(name: str) -> SetInfo:
     try:
         return SETS[name]
     except KeyError:
-        raise UsageError(f"there is no data set {_misspelt(name, SETS)}") from None
+        raise UsageError(f"there is no data set {misspelt(name, SETS)}") from None
 
 
 def check_choice(name: str, split: str, protocol: str) -> SetInfo:
@@ -77,15 +75,7 @@ def check_choice(name: str, split: str, protocol: str) -> SetInfo:
     """
     info = set_info(name)
     if split not in info.splits:
-        raise UsageError(f"{info.title} has no split {_misspelt(split, info.splits)}")
+        raise UsageError(f"{info.title} has no split {misspelt(split, info.splits)}")
     if protocol not in info.protocols:
-        raise UsageError(f"{info.title} has no protocol {_misspelt(protocol, info.protocols)}")
+        raise UsageError(f"{info.title} has no protocol {misspelt(protocol, info.protocols)}")
     return info
-
-
-def _misspelt(name: str, known: Iterable[str]) -> str:
-    """Return the part of a message that quotes an unknown name, suggests similar ones and lists all."""
-    names = {other.casefold(): other for other in known}
-    close = [f"'{names[other]}'" for other in get_close_matches(name.casefold(), names, 2)]
-    meant = f" (did you mean {' or '.join(close)}?)" if close else ""
-    return f"'{name}'{meant}; expected one of {', '.join(names.values())}"

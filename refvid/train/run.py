@@ -15,7 +15,7 @@ from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.model.registry import build_network, build_vocabulary
 from refvid.progress import Tell, tell_nobody
 from refvid.train.augment import Augmentation
-from refvid.train.checkpoint import MODEL_FOLDER, has_state, load_state, save_state
+from refvid.train.checkpoint import MODEL_FOLDER, RunState, has_state, load_state, save_state
 from refvid.train.distributed import join_team
 from refvid.train.feed import Feed, SampleSource
 from refvid.train.frozen_features import FrozenFeatures
@@ -131,11 +131,13 @@ def resume(
     with join_team(device) as team:
         saved = read_run(folder)
         run = replace(saved, settings=changed_settings(saved.settings, asked or {}), data=_moved(saved.data, data))
+        state = load_state(folder)
+        _check_length(state.step, saved.settings.steps, run.settings.steps)
         torch.manual_seed(run.settings.seed)
         network = build_network(run.config)
         source = open_data(run.data, run.settings, run.config.input_size).source
         trainer = Trainer(network, _objective(network, run), run.settings, team)
-        _restore(trainer, folder)
+        _restore(trainer, state, folder)
         team.wait()  # no process may write to the run folder before all have read it
         if team.leads:
             run.write(folder)
@@ -143,8 +145,20 @@ def resume(
         return run_to_end(run, folder, trainer, source, show, say)
 
 
-def _restore(trainer: Trainer, folder: Path) -> None:
-    state = load_state(folder)
+def _check_length(taken: int, saved: int, steps: int) -> None:
+    """Check that a resumed run does not end before the steps that it has taken.
+
+    Raises:
+        UsageError: It would.
+    """
+    if taken > steps:
+        raise UsageError(
+            f"--steps is {steps}, but the run of {saved} steps has already taken {taken}; --steps is the total number, "
+            f"so give more than {taken} to train on, or leave it out"
+        )
+
+
+def _restore(trainer: Trainer, state: RunState, folder: Path) -> None:
     try:
         trainer.restore(state)
     except (RuntimeError, KeyError, ValueError) as error:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from refvid.closest import misspelt
 from refvid.data.catalogue import SETS
 from refvid.data.moving_crop import in_view, moving_crop
 from refvid.data.referring import ReferringSet, ReferringVideo, SetInfo, Target
@@ -99,7 +100,7 @@ def open_data(choice: DataChoice, settings: TrainSettings, size: int, split: Spl
     """
     opener = DATASETS.get(choice.dataset)
     if opener is None:
-        raise UsageError(f"no data set is called '{choice.dataset}'; expected one of {', '.join(DATASETS)}")
+        raise UsageError(f"there is no data set {misspelt(choice.dataset, DATASETS)}")
     return opener(choice, settings, size, split)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from refvid.closest import did_you_mean
 from refvid.errors import UsageError, WeightsError
 from refvid.model.config import PRETRAINED, ModelConfig
 from refvid.model.interface import ReferringNetwork
@@ -18,7 +19,7 @@ from refvid.model.refvos.network import RefvosConfig
 from refvid.model.registry import CONFIGS, FORMER_NAMES, build_network, read_config
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
 from refvid.train.bert_weights import DEFAULT_BERT, load_bert, read_pieces
-from refvid.weights import CONFIG_FILE, read_checkpoint, run_hint
+from refvid.weights import CONFIG_FILE, locate_checkpoint, read_checkpoint, read_checkpoint_config, run_hint
 
 RANDOM = "none"
 DEFAULT_TRAINED = "refvid-tiny"  # needs neither pretrained weights nor a table of words
@@ -36,7 +37,7 @@ class ModelChoice:
     Attributes:
         model: Name in `CONFIGS`, config.json, or checkpoint folder with a config; None for the config of `start`, or
             else of the model that ships.
-        start: Checkpoint folder with the weights to start from.
+        start: Embedded name, folder, file or Hub id of the checkpoint with the weights to start from.
         backbone_weights: Weights of the trunk, as for `load_backbone`; "none" for random weights, None for the trunk's
             default.
         language_weights: For a network with BERT, its weights, as for `load_bert`; None for the default. For a network
@@ -44,7 +45,7 @@ class ModelChoice:
     """
 
     model: str | None = None
-    start: Path | None = None
+    start: Path | str | None = None
     backbone_weights: str | None = None
     language_weights: str | None = None
 
@@ -53,10 +54,13 @@ def choose_config(choice: ModelChoice) -> ModelConfig:
     """Return the chosen config, which has no vocabulary yet if the model is chosen by its name.
 
     Raises:
+        UnavailableError: There is no checkpoint to start from.
         UsageError: There is no such model.
         WeightsError: The file does not describe a model.
     """
-    name = choice.model if choice.model is not None else str(choice.start or DEFAULT_TRAINED)
+    if choice.model is None and choice.start is not None:
+        return read_checkpoint_config(locate_checkpoint(str(choice.start))[0])
+    name = choice.model or DEFAULT_TRAINED
     name = FORMER_NAMES.get(name, name)
     if name in CONFIGS:
         return CONFIGS[name](())
@@ -66,7 +70,8 @@ def choose_config(choice: ModelChoice) -> ModelConfig:
     path = path / CONFIG_FILE if path.is_dir() else path
     if not path.is_file():
         raise UsageError(
-            f"there is no model '{name}' to train; expected {', '.join(CONFIGS)}, a config.json or a checkpoint folder"
+            f"there is no model '{name}' to train{did_you_mean(name, CONFIGS)}; expected {', '.join(CONFIGS)}, a "
+            "config.json or a checkpoint folder"
         )
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -161,9 +166,9 @@ def _read_vectors(
     return network, config
 
 
-def _go_on(start: Path, config: ModelConfig, words: tuple[str, ...]) -> tuple[ReferringNetwork, ModelConfig]:
+def _go_on(start: Path | str, config: ModelConfig, words: tuple[str, ...]) -> tuple[ReferringNetwork, ModelConfig]:
     """Build a network with the weights of a checkpoint, and add new words to its vocabulary if it has no fixed one."""
-    trained, known = read_checkpoint(start)
+    trained, known = read_checkpoint(locate_checkpoint(str(start))[0])
     changes: dict[str, Any] = {"vocabulary": known.vocabulary, "training": known.training}
     if known.vector_channels:
         for name in ("vector_channels", "class_entries", "taught_words"):
@@ -186,7 +191,7 @@ def _joined(known: tuple[str, ...], words: tuple[str, ...]) -> tuple[str, ...]:
     return known + tuple(sorted(set(words) - set(known)))
 
 
-def _transplant(weights: dict[str, Tensor], network: ReferringNetwork, where: Path) -> None:
+def _transplant(weights: dict[str, Tensor], network: ReferringNetwork, where: Path | str) -> None:
     """Copy weights into a network that may have more words than they, and parts that they lack (`_MAY_BE_NEW`)."""
     own = network.state_dict()
     tables = [

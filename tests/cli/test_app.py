@@ -112,7 +112,24 @@ def test_unknown_option_and_choice_are_named(refvid: Refvid) -> None:
     outcome = refvid("segment", "a.mp4", "dog", "-f", "oil")
     assert outcome.code == 2
     assert outcome.stderr.count("\n") == 1
-    assert "'oil' is not one of 'overlay'" in outcome.stderr
+    assert "'oil' is not one of overlay, cutout" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (["segment", "a.mp4", "dog", "-f", "overlays"], "'overlays' (did you mean 'overlay'?) is not one of overlay, "),
+        (["batch", "videos", "dog", "-o", "out", "-f", "pgn"], "'pgn' (did you mean 'png'?) is not one of "),
+        (["segment", "a.mp4", "dog", "--precision", "bf16"], "'bf16' is not one of auto, float32, "),
+        (["segment", "a.mp4", "dog", "--reader", "PyAV"], "'PyAV' (did you mean 'pyav'?) is not one of "),
+        (["world", "make", "--out", "w", "--videos", "1", "--layout", "a2dd"], "'a2dd' (did you mean 'a2d'?)"),
+    ],
+)
+def test_the_closest_choice_is_suggested(refvid: Refvid, arguments: list[str], meant: str) -> None:
+    outcome = refvid(*arguments)
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert meant in outcome.stderr
+    assert "Value error" not in outcome.stderr
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_google_has_no_test(root: Path) -> None:
 
 
 def test_unknown_splits_and_protocols(root: Path) -> None:
-    meant = r"no split 'test' \(did you mean 'testB' or 'testA'\?\); expected one of train, val, testA"
+    meant = r"no split 'test' \(did you mean 'testA' or 'testB'\?\); expected one of train, val, testA"
     with pytest.raises(UsageError, match=meant):
         open_refcoco(root, "test", "unc")
     with pytest.raises(UsageError, match="expected one of umd, google"):

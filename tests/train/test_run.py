@@ -99,6 +99,11 @@ def test_a_resumed_run_may_become_longer_and_nothing_else(tmp_path: Path, model:
     with pytest.raises(UsageError, match="squares"):
         resume(folder, data=DataChoice("world"), device="cpu")
     assert resume(folder, asked={"steps": 7, "learning_rate": 1e-3}, device="cpu").steps == 7
+    record = (folder / "run.json").read_text()
+    with pytest.raises(UsageError, match=r"--steps is 5, but the run of 7 steps has already taken 7; .* more than 7"):
+        resume(folder, asked={"steps": 5}, device="cpu")
+    assert (folder / "run.json").read_text() == record
+    assert resume(folder, asked={"steps": 7}, device="cpu").steps == 7
     assert json.loads((folder / "run.json").read_text())["settings"]["steps"] == 7
 
 
