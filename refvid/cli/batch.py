@@ -52,6 +52,7 @@ def batch(
     overwrite: opt.Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video on stdout.")] = False,
     reader: opt.Reader = "auto",
+    colour_matrix: opt.ColourMatrix = "auto",
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
@@ -63,7 +64,8 @@ def batch(
     """
     options = opt.build_options(
         format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
-        codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader)  # fmt: skip
+        codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader,
+        colour_matrix=colour_matrix)  # fmt: skip
     jobs = _plan(source, expressions or [], output_folder, format)
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
         from refvid.batch.run import run_batch

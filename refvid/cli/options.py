@@ -18,6 +18,7 @@ DEFAULT_MODEL = "refvid-small"
 FormatName = Literal["overlay", "cutout", "matte", "alpha", "png", "rgba", "rle"]
 PrecisionName = Literal["auto", "float32", "bfloat16", "float16"]
 ReaderName = Literal["auto", "decord", "pyav"]
+MatrixName = Literal["auto", "bt601", "bt709", "bt2020"]
 _UNDECODED = re.compile("[\ud800-\udfff]")
 
 _MODEL = "Model"
@@ -57,6 +58,15 @@ End = Annotated[
     ),
 ]
 Reader = Annotated[ReaderName, typer.Option("--reader", rich_help_panel=_RANGE, help="Decoder that reads the video.")]
+ColourMatrix = Annotated[
+    MatrixName,
+    typer.Option(
+        "--colour-matrix",
+        "--color-matrix",
+        rich_help_panel=_RANGE,
+        help="Colours of the video: auto takes what it is tagged with; untagged, SD is bt601, HD and UHD bt709.",
+    ),
+]
 Model = Annotated[
     str,
     typer.Option(
@@ -179,6 +189,7 @@ def build_options(
     background: str,
     overwrite: bool,
     reader: ReaderName,
+    colour_matrix: MatrixName,
 ) -> "SegmentOptions":
     """Check the options as typed and convert them to `SegmentOptions`.
 
@@ -203,4 +214,5 @@ def build_options(
         background=background,
         overwrite=overwrite,
         reader=reader,
+        colour_matrix=colour_matrix,
     )

@@ -54,6 +54,7 @@ def segment(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object about the run on stdout.")] = False,
     reader: opt.Reader = "auto",
+    colour_matrix: opt.ColourMatrix = "auto",
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
@@ -66,7 +67,8 @@ def segment(
     expressions = opt.check_expressions(expressions)
     options = opt.build_options(
         format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
-        codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader)  # fmt: skip
+        codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader,
+        colour_matrix=colour_matrix)  # fmt: skip
     from refvid.inference.video import segment_video
 
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:

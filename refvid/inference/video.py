@@ -15,6 +15,7 @@ from refvid.inference.schedule import FramePipeline, Tally
 from refvid.inference.segmenter import Segmenter
 from refvid.model.config import Precision
 from refvid.progress import OnProgress, Tell, tell_nobody
+from refvid.video.colour import ColourMatrix
 from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import ReaderName, VideoReader, open_reader
@@ -41,6 +42,7 @@ class SegmentOptions:
         background: Colour behind a cutout: a name or #rrggbb.
         overwrite: Whether to replace an existing output.
         reader: Decoder that reads the video.
+        colour_matrix: Matrix between YUV and RGB; "auto" is the tagged one, or that which players assume.
     """
 
     format: OutputFormat | None = None
@@ -55,6 +57,7 @@ class SegmentOptions:
     background: str = "#00b140"
     overwrite: bool = False
     reader: ReaderName = "auto"
+    colour_matrix: ColourMatrix = "auto"
 
 
 def segment_video(
@@ -92,7 +95,13 @@ def segment_video(
     expressions = [expressions] if isinstance(expressions, str) else list(expressions)
     if not expressions:
         raise UsageError("no expression given; describe at least one object, such as 'man in yellow shirt'")
-    with open_reader(Path(input), reader=options.reader, start=options.start, end=options.end) as reader:
+    with open_reader(
+        Path(input),
+        reader=options.reader,
+        start=options.start,
+        end=options.end,
+        colour_matrix=options.colour_matrix,
+    ) as reader:
         path, format = resolve_output(reader.info, None if output is None else Path(output), options.format)
         if path.exists() and not options.overwrite:
             raise OutputExistsError(f"the output '{path}' already exists; give --overwrite to replace it")

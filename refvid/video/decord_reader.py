@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from refvid.errors import UnavailableError, VideoError
+from refvid.video.colour import is_bt601, is_untagged
 from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.pyav_reader import PyAVReader
 from refvid.video.timeline import ProbedSource
@@ -120,6 +121,8 @@ def _open(source: ProbedSource) -> Any:
     import decord
 
     path = source.info.path
+    if source.matrix is not None or (is_untagged(source.info) and not is_bt601(source.info)):
+        raise VideoError(f"decord cannot convert the colours of {path} as players do; read it with --reader pyav")
     decord.logging.set_level(decord.logging.QUIET)
     try:
         decoder = decord.VideoReader(str(path.absolute()))  # it does not accept a Path

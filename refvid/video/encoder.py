@@ -12,18 +12,15 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from refvid.errors import UnavailableError
+from refvid.video.colour import RGB_PIXELS, UNSPECIFIED, shown_matrix, swscale_matrix
 from refvid.video.encoder_choice import EncoderSettings
 from refvid.video.frame import ColourTags, VideoInfo
 
 PicturePacket: TypeAlias = "av.Packet[VideoStream]"
 
-# H.273's matrix codes -> swscale's; all others are converted as BT.601, as the readers do.
-_SWSCALE_MATRICES = {1: 1, 4: 4, 5: 5, 6: 5, 7: 7, 9: 9, 10: 9}
-_BT601 = 5
 _BT709 = ColourTags(primaries=1, transfer=1, matrix=1, full_range=False)
 # The exceptions of encoding and muxing; not all of PyAV's errors are subclasses of OSError.
 WRITE_FAILURES: tuple[type[Exception], ...] = (OSError, av.FFmpegError)
-_RGB_PIXELS = ("rgb", "bgr", "gbr", "argb", "abgr", "pal8")
 
 
 class FrameEncoder:
@@ -67,7 +64,7 @@ class FrameEncoder:
                 f"({log[2] if log else (error.strerror or str(error)).lower()}); try another --codec"
             ) from error
         self._palette = _PaletteGraph(info) if settings.pixel_format == "pal8" else None
-        self._conversion = _Conversion(settings.pixel_format, tags)
+        self._conversion = _Conversion(settings.pixel_format, tags, info)
 
     def encode(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> Iterator[PicturePacket]:
         """Encode one picture, uint8 RGB [H, W, 3] or RGBA [H, W, 4]; yield the packets that are ready."""
@@ -100,7 +97,7 @@ def output_colour(info: VideoInfo, pixel_format: str) -> ColourTags:
 
     Images have none; they become BT.709, which players assume.
     """
-    if pixel_format.startswith(_RGB_PIXELS):
+    if pixel_format.startswith(RGB_PIXELS):
         return ColourTags()
     tags = info.colour if info.kind == "video" else _BT709
     if tags.matrix == 0:  # RGB video has no matrix, but the YUV video to be written needs one
@@ -115,16 +112,17 @@ def _range_tag(tags: ColourTags) -> int:
 
 
 class _Conversion:
-    """The conversion from RGB to the encoder's pixel format, with the matrix and range of the colour tags."""
+    """The conversion from RGB to the encoder's pixel format, with the tagged matrix and range, or as players assume."""
 
-    def __init__(self, pixel_format: str, tags: ColourTags) -> None:
+    def __init__(self, pixel_format: str, tags: ColourTags, info: VideoInfo) -> None:
         self._reformatter = VideoReformatter()  # shared by all frames: creating one costs more than a conversion
         # By default swscale rounds down, which would darken the picture by one level.
         rounding = Interpolation.BICUBIC | Interpolation.ACCURATE_RND
         self._arguments: dict[str, Any] = {"format": pixel_format, "interpolation": rounding}
-        if not pixel_format.startswith(_RGB_PIXELS):
+        if not pixel_format.startswith(RGB_PIXELS):
+            matrix = shown_matrix(info) if tags.matrix == UNSPECIFIED else tags.matrix
             self._arguments |= {
-                "dst_colorspace": _SWSCALE_MATRICES.get(tags.matrix, _BT601),
+                "dst_colorspace": swscale_matrix(matrix),
                 "dst_color_range": 2 if tags.full_range else 1,
             }
         self._tags = tags

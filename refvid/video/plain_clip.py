@@ -17,7 +17,7 @@ _MAX_DENOMINATOR = 1001  # the denominator of NTSC's frame rates; no real frame 
 
 
 def write_clip(path: Path, frames: NDArray[np.uint8], frames_per_second: float, *, quality: int | None = None) -> None:
-    """Write frames as H.264 in an .mp4 file, without sound and without colour tags (BT.601, as old web clips are).
+    """Write frames as H.264 in an .mp4 file, without sound and without colour tags: BT.601, or BT.709 from HD on.
 
     Args:
         path: Ends in .mp4; replaced where it exists.

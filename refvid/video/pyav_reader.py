@@ -13,6 +13,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from refvid.errors import VideoError
+from refvid.video.colour import UNSPECIFIED, shown_matrix, swscale_matrix
 from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.probe import open_container, picture_stream
 from refvid.video.timeline import ProbedSource
@@ -183,13 +184,21 @@ class PyAVReader:
         if quarters % 2:
             width, height = height, width
         try:
-            converted = self._reformatter.reformat(decoded, width=width, height=height, format="rgb24")
+            converted = self._reformatter.reformat(
+                decoded, width=width, height=height, format="rgb24", src_colorspace=self._matrix(decoded)
+            )
         except av.FFmpegError as error:
             raise VideoError(
                 f"{self.info.path}: the pixel format {decoded.format.name} cannot be converted to RGB"
             ) from error
         rgb = np.asarray(converted.to_ndarray(), dtype=np.uint8)
         return np.ascontiguousarray(np.rot90(rgb, k=quarters)) if quarters else rgb
+
+    def _matrix(self, decoded: av.VideoFrame) -> int | None:
+        """Return swscale's number of the matrix to convert a frame with; None for the one that the frame names."""
+        if self._source.matrix is not None:
+            return swscale_matrix(self._source.matrix)
+        return swscale_matrix(shown_matrix(self.info)) if decoded.colorspace == UNSPECIFIED else None
 
     def _left_out(self, first: int, stop: int) -> None:
         which = self._source.spoken(first)

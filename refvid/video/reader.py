@@ -1,13 +1,16 @@
 """One interface to the frames of a video, an image or a folder, whichever decoder reads them."""
 
+import logging
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
 from refvid.errors import UsageError, VideoError
+from refvid.video.colour import ColourMatrix, assumption, is_bt601, is_untagged, matrix_code
 from refvid.video.decord_reader import DecordReader, decord_installed
 from refvid.video.frame import Frame, Position, VideoInfo
 from refvid.video.image_folder import ImageReader
@@ -15,6 +18,8 @@ from refvid.video.position import frame_range
 from refvid.video.probe import scan
 from refvid.video.pyav_reader import PyAVReader
 from refvid.video.timeline import ProbedSource
+
+LOGGER = logging.getLogger(__name__)
 
 ReaderName = Literal["auto", "decord", "pyav"]
 
@@ -60,7 +65,12 @@ class VideoReader(Protocol):
 
 
 def open_reader(
-    path: Path, *, reader: ReaderName = "auto", start: Position | None = None, end: Position | None = None
+    path: Path,
+    *,
+    reader: ReaderName = "auto",
+    start: Position | None = None,
+    end: Position | None = None,
+    colour_matrix: ColourMatrix = "auto",
 ) -> VideoReader:
     """Open a video, an image or a folder of frames.
 
@@ -69,13 +79,14 @@ def open_reader(
         reader: Decoder for videos; "auto" chooses one. Images and folders are always read with Pillow.
         start: Start of the range, relative to the first frame.
         end: End of the range, exclusive.
+        colour_matrix: Matrix between YUV and RGB of a video; "auto" is the tagged one, else what players assume.
 
     Raises:
         VideoError: The source cannot be read.
         UsageError: The range contains no frame, or decord was chosen for images.
         UnavailableError: decord was chosen but is not installed.
     """
-    source = scan(path)
+    source = _with_matrix(scan(path), colour_matrix)
     first, stop = frame_range(source.pts, source.info.time_base, start, end)
     if source.info.kind != "video":
         if reader == "decord":
@@ -91,11 +102,22 @@ def open_reader(
     return PyAVReader(source, first, stop)
 
 
+def _with_matrix(source: ProbedSource, name: ColourMatrix) -> ProbedSource:
+    """Return the source with the matrix that the user gives, which the output is then tagged with."""
+    code = matrix_code(name)
+    if code is not None and source.info.kind == "video":
+        info = replace(source.info, colour=replace(source.info.colour, matrix=code))
+        return replace(source, info=info, matrix=code)
+    if is_untagged(source.info):
+        LOGGER.debug("%s", assumption(source.info))
+    return source
+
+
 def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
     """Return the decoder that "auto" uses: decord where its weaknesses do no harm, else PyAV.
 
     decord needs memory for the frames that it decodes ahead, counts times from zero, has no AV1 decoder, and differs
-    from PyAV in how it converts odd sizes and more than 8 bits per channel.
+    from PyAV in how it converts odd sizes and more than 8 bits per channel. Untagged footage it takes for BT.601.
     """
     # The whole file counts, not the range, because decord may decode ahead to its end.
     ahead = info.frame_count * info.width * info.height * 3
@@ -105,6 +127,7 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
         and info.start_time == 0
         and not (info.variable_frame_rate and info.audio)
         and info.codec not in ("av1", "gif")
+        and not (is_untagged(info) and not is_bt601(info))
         and info.width % 2 == info.height % 2 == 0
         and not _DEEP_COLOUR.search(info.pixel_format)
     )
@@ -114,8 +137,9 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
 def _decord_is_safe(source: ProbedSource) -> bool:
     """Return whether decord reads the source correctly, judged by its damage and container.
 
-    In MPEG-TS, for example, decord repeats neighbouring frames for those that it cannot place.
+    In MPEG-TS, for example, decord repeats neighbouring frames for those that it cannot place. It converts every frame
+    with the matrix that the frame names.
     """
     undamaged = source.exact_times and not source.damaged and source.expected == len(source.pts)
     contained = any(name in source.container for name in ("mp4", "matroska", "avi"))
-    return undamaged and contained
+    return undamaged and contained and source.matrix is None

@@ -28,6 +28,7 @@ class ProbedSource:
         expected: Number of frames that the container promises, more than `len(pts)` if the file was cut off.
         damaged: Whether the demuxer found corrupt packets or stopped with an error.
         container: FFmpeg's names of the container format, for a video.
+        matrix: H.273's code number of the matrix that the user gives for all frames; None for what each frame says.
     """
 
     info: VideoInfo
@@ -38,6 +39,7 @@ class ProbedSource:
     expected: int = 0
     damaged: bool = False
     container: str = ""
+    matrix: int | None = None
 
     def time(self, index: int) -> Fraction:
         """Return the presentation time of frame `index` in seconds, on the source's clock."""

@@ -31,6 +31,7 @@ class FakeOptions:
     background: str = "#00b140"
     overwrite: bool = False
     reader: str = "auto"
+    colour_matrix: str = "auto"
 
 
 @dataclass(frozen=True)

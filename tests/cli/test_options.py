@@ -18,6 +18,12 @@ def test_readers_are_those_of_the_reader() -> None:
     assert get_args(options.ReaderName) == get_args(ReaderName)
 
 
+def test_matrices_are_those_of_the_reader() -> None:
+    from refvid.video.colour import ColourMatrix
+
+    assert get_args(options.MatrixName) == get_args(ColourMatrix)
+
+
 def test_the_stand_ins_are_like_the_real_ones() -> None:
     from refvid.inference.report import SegmentReport
     from refvid.inference.video import SegmentOptions

@@ -14,7 +14,7 @@ import pytest
 
 from refvid.errors import UsageError, VideoError
 from refvid.video.decord_reader import decord_installed
-from refvid.video.frame import Frame, Pixels, Position
+from refvid.video.frame import ColourTags, Frame, Pixels, Position
 from refvid.video.probe import probe
 from refvid.video.pyav_reader import PyAVReader
 from refvid.video.reader import ReaderName, choose_reader, open_reader
@@ -217,8 +217,11 @@ def test_auto_takes_decord_only_where_it_costs_nothing(clip: Clip) -> None:
     assert choose_reader(probe(clip("variable.mp4"))) == "decord"
     for name in ("offset.mp4", "variable_sound.mp4", "av1.mp4", "hevc10.mp4", "odd.webm"):
         assert choose_reader(probe(clip(name))) == "pyav"
-    assert choose_reader(replace(info, width=1920, height=1080, frame_count=80)) == "decord"
-    assert choose_reader(replace(info, width=1920, height=1080, frame_count=100)) == "pyav"
+    large = replace(info, width=1920, height=1080, colour=ColourTags(matrix=1))
+    assert choose_reader(replace(large, frame_count=80)) == "decord"
+    assert choose_reader(replace(large, frame_count=100)) == "pyav"
+    # decord takes untagged footage for BT.601, players take HD for BT.709.
+    assert choose_reader(replace(large, frame_count=80, colour=ColourTags())) == "pyav"
     # A slow consumer lets decord decode far ahead: a long video must not need more memory than a short one.
     assert choose_reader(replace(info, width=320, height=240, frame_count=1_000_000)) == "pyav"
 
