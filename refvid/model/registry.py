@@ -4,30 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 
-from refvid.model.acga.network import AcgaConfig, acga_full_config, acga_small_config, acga_tiny_config, build_acga
+from refvid.model.acga.config import AcgaConfig, acga_full_config, acga_small_config, acga_tiny_config
+from refvid.model.acga.network import build_acga
 from refvid.model.cmsa.build import build_cmsa
 from refvid.model.cmsa.config import CmsaConfig, full_config, small_config, tiny_config
 from refvid.model.config import ModelConfig
-from refvid.model.hinet.network import (
-    HinetConfig,
-    build_hinet,
-    hinet_full_config,
-    hinet_small_config,
-    hinet_tiny_config,
-)
+from refvid.model.hinet.config import HinetConfig, hinet_full_config, hinet_small_config, hinet_tiny_config
+from refvid.model.hinet.network import build_hinet
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import Words
 from refvid.model.layers.open_vocabulary import build_word_vocabulary
 from refvid.model.refvid.build import build_refvid
 from refvid.model.refvid.config import RefvidConfig, refvid_small_config, refvid_tiny_config
-from refvid.model.refvos.network import (
-    RefvosConfig,
-    build_refvos,
-    refvos_full_config,
-    refvos_small_config,
-    refvos_tiny_config,
-    vocabulary_of,
-)
+from refvid.model.refvos.config import RefvosConfig, refvos_full_config, refvos_small_config, refvos_tiny_config
+from refvid.model.refvos.network import build_refvos, vocabulary_of
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from refvid.errors import UnavailableError, UsageError
-from refvid.model.refvos.network import RefvosConfig
+from refvid.model.refvos.config import RefvosConfig
 from refvid.train.start import ModelChoice, begin, choose_config
 from refvid.weights import load_model, save_checkpoint
 from tests.model.layers.test_bert import PIECES, bert_config, write_bert

@@ -12,8 +12,6 @@ leave a frame out, and the temporal convolutions treat such frames as missing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -25,65 +23,17 @@ from refvid.model.acga.attention import (
     MultiResolutionDecoder,
     VisionGuidedLanguageAttention,
 )
+from refvid.model.acga.config import AcgaConfig
 from refvid.model.acga.video_backbone import FrameWindow, S3DTrunk, TemporalConvolutions, WindowStream
-from refvid.model.config import SMALL, TINY, ModelConfig, PretrainedName, ThresholdOf
 from refvid.model.interface import LEVELS, FrameFeatures, ReferringNetwork, TrainingLogits
 from refvid.model.layers.language import WordEmbedding
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 from refvid.model.layers.trunks import Backbone, build_backbone
 from refvid.model.layers.vector_embedding import build_word_embedding
 
-VideoBackboneName = Literal["s3d", "light", PretrainedName]
-STRIDE = 16  # stride of the grid on which the attentions work
 # Positions of the finest scale that are decoded at once in inference: those of one expression in the full network. Each
 # takes 436 channels, and more at once would only take more memory.
 POSITIONS_AT_ONCE = 512 * 512
-
-
-@dataclass(frozen=True)
-class AcgaConfig(ModelConfig):
-    """The settings needed to build and feed ACGA; the defaults are those of the paper.
-
-    Attributes:
-        window_before: Number of frames of the window before the target frame.
-        window_after: Number of frames of the window after the target frame.
-        window_stride: Distance in frames of the video between consecutive frames of the window. Training clips should
-            contain a frame for each: use the same `--frame-stride` and at least as many `--frames`.
-        decoder_channels: Widths of the visual features at the second and third scale.
-        response_channels: Widths of the hidden layers before the response of each scale.
-        enlargement: Ratio of the resolutions of consecutive scales.
-    """
-
-    backbone: str = "s3d"
-    input_size: int = 512
-    embedding_channels: int = 300
-    pixel_mean: tuple[float, float, float] = (0.43216, 0.394666, 0.37645)  # torchvision's, for Kinetics-400
-    pixel_std: tuple[float, float, float] = (0.22803, 0.22145, 0.216989)
-    threshold_of: ThresholdOf = "maximum"
-    window_before: int = 8
-    window_after: int = 7
-    window_stride: int = 1
-    decoder_channels: tuple[int, int] = (256, 128)
-    response_channels: tuple[int, int, int] = (256, 128, 64)
-    enlargement: int = 4
-    architecture: str = "acga"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require("backbone", get_args(VideoBackboneName))
-        self.require("architecture", ("acga",))
-        if min(self.window_before, self.window_after) < 0 or self.window_stride < 1:
-            raise ValueError(
-                f"window_before and window_after must be at least 0 and window_stride at least 1, got "
-                f"{self.window_before}, {self.window_after} and {self.window_stride}"
-            )
-        if self.enlargement < 2 or self.enlargement % 2:
-            raise ValueError(f"enlargement must be even and at least 2, got {self.enlargement}")
-
-    @property
-    def stride(self) -> int:
-        """Stride of the attentions' grid or of the backbone in pixels; the sides of the input are multiples of it."""
-        return max(STRIDE, super().stride)
 
 
 class AcgaNetwork(ReferringNetwork):
@@ -269,45 +219,4 @@ def build_acga(config: AcgaConfig) -> AcgaNetwork:
         window=FrameWindow(config.window_before, config.window_after, config.window_stride),
         pixel_mean=config.pixel_mean,
         pixel_std=config.pixel_std,
-    )
-
-
-def acga_full_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
-    """Return `acga-s3d`: the network of the paper, on S3D."""
-    return AcgaConfig(name="acga-s3d", vocabulary=vocabulary)
-
-
-def acga_tiny_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
-    """Return `acga-tiny`: the paper's modules on the light trunk, at strides 16, 8 and 4, sized for two CPU cores.
-
-    Its window consists of the target and the frames five before and five after it. These are the frames of training
-    clips with `--frames 3 --frame-stride 5`, and they lie within the radius of `refvid-tiny`.
-    """
-    return AcgaConfig(
-        name="acga-tiny",
-        vocabulary=vocabulary,
-        **TINY,
-        pixel_mean=ModelConfig.pixel_mean,  # the values that the light trunk was trained with
-        pixel_std=ModelConfig.pixel_std,
-        window_before=1,
-        window_after=1,
-        window_stride=5,
-        decoder_channels=(64, 32),
-        response_channels=(96, 48, 24),
-        enlargement=2,
-    )
-
-
-def acga_small_config(vocabulary: tuple[str, ...]) -> AcgaConfig:
-    """Return `acga-small`: `acga-tiny` on a trunk pretrained on ImageNet, with embeddings from word vectors."""
-    return AcgaConfig(
-        name="acga-small",
-        vocabulary=vocabulary,
-        **SMALL,
-        window_before=1,
-        window_after=1,
-        window_stride=5,
-        decoder_channels=(64, 32),
-        response_channels=(96, 48, 24),
-        enlargement=2,
     )

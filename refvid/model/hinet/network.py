@@ -9,16 +9,16 @@ decoder (below).
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import get_args
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.config import PRETRAINED, SMALL, TINY, BackboneName, ModelConfig
+from refvid.model.config import PRETRAINED
+from refvid.model.hinet.config import HinetConfig
 from refvid.model.hinet.motion import MotionEncoder, MotionGate
-from refvid.model.hinet.optical_flow import FLOWS, Flow, FlowName, grey, measure_motion, no_motion
+from refvid.model.hinet.optical_flow import FLOWS, Flow, grey, measure_motion, no_motion
 from refvid.model.hinet.pixel_word import PixelWordInteraction, RecurrentWords
 from refvid.model.interface import FrameFeatures, ReferringNetwork
 from refvid.model.layers.language import WordEmbedding
@@ -27,45 +27,6 @@ from refvid.model.layers.pyramid import PyramidBackbone
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 from refvid.model.layers.trunks import Backbone, build_backbone
 from refvid.model.layers.vector_embedding import build_word_embedding
-
-
-@dataclass(frozen=True)
-class HinetConfig(ModelConfig):
-    """The settings needed to build and feed HINet.
-
-    Attributes:
-        fine_channels: Width of the fine features, of stride 4 with the light backbone and of stride 8 with a pretrained
-            one, which has a stem level of stride 4 besides; 0 for a ResNet, which has such levels itself.
-        interaction_channels: Width of the interaction of pixels and words at every level.
-        decoder_channels: Width of the decoder.
-        motion_channels: Width of the motion features.
-        flow: Method of optical flow: "dis", OpenCV's dense inverse search, or "raft", torchvision's small RAFT, whose
-            weights are fetched when they are first needed. Use the method that the gates were trained with.
-    """
-
-    embedding_channels: int = 512
-    fine_channels: int = 0
-    interaction_channels: int = 512
-    decoder_channels: int = 256
-    motion_channels: int = 64
-    flow: FlowName = "dis"
-    architecture: str = "hinet"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.require("architecture", ("hinet",))
-        self.require("backbone", get_args(BackboneName))
-        self.require("flow", get_args(FlowName))
-        if (self.backbone == "resnet101") != (self.fine_channels == 0) or self.fine_channels < 0:
-            raise ValueError(
-                "fine_channels must be above 0 for the light and the pretrained backbones and 0 for others, got "
-                f"{self.fine_channels} for {self.backbone!r}"
-            )
-        if self.embedding_channels % 2:
-            raise ValueError(
-                f"embedding_channels must be even, because two directions of reading share them, got "
-                f"{self.embedding_channels}"
-            )
 
 
 class PyramidDecoder(nn.Module):
@@ -260,35 +221,4 @@ def build_hinet(config: HinetConfig) -> HinetNetwork:
         flow=FLOWS[config.flow](),
         pixel_mean=config.pixel_mean,
         pixel_std=config.pixel_std,
-    )
-
-
-def hinet_full_config(vocabulary: tuple[str, ...]) -> HinetConfig:
-    """Return `hinet-resnet101`, with sizes of our choice that were common in its year."""
-    return HinetConfig(name="hinet-resnet101", vocabulary=vocabulary)
-
-
-def hinet_tiny_config(vocabulary: tuple[str, ...]) -> HinetConfig:
-    """Return `hinet-tiny`: the same modules on the light trunk, sized for two CPU cores."""
-    return HinetConfig(
-        name="hinet-tiny",
-        vocabulary=vocabulary,
-        **TINY,
-        fine_channels=24,
-        interaction_channels=64,
-        decoder_channels=48,
-        motion_channels=16,
-    )
-
-
-def hinet_small_config(vocabulary: tuple[str, ...]) -> HinetConfig:
-    """Return `hinet-small`: `hinet-tiny` on a trunk pretrained on ImageNet, with embeddings from word vectors."""
-    return HinetConfig(
-        name="hinet-small",
-        vocabulary=vocabulary,
-        **SMALL,
-        fine_channels=48,
-        interaction_channels=64,
-        decoder_channels=48,
-        motion_channels=16,
     )

@@ -6,7 +6,7 @@ each current pixel needs its counterpart, and then negated.
 """
 
 from collections.abc import Callable
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from refvid.errors import UnavailableError
+from refvid.model.hinet.config import FlowName
 
-FlowName = Literal["dis", "raft"]
 # A function from the current and the previous grey picture, [B, 1, H, W], values 0 to 1, to flow, [B, 2, H, W], pixels.
 Flow = Callable[[Tensor, Tensor], Tensor]
 

@@ -16,7 +16,8 @@ from refvid.model.acga.attention import (
     MultiResolutionDecoder,
     VisionGuidedLanguageAttention,
 )
-from refvid.model.acga.network import AcgaConfig, AcgaNetwork, acga_full_config, acga_tiny_config
+from refvid.model.acga.config import AcgaConfig, acga_full_config, acga_tiny_config
+from refvid.model.acga.network import AcgaNetwork
 from refvid.model.acga.video_backbone import FrameWindow, S3DTrunk, TemporalConvolutions
 from refvid.model.config import ModelConfig
 from refvid.model.interface import FrameFeatures

@@ -13,8 +13,9 @@ from torch.nn import functional as F
 
 from refvid.cli.app import main
 from refvid.inference.segmenter import Segmenter
+from refvid.model.hinet.config import HinetConfig, hinet_full_config, hinet_tiny_config
 from refvid.model.hinet.motion import MotionEncoder, MotionGate
-from refvid.model.hinet.network import HinetConfig, HinetNetwork, build_hinet, hinet_full_config, hinet_tiny_config
+from refvid.model.hinet.network import HinetNetwork, build_hinet
 from refvid.model.hinet.optical_flow import dis_flow, no_motion
 from refvid.model.hinet.pixel_word import PixelWordInteraction, RecurrentWords
 from refvid.model.layers.backbone import ResNetBackbone

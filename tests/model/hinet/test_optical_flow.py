@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from torchvision.models.optical_flow import raft_small
 
 from refvid.errors import UnavailableError
-from refvid.model.hinet.network import build_hinet, hinet_tiny_config
+from refvid.model.hinet.config import hinet_tiny_config
+from refvid.model.hinet.network import build_hinet
 from refvid.model.hinet.optical_flow import RaftFlow, dis_flow, grey, measure_motion, no_motion
 
 MARGIN = 20  # pixels at the edges, where a picture that moves shows what was not seen before

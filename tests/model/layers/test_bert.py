@@ -14,7 +14,8 @@ from transformers import BertForPreTraining, BertModel, BertTokenizerFast  # typ
 from refvid.data.sample import Sample, collate
 from refvid.errors import RefvidError, UnavailableError, UsageError, WeightsError
 from refvid.model.layers.bert import BertSentence, WordPieces
-from refvid.model.refvos.network import RefvosConfig, build_refvos, refvos_tiny_config
+from refvid.model.refvos.config import RefvosConfig, refvos_tiny_config
+from refvid.model.refvos.network import build_refvos
 from refvid.train.bert_weights import DEFAULT_BERT, load_bert, read_pieces
 
 PIECES = (

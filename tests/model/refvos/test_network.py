@@ -17,15 +17,8 @@ from refvid.model.layers.language import Vocabulary
 from refvid.model.letterbox import Letterbox
 from refvid.model.refvid.config import refvid_tiny_config
 from refvid.model.refvos.aspp import PatientBatchNorm1d, atrous_pyramid
-from refvid.model.refvos.network import (
-    MaskHead,
-    RefvosConfig,
-    RefvosNetwork,
-    build_refvos,
-    refvos_full_config,
-    refvos_tiny_config,
-    vocabulary_of,
-)
+from refvid.model.refvos.config import RefvosConfig, refvos_full_config, refvos_tiny_config
+from refvid.model.refvos.network import MaskHead, RefvosNetwork, build_refvos, vocabulary_of
 from refvid.model.registry import build_network
 from refvid.train.objective import paper_objective
 from refvid.weights import load_model, save_checkpoint
