@@ -188,6 +188,30 @@ class ReferringNetwork(nn.Module, ABC):
         """Map zero-padded images [B, 3, H, W], values 0 to 1, to the features of the backbone."""
         return cast(FrameFeatures, self.backbone(self.normalise(images)))
 
+    def encode_clips(self, clips: Tensor, target: int, *, neighbour_gradients: bool = True) -> FrameFeatures:
+        """Map clips [B, T, 3, H, W], values 0 to 1, to the features of all their frames, tensors [B, T, ...].
+
+        Without `neighbour_gradients`, the frames other than the target are encoded separately and without a graph, so
+        that the trunk learns from the target frame alone.
+        """
+        frames = clips.shape[1]
+        if neighbour_gradients or frames == 1:
+            return self._encode_frames(clips)
+        others = [frame for frame in range(frames) if frame != target]
+        with torch.no_grad():
+            rest = self._encode_frames(clips[:, others])
+
+        def join(parts: list[Tensor]) -> Tensor:
+            own, neighbours = parts
+            return torch.cat([neighbours[:, :target], own, neighbours[:, target:]], 1)
+
+        return FrameFeatures.combine([self._encode_frames(clips[:, target, None]), rest], join)
+
+    def _encode_frames(self, clips: Tensor) -> FrameFeatures:
+        """Map clips [B, T, 3, H, W] to the features [B, T, ...] of their frames, all encoded in one batch."""
+        batch, frames = clips.shape[:2]
+        return self.encode(clips.flatten(0, 1)).map(lambda part: part.reshape(batch, frames, *part.shape[1:]))
+
     def stream(self) -> FrameStream:
         """Return a new stream for the frames of one video; by default it treats each frame by itself."""
         return SingleFrameStream()

@@ -129,20 +129,10 @@ class AcgaNetwork(ReferringNetwork):
         if self.temporal is None:
             return self.show(FrameFeatures((self.normalise(clips),)), target, frame_mask, times)
         used = self.encoded_frames(target, times)
-        around = [index for index in used if index != target]
-        if neighbour_gradients or not around:
-            encoded = self.encode(clips[:, used].flatten(0, 1)).map(
-                lambda part: part.reshape(-1, len(used), *part.shape[1:])
-            )
-        else:
-            own = self.encode(clips[:, target]).map(lambda part: part[:, None])
-            with torch.no_grad():
-                others = self.encode(clips[:, around].flatten(0, 1))
-            others = others.map(lambda part: part.reshape(-1, len(around), *part.shape[1:]))
-            encoded = FrameFeatures.combine([own, others], lambda parts: torch.cat(parts, 1))
-            used = [target, *around]
+        place = used.index(target)
+        encoded = self.encode_clips(clips[:, used], place, neighbour_gradients=neighbour_gradients)
         exists = None if frame_mask is None else frame_mask[:, used]
-        return self.show(encoded, used.index(target), exists, [times[index] for index in used])
+        return self.show(encoded, place, exists, [times[index] for index in used])
 
     def segment(self, features: FrameFeatures, word_ids: Tensor) -> tuple[Tensor, list[Tensor]]:
         """Segment every expression on the same visual features.

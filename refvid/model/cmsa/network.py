@@ -147,14 +147,9 @@ class CmsaNetwork(ReferringNetwork):
     ) -> FrameFeatures:
         """Encode clips [B, T, 3, H, W] and return the features of the target frame after CFSA.
 
-        The arguments are those of `ReferringNetwork.enhance`. Without `neighbour_gradients`, the other frames are
-        encoded separately and without a graph, so that the trunk learns from the target frame alone.
+        The arguments are those of `ReferringNetwork.enhance`.
         """
-        batch, frames = clips.shape[:2]
-        if neighbour_gradients or frames == 1:
-            features = self.encode(clips.flatten(0, 1)).map(lambda part: part.reshape(batch, frames, *part.shape[1:]))
-        else:
-            features = self._encode_apart(clips, target)
+        features = self.encode_clips(clips, target, neighbour_gradients=neighbour_gradients)
         return self.enhance_features(features, target, frame_mask, times)
 
     def enhance_features(
@@ -176,20 +171,6 @@ class CmsaNetwork(ReferringNetwork):
         for index, attend in zip(self.cross_frame_at, self.cross_frame, strict=True):
             enhanced = enhanced.with_level(index, attend(clip.levels[index], target, frame_mask, times))
         return enhanced
-
-    def _encode_apart(self, clips: Tensor, target: int) -> FrameFeatures:
-        """Encode all frames of clips to features [B, T, ...], with a graph for the target frame only."""
-        batch, frames = clips.shape[:2]
-        others = [frame for frame in range(frames) if frame != target]
-        with torch.no_grad():
-            rest = self.encode(clips[:, others].flatten(0, 1))
-        rest = rest.map(lambda part: part.reshape(batch, frames - 1, *part.shape[1:]))
-
-        def join(parts: list[Tensor]) -> Tensor:
-            own, neighbours = parts
-            return torch.cat([neighbours[:, :target], own[:, None], neighbours[:, target:]], 1)
-
-        return FrameFeatures.combine([self.encode(clips[:, target]), rest], join)
 
 
 def number_words(word_ids: Tensor) -> Tensor:
