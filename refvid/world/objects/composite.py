@@ -16,13 +16,12 @@ from refvid.world.objects.single import ABSENT as DENIALS
 from refvid.world.objects.single import EXPRESSIONS, things_of, with_rest
 from refvid.world.objects.stages import Place, Places
 from refvid.world.objects.things import Thing, measure, rest_doubtful
-from refvid.world.photos.actor import draw_shadow, draw_sprite
+from refvid.world.photos.actor import Window, draw_shadow
+from refvid.world.photos.composition import compose, place_occluder
 from refvid.world.photos.cutout import blend, match_light, pick_level
 from refvid.world.photos.folder import PhotoLibrary
 from refvid.world.photos.stage import Stage
-from refvid.world.scene import Sprite
 from refvid.world.scenes.camera import camera_path, expose
-from refvid.world.scenes.occluder import draw_occluder
 from refvid.world.scenes.sampler import FRAMES_PER_SECOND
 
 _COUNTS = (1, 2, 3, 4, 5)
@@ -37,8 +36,6 @@ _OCCLUDERS = ("tree trunk", "tree", "fir", "bush", "crate")  # none of them belo
 _LEAST_WAY = 0.05  # minimum distance that a moving object travels in a clip, as a share of the frame's width
 _DRAWS = 12
 _OCCLUDED = 255
-
-Occluder = tuple[Sprite, float, float]
 
 
 @dataclass(frozen=True)
@@ -65,10 +62,8 @@ class Pasted:
     swing: float
     shadow: bool
 
-    def draw(
-        self, frame: npt.NDArray[np.uint8], time: int, offset: npt.NDArray[np.float64]
-    ) -> tuple[tuple[slice, slice], npt.NDArray[np.bool_]] | None:
-        """Draw the object into a frame; return the window that was changed and where in it the object is opaque."""
+    def draw(self, frame: npt.NDArray[np.uint8], time: int, offset: npt.NDArray[np.float64]) -> Window | None:
+        """Draw the object into a frame, with its shadow if it casts one; see `Standing`."""
         column = self.ground[0] + self.velocity[0] * time - offset[0]
         row = self.ground[1] + self.velocity[1] * time - offset[1]
         if self.shadow:
@@ -102,7 +97,7 @@ class ObjectWorld:
         place = self._places.draw(rng, width, height)
         length = (frames - 1) * stride
         pasted = self._paste(rng, place, width, height, length)
-        occluder = _occluder(rng, pasted, height)
+        occluder = place_occluder(rng, pasted, height, _WITH_OCCLUDER, _OCCLUDERS)
         path = camera_path(rng, length + 1, place.stage.margin)[::stride]
         clip = np.empty((frames, height, width, 3), np.uint8)
         middle = np.zeros((height, width), np.uint8)
@@ -110,7 +105,8 @@ class ObjectWorld:
         for t in range(frames):
             clip[t] = place.stage.window(path[t], width, height)
             instances = np.zeros((height, width), np.uint8)
-            found = _compose(pasted, occluder, (t - frames // 2) * stride, path[t], clip[t], instances)
+            time = (t - frames // 2) * stride
+            found = compose(pasted, occluder, time, path[t], clip[t], instances, hidden=_OCCLUDED)
             if t == frames // 2:
                 middle, areas = instances, found
         clip = expose(rng, clip) if rng.random() < 0.6 else clip
@@ -182,38 +178,6 @@ def _put(
     column = float(np.clip(column, min(0.7 * half, width / 2), max(width - 0.7 * half, width / 2)))
     shadow = bool(on_ground and rng.random() < _WITH_SHADOW)
     return Pasted(player, lit, place, (column, row), stature, velocity, swing, shadow)
-
-
-def _occluder(rng: np.random.Generator, pasted: Sequence[Pasted], height: int) -> Occluder | None:
-    """Return a thing in front of everything with its column and row, but in most cases None."""
-    if not pasted or rng.random() >= _WITH_OCCLUDER:
-        return None
-    hidden = pasted[int(rng.integers(len(pasted)))]
-    sprite = draw_occluder(rng, height * rng.uniform(0.25, 0.6), _OCCLUDERS[int(rng.integers(len(_OCCLUDERS)))])
-    row = min(max(one.ground[1] for one in pasted), height) + 0.03 * height
-    return sprite, float(hidden.ground[0] + rng.uniform(-0.35, 0.35) * height), row
-
-
-def _compose(
-    pasted: Sequence[Pasted], occluder: Occluder | None, time: int, offset: npt.NDArray[np.float64],
-    frame: npt.NDArray[np.uint8], instances: npt.NDArray[np.uint8],
-) -> list[int]:  # fmt: skip
-    """Draw the objects into a frame and its map of instances; return the area of each in pixels, hidden or not.
-
-    Pixels of the occluder are 255 in the map.
-    """
-    areas = []
-    for index, one in enumerate(pasted):
-        drawn = one.draw(frame, time, offset)
-        areas.append(0 if drawn is None else int(drawn[1].sum()))
-        if drawn is not None:
-            instances[drawn[0]][drawn[1]] = index + 1
-    if occluder is not None:
-        sprite, column, row = occluder
-        hidden = draw_sprite(frame, sprite, column - offset[0], row - offset[1])
-        if hidden is not None:
-            instances[hidden[0]][hidden[1]] = _OCCLUDED
-    return areas
 
 
 def _describe_clip(

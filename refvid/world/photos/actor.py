@@ -35,8 +35,22 @@ _FIGURE_ACTIONS = {
 }
 
 
-class Actor(Protocol):
-    """An actor in a composed clip; times are frames after the middle one, and offsets are those of the camera."""
+class Standing(Protocol):
+    """Somebody or something on the ground of a composed clip.
+
+    Positions are those in the middle frame, times are frames after it, and offsets are those of the camera.
+    """
+
+    @property
+    def ground(self) -> tuple[float, float]:
+        """Column and row of the ground underneath; larger rows are nearer to the camera."""
+
+    def draw(self, frame: npt.NDArray[np.uint8], time: int, offset: npt.NDArray[np.float64]) -> Window | None:
+        """Draw this into a frame; return the changed window and where in it this is opaque, None if it is outside."""
+
+
+class Actor(Standing, Protocol):
+    """An actor in a composed clip."""
 
     @property
     def look(self) -> Look:
@@ -47,15 +61,8 @@ class Actor(Protocol):
         """Parts that the actor wears, but that its look does not contain."""
 
     @property
-    def ground(self) -> tuple[float, float]:
-        """Column and row of the ground under the actor; larger rows are nearer to the camera."""
-
-    @property
     def deed(self) -> tuple[str, int, str, str]:
         """Action, facing, direction and pace, as in `scene.Facts`."""
-
-    def draw(self, frame: npt.NDArray[np.uint8], time: int, offset: npt.NDArray[np.float64]) -> Window | None:
-        """Draw the actor into a frame and return where it is opaque, or None if it is outside the frame."""
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,12 @@ import numpy.typing as npt
 from refvid.world.language.grammar import absent, refer
 from refvid.world.language.part_grammar import NAMES, SEX_WORDS, may_be_called
 from refvid.world.palette import COLOURS
-from refvid.world.photos.actor import Actor, PhotoActor, draw_sprite, place_figure, place_person
+from refvid.world.photos.actor import Actor, PhotoActor, place_figure, place_person
+from refvid.world.photos.composition import compose, place_occluder
 from refvid.world.photos.folder import Photo, Split, open_library
 from refvid.world.photos.stage import Stage, drawn_stage, photo_stage
-from refvid.world.scene import Facts, Reference, Scene, Sprite
+from refvid.world.scene import Facts, Reference, Scene
 from refvid.world.scenes.camera import camera_path, expose
-from refvid.world.scenes.occluder import draw_occluder
 from refvid.world.scenes.sampler import FRAMES_PER_SECOND, MIN_AREA, MIN_SHOWN
 
 EXPRESSIONS = 8
@@ -59,13 +59,13 @@ class PhotoWorld:
         drawn = rng.random() < _DRAWN_PLACES
         stage = drawn_stage(rng, width, height) if drawn else photo_stage(rng, self.library.pick(rng), width, height)
         actors = self._actors(rng, stage, frames > 1, width, height)
-        occluder = _occluder(rng, actors, height)
+        occluder = place_occluder(rng, actors, height, _WITH_OCCLUDER)
         path = camera_path(rng, (frames - 1) * stride + 1, stage.margin)[::stride]
         clip = np.empty((frames, height, width, 3), np.uint8)
         instances = np.zeros((frames, height, width), np.uint8)
         for t in range(frames):
             clip[t] = stage.window(path[t], width, height)
-            areas = _compose(actors, occluder, (t - frames // 2) * stride, path[t], clip[t], instances[t])
+            areas = compose(actors, occluder, (t - frames // 2) * stride, path[t], clip[t], instances[t])
             if t == frames // 2:
                 facts = _facts(actors, areas, instances[t])
         made = [*refer(rng, facts, width, height, EXPRESSIONS), *absent(rng, facts, width, height, ABSENT)]
@@ -127,35 +127,6 @@ def _is_whole(photo: Photo) -> bool:
     columns = np.flatnonzero(photo.person.any(0))
     rows = np.flatnonzero(photo.person.any(1))
     return bool(columns[0] > 0 and columns[-1] < photo.person.shape[1] - 1 and rows[0] > 0)
-
-
-def _occluder(rng: np.random.Generator, actors: Sequence[Actor], height: int) -> tuple[Sprite, float, float] | None:
-    """Return a thing in front of everybody with its column and row, but in most cases None."""
-    if rng.random() >= _WITH_OCCLUDER:
-        return None
-    hidden = actors[int(rng.integers(len(actors)))]
-    sprite = draw_occluder(rng, height * rng.uniform(0.25, 0.6))
-    column = hidden.ground[0] + rng.uniform(-0.35, 0.35) * height
-    return sprite, float(column), min(max(actor.ground[1] for actor in actors), height) + 0.03 * height
-
-
-def _compose(
-    actors: Sequence[Actor], occluder: tuple[Sprite, float, float] | None, time: int,
-    offset: npt.NDArray[np.float64], frame: npt.NDArray[np.uint8], instances: npt.NDArray[np.uint8],
-) -> list[int]:  # fmt: skip
-    """Draw all actors into a frame and its map of instances; return the area of each in pixels, hidden or not."""
-    areas = []
-    for index, actor in enumerate(actors):
-        drawn = actor.draw(frame, time, offset)
-        areas.append(0 if drawn is None else int(drawn[1].sum()))
-        if drawn is not None:
-            instances[drawn[0]][drawn[1]] = index + 1
-    if occluder is not None:
-        sprite, column, row = occluder
-        hidden = draw_sprite(frame, sprite, column - offset[0], row - offset[1])
-        if hidden is not None:
-            instances[hidden[0]][hidden[1]] = 0
-    return areas
 
 
 def _facts(actors: Sequence[Actor], areas: Sequence[int], instances: npt.NDArray[np.uint8]) -> tuple[Facts, ...]:
