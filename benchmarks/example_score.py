@@ -1,6 +1,6 @@
 """Score a model on the example clips, frame by frame against what was drawn.
 
-    python benchmarks/example_score.py [--model refvid-tiny] [--only park street yard] [--refine] [--threshold 0.5]
+    python benchmarks/example_score.py [--model refvid-small] [--only park street yard] [--refine] [--threshold 0.5]
 
 The clips are those of examples/, decoded as a user's would be; the truth is drawn anew by examples/make_examples.py.
 For each expression: mean IoU over the frames, the share of frames with an IoU above 0.5, and for one that means
@@ -19,9 +19,9 @@ import numpy.typing as npt
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.command_line import errors_in_one_line
 from benchmarks.score_tests import QUIET
 from examples.make_examples import EXAMPLES
-from refvid.errors import RefvidError
 from refvid.inference.segmenter import Segmenter
 from refvid.metrics.regions import iou, mean_iou, precision_at
 from refvid.video.reader import open_reader
@@ -101,7 +101,6 @@ def read_frames(path: Path) -> npt.NDArray[np.uint8]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Load the model, score it, print the table."""
-    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, help="embedded name, folder or Hub id")
     parser.add_argument("--only", nargs="+", choices=tuple(EXAMPLES), default=tuple(EXAMPLES), metavar="NAME")
@@ -110,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--refine", action="store_true")
     parser.add_argument("--threshold", type=float)
     options = parser.parse_args(arguments)
-    try:
+    with errors_in_one_line():
         model = load_model(options.model, device=options.device)
         segmenter = Segmenter(model, refine=options.refine or None, threshold=options.threshold)
 
@@ -121,9 +120,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in options.only:
             rows += score_clip(name, read_frames(options.folder / f"{name}.mp4"), EXAMPLES[name](), segment)
         print(table(rows))
-    except RefvidError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ count in no score. In brackets: 95 % intervals by bootstrap over photos (over ph
 """
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -19,18 +18,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from rich.console import Console
-from rich.progress import track
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.command_line import errors_in_one_line, interval, number, show_progress, write_json
 from benchmarks.real_photos import COMMON, find_photos
 from benchmarks.real_rows import Answer, Judged, Predictor, calibration, score_photos, summarise
 from benchmarks.real_videos import find_sequences, score_sequence, speed, write_clip_sheets
 from benchmarks.score_sheets import Page, write_sheet
 from benchmarks.score_tests import ClipScore
-from refvid.errors import RefvidError, UsageError
+from refvid.errors import UsageError
 from refvid.inference.segmenter import Segmenter
 from refvid.masks.dense_crf import Refiner
 from refvid.masks.guided_filter import upsample
@@ -102,15 +100,14 @@ def score_model(name: str, model: LoadedModel, options: argparse.Namespace) -> d
     pages: list[Page] = []
     with ExitStack() as stack:
         refiner = stack.enter_context(segmenter.refiner()) if segmenter.refine else None
-        console = Console(stderr=True)
-        shown = track(
-            photos[::QUICK_PHOTOS] if options.quick else photos, name, console=console, transient=True,
-            disable=not console.is_terminal,
-        )  # fmt: skip
+        chosen = photos[::QUICK_PHOTOS] if options.quick else photos
         findings = score_photos(
-            shown, predictor(segmenter, refiner, with_maps=bool(options.calibration or options.json)),
-            seed=options.seed, held_out=options.held_out, keep=pages.append if options.sheet else None,
-        )  # fmt: skip
+            show_progress(chosen, name, len(chosen)),
+            predictor(segmenter, refiner, with_maps=bool(options.calibration or options.json)),
+            seed=options.seed,
+            held_out=options.held_out,
+            keep=pages.append if options.sheet else None,
+        )
     figures: dict[str, Any] = {"rows": summarise(findings), "calibration": calibration(findings)}
     if options.davis is not None:
         most = QUICK_FRAMES if options.quick else None
@@ -143,7 +140,7 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
             lines.append(f"| {title} | {known[0]['samples']} | {goal} | {' | '.join(map(_cell, cells))} |")
     for key, title in (("there", "what is there"), ("all", "all masks")):
         each = [values["calibration"][key] for values in figures.values()]
-        cells = [f"{_number(one['error'])} of {one['masks']}" for one in each]
+        cells = [f"{number(one['error'])} of {one['masks']}" for one in each]
         lines.append(f"| expected calibration error, {title} | | | {' | '.join(cells)} |")
     if all("speed" in each for each in figures.values()):
         cells = [f"{each['speed']['fps']:.1f}, ×{each['speed']['ratio']:.2f}" for each in figures.values()]
@@ -154,14 +151,9 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
 def _cell(row: dict[str, Any] | None) -> str:
     if row is None:
         return "–"
-    low_high = "" if row["interval"] is None else f" [{row['interval'][0]:.3f}, {row['interval'][1]:.3f}]"
     if "quiet" in row:
-        return f"{row['quiet']:.3f}{low_high}"
-    return f"{row['mean_iou']:.3f}{low_high} / {row['p@0.5']:.3f}"
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+        return number(row["quiet"]) + interval(row["interval"])
+    return f"{number(row['mean_iou'])}{interval(row['interval'])} / {number(row['p@0.5'])}"
 
 
 def calibration_tables(figures: dict[str, Any]) -> str:
@@ -169,24 +161,21 @@ def calibration_tables(figures: dict[str, Any]) -> str:
     lines = ["| mean probability | masks of what is there | right | all masks | right |", "|---|---|---|---|---|"]
     for there, every in zip(figures["there"]["bins"], figures["all"]["bins"], strict=True):
         if every["masks"]:
-            cells = [str(there["masks"]), _number(there["right"]), str(every["masks"]), _number(every["right"])]
+            cells = [str(there["masks"]), number(there["right"]), str(every["masks"]), number(every["right"])]
             lines.append(f"| {every['from']:.1f} to {every['to']:.1f} | {' | '.join(cells)} |")
     keys = ("lone_iou", "lone_p@0.5", "two_iou", "quiet_where_absent", "quiet_where_lone")
     titles = ("lone, mean IoU", "lone, P@0.5", "of two, mean IoU", "not there: nothing found", "lone: nothing found")
     lines += ["", f"| threshold | {' | '.join(titles)} |", "|---|" + "---|" * len(titles)]
     for step in figures["sweep"]:
-        lines.append(f"| {step['threshold']:.2f} | {' | '.join(_number(step[key]) for key in keys)} |")
+        lines.append(f"| {step['threshold']:.2f} | {' | '.join(number(step[key]) for key in keys)} |")
     return "\n".join(lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Score the models, print the table, write what was asked for."""
     options = _parser().parse_args(arguments)
-    try:
+    with errors_in_one_line():
         run(options)
-    except RefvidError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
 
 
 def run(options: argparse.Namespace) -> None:
@@ -212,11 +201,10 @@ def run(options: argparse.Namespace) -> None:
     print(f"\n{time.perf_counter() - started:.0f} s, {torch.get_num_threads()} threads")
     if options.json:
         record = {"seed": options.seed, "quick": options.quick, "held_out": options.held_out, "models": figures}
-        options.json.write_text(json.dumps(record, indent=1) + "\n")
+        write_json(options.json, record)
 
 
 def _parser() -> argparse.ArgumentParser:
-    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-m", "--model", nargs="+", default=[DEFAULT_MODEL], help="embedded names, folders or Hub ids")
     parser.add_argument("--photos", type=Path, action="append", required=True, help="folder of labelled photos")

@@ -33,10 +33,10 @@ from torch import Tensor
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.command_line import errors_in_one_line
 from benchmarks.systems_cost import cost, full_cost
 from benchmarks.systems_table import FULL, KINDS, ROWS, Results, Row, figures, report
 from refvid.data.sample import Sample
-from refvid.errors import RefvidError
 from refvid.metrics.regions import iou, iou_counts
 from refvid.model.config import ModelConfig
 from refvid.model.interface import ReferringNetwork
@@ -349,12 +349,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table_only, copy = given.pop("table_only"), given.pop("json")
     torch.set_num_threads(given.pop("threads"))
     given["photos"] = "" if given["photos"] == "no" else str(Path(given["photos"]).resolve())
-    try:
+    with errors_in_one_line():
         if not table_only:
             run(Recipe(**given), folder, seeds, only or [row.name for row in ROWS])
-    except RefvidError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
     if not (folder / RECIPE).exists():
         raise SystemExit(f"'{folder}' holds no results; leave --table-only out, or give another --cache")
     record = write_tables(folder)

@@ -1,6 +1,6 @@
 """Score a model on what it was never trained on: drawn scenes, look-alikes, composites of photos, single photos.
 
-    python benchmarks/world_score.py [--model refvid-tiny] [--photos DIR] [--clips 100] [--refine] [--json FILE]
+    python benchmarks/world_score.py [--model refvid-small] [--photos DIR] [--clips 100] [--refine] [--json FILE]
                                      [--sheet DIR]
 
 Clips are 11 frames of about 240 x 240 pixels, mostly 320x180; a single photo is one frame. Every expression of a clip
@@ -10,7 +10,6 @@ brackets: 95 % intervals by bootstrap over clips.
 
 import argparse
 import itertools
-import json
 import os
 import sys
 import time
@@ -23,13 +22,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch.utils.data import DataLoader
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.command_line import errors_in_one_line, interval, number, show_progress, write_json
 from benchmarks.score_sheets import Page, write_sheet
 from benchmarks.score_tests import (
     PHOTO_TESTS,
@@ -47,7 +45,7 @@ from benchmarks.score_tests import (
     share,
     summarise,
 )
-from refvid.errors import RefvidError, UsageError
+from refvid.errors import UsageError
 from refvid.inference.segmenter import Segmenter
 from refvid.masks.dense_crf import Refiner
 from refvid.masks.finish import RefinedFinisher
@@ -156,8 +154,7 @@ def measure(
             collate_fn=_as_it_is,
             multiprocessing_context="spawn" if workers else None,
         )
-        console = Console(stderr=True)
-        drawn = track(loader, clips.test, len(clips), console=console, transient=True, disable=not console.is_terminal)
+        drawn = show_progress(loader, clips.test, len(clips))
         scores = score(drawn, predictors if sheet is None else {**predictors, first: keep})
     if sheet is not None:
         write_sheet(sheet / f"{clips.test}.png", clips.test, scores[first], pages)
@@ -191,45 +188,34 @@ def table(figures: dict[str, Any]) -> str:
     for key, count, name, goal, tests in _SHARED:
         if figures[key] is None:
             continue
-        parts = "; ".join(f"{test} {_number(each[test][key])}" for test in tests if test in each)
+        parts = "; ".join(f"{test} {number(each[test][key])}" for test in tests if test in each)
         total = sum(each[test][count] for test in tests if test in each)
-        rows.append((name, f"{_number(figures[key])} ({parts}) of {total}", f"{goal:.2f}", figures[key] >= goal))
+        rows.append((name, f"{number(figures[key])} ({parts}) of {total}", f"{goal:.2f}", figures[key] >= goal))
     lines = [f"| {name} | {text} | {goal} | {'yes' if done else 'no'} |" for name, text, goal, done in rows]
     return "\n".join(["| test | measured | goal | reached |", "|---|---|---|---|", *lines])
 
 
 def _test_row(name: str, test: str, found: dict[str, Any], goals: Sequence[float]) -> tuple[str, str, str, bool]:
     iou, precision, gain = goals
-    texts = [f"mean IoU {_number(found['mean_iou'])}{_range(found['interval'])}, P@0.5 {_number(found['p@0.5'])}"]
+    texts = [f"mean IoU {number(found['mean_iou'])}{interval(found['interval'])}, P@0.5 {number(found['p@0.5'])}"]
     wanted, done = [f"IoU {iou:.2f}"], found["mean_iou"] >= iou
     if precision:
         wanted, done = [*wanted, f"P@0.5 {precision:.2f}"], done and found["p@0.5"] >= precision
     if gain and "without_cfsa" in found:
         off, above = found["without_cfsa"]["mean_iou"], found["above_without_cfsa"]
-        texts.append(f"CFSA off {_number(off)}, gain {_number(above['mean'])}{_range(above['interval'])}")
+        texts.append(f"CFSA off {number(off)}, gain {number(above['mean'])}{interval(above['interval'])}")
         wanted, done = [*wanted, f"gain {gain:.2f}"], done and above["mean"] >= gain
     if test == "photo":
-        texts += [f"{group} {_number(values['mean_iou'])}" for group, values in reversed(found["groups"].items())]
+        texts += [f"{group} {number(values['mean_iou'])}" for group, values in reversed(found["groups"].items())]
     texts.append(f"{found['expressions']} expressions, {found['clips']} clips")
     return name, "; ".join(texts), ", ".join(wanted), done
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
-
-
-def _range(interval: list[float] | None) -> str:
-    return "" if interval is None else f" [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the tests, print the table and write the requested files."""
     options = _parser().parse_args(arguments)
-    try:
+    with errors_in_one_line():
         run(options)
-    except RefvidError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from error
 
 
 def run(options: argparse.Namespace) -> None:
@@ -269,11 +255,10 @@ def run(options: argparse.Namespace) -> None:
         record = {
             name: getattr(options, name) for name in ("model", "clips", "seed", "frames", "without_cfsa", "refine")
         }
-        options.json.write_text(json.dumps(record | {"seconds": round(seconds, 1), **figures}, indent=1) + "\n")
+        write_json(options.json, record | {"seconds": round(seconds, 1), **figures})
 
 
 def _parser() -> argparse.ArgumentParser:
-    assert __doc__ is not None
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL, help="embedded name, folder or Hub id")
     parser.add_argument("--photos", type=Path, help="folder of labelled photos; else two tests are left out")
