@@ -21,20 +21,31 @@ def describe(path: Path) -> dict[str, Any]:
         stream = container.streams.video[0]
         context = stream.codec_context
         tags = tuple(int(x) for x in (context.color_primaries, context.color_trc, context.colorspace))
-        base = Fraction(stream.time_base.numerator, stream.time_base.denominator)
+        base = _seconds(1, stream.time_base)
         shape, times, brightness = (0, 0), [], []
         for frame in container.decode(stream):
             turned = np.rot90(frame.to_ndarray(format="gray"), k=(frame.rotation // 90) % 4)
             shape = turned.shape[1], turned.shape[0]
-            times.append(frame.pts * base)
+            times.append(_seconds(frame.pts, base))
             brightness.append(float(turned.mean()))
     sounds = []
     with av.open(str(path)) as container:
         for index in range(len(container.streams.audio)):
             container.seek(0)
             packets = [packet for packet in container.demux(audio=index) if packet.size]
-            sounds.append([(packet.pts * packet.time_base, bytes(packet)) for packet in packets])
+            sounds.append([(_seconds(packet.pts, packet.time_base), bytes(packet)) for packet in packets])
     return {"base": base, "times": times, "size": shape, "tags": tags, "sounds": sounds, "brightness": brightness}
+
+
+def _seconds(ticks: int | None, base: Fraction | None) -> Fraction:
+    """Return a time in seconds, given in ticks of a time base.
+
+    Raises:
+        ValueError: The file states no time or no time base.
+    """
+    if ticks is None or base is None:
+        raise ValueError("a frame or a packet without a time: only files that state all their times can be compared")
+    return ticks * base
 
 
 def main() -> int:

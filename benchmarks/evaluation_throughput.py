@@ -1,6 +1,6 @@
 """An evaluation that shares a video's features among its sentences, against one that goes sentence by sentence.
 
-    python benchmarks/evaluation_throughput.py [--videos 15] [--frames 48] [--size 284x160] [--model refvid-tiny]
+    python benchmarks/evaluation_throughput.py [--videos 15] [--frames 48] [--size 284x160] [--model refvid-small]
 
 Draws a world in A2D Sentences' layout into a temporary folder, or takes the data set in DIR, and evaluates its test
 split twice in one run, video by video in turn: all sentences of a video together, as `refvid eval` does, and each

@@ -149,9 +149,9 @@ def _exchange_code(mutant: Mutant) -> None:
         ValueError: The code is of another shape.
     """
     code = compile(Path(mutant.path).read_bytes(), mutant.path, "exec")
-    (new,) = [inner for inner in _codes(code) if inner.co_qualname == mutant.scope] or [None]
-    if new is None:
+    if not (found_codes := [inner for inner in _codes(code) if inner.co_qualname == mutant.scope]):
         raise LookupError(f"{mutant.path} has no function {mutant.scope!r}")
+    (new,) = found_codes
     place = vars(sys.modules[mutant.path.removesuffix(".py").replace("/", ".")])
     *classes, name = mutant.scope.split(".")
     for owner in classes:

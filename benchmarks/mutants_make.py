@@ -159,8 +159,10 @@ class _Finder(ast.NodeVisitor):
         self.generic_visit(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
-        if isinstance(node.op, ast.USub) and isinstance(node.operand, ast.Constant):
-            self._note(node, *(ast.Constant(-node.operand.value + step) for step in (1, -1)))
+        operand = node.operand
+        if isinstance(node.op, ast.USub) and isinstance(operand, ast.Constant):
+            if isinstance(operand.value, (int, float)):
+                self._note(node, *(ast.Constant(-operand.value + step) for step in (1, -1)))
             return
         self._note(node, node.operand)
         self.generic_visit(node)

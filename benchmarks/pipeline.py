@@ -1,7 +1,7 @@
 """The stages of `refvid segment` at work at the same time, against one after another, and against each stage alone.
 
     python benchmarks/pipeline.py VIDEO [--expression "man in yellow shirt"] [--frames 100] [--format overlay]
-                                  [--model refvid-tiny] [--refine] [--threads N] [--rounds 3] [--json]
+                                  [--model refvid-small] [--refine] [--threads N] [--rounds 3] [--json]
 
 Each round runs, in one process: every stage alone on what the stage before it has made (kept in memory: 33 MB a frame
 of 4K), with as many of PyTorch's threads as it has in the pipeline; then the whole with one stage after another for

@@ -77,7 +77,7 @@ class Runner:
         self.frame = torch.from_numpy(pixels).permute(2, 0, 1)[None]
         self.box = segmenter.letterbox(pixels)
         self.word_ids = segmenter.vocabulary.encode(["man in yellow shirt"])[None]
-        self.stream = self.network.stream()
+        self.stream: Any = self.network.stream()
         self.stages = Stages(time.perf_counter)
         if watched:
             self._watch()

@@ -95,7 +95,7 @@ def cost(row: Row, rounds: int = ROUNDS, frames: int = ROUND_FRAMES) -> Result:
     return count(config) | {"rate": rate, "of_base": of_base}
 
 
-class Valueless(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of PyTorch
+class Valueless(TorchDispatchMode):
     """A mode in which tensors without values answer every question about a value with 0 or False."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -105,7 +105,7 @@ class Valueless(TorchDispatchMode):  # type: ignore[no-untyped-call]  # of PyTor
 def count_unseen(config: ModelConfig) -> Result:
     """Return the result of `count` without computing; a network that depends on values is computed after all."""
     try:
-        with FakeTensorMode(), Valueless():  # type: ignore[no-untyped-call]
+        with FakeTensorMode(), Valueless():
             return count(config)
     except DynamicOutputShapeException:
         return count(config)

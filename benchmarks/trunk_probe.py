@@ -22,11 +22,11 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from refvid.data.sample import Sample, collate
-from refvid.model.cmsa.config import CmsaConfig
-from refvid.model.cmsa.network import CmsaNetwork
+from refvid.model.config import ModelConfig
+from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.backbone import LightBackbone
 from refvid.model.registry import build_vocabulary
-from refvid.weights import DEFAULT_MODEL, load_model
+from refvid.weights import load_model
 from refvid.world.palette import COLOURS
 from refvid.world.scenes.sampler import draw_scene
 from refvid.world.source import sample_of
@@ -49,7 +49,7 @@ def draw(seed: int, scenes: int) -> Iterator[Sample]:
 
 
 @torch.no_grad()
-def stages(network: CmsaNetwork, images: Tensor) -> list[Tensor]:
+def stages(network: ReferringNetwork, images: Tensor) -> list[Tensor]:
     """Return the features of the stem and of Res2 to Res5 for pictures [B, 3, H, W]."""
     backbone = network.backbone
     assert isinstance(backbone, LightBackbone), "only the light trunk is probed"
@@ -63,7 +63,7 @@ def kind_of(words: frozenset[str]) -> str:
 
 
 def collect(
-    network: CmsaNetwork, config: CmsaConfig, samples: Iterator[Sample]
+    network: ReferringNetwork, config: ModelConfig, samples: Iterator[Sample]
 ) -> tuple[list[Floats], Floats, list[str]]:
     """Return mean features [actors, channels] of each stage, colour words bool [actors, colours], and the kinds."""
     features: list[list[Floats]] = [[] for _ in STAGES]
@@ -110,7 +110,7 @@ def probe(features: Floats, colours: Floats, kinds: list[str]) -> dict[str, floa
     return {kind: float(np.mean(shares)) for kind, shares in found.items()}
 
 
-def bound(samples: Iterator[Sample], config: CmsaConfig, stride: int) -> float:
+def bound(samples: Iterator[Sample], config: ModelConfig, stride: int) -> float:
     """Return the mean IoU of masks with their own reconstruction from a grid of this stride."""
     height, width = config.canvas(HEIGHT, WIDTH)
     ious = []
@@ -127,8 +127,8 @@ def bound(samples: Iterator[Sample], config: CmsaConfig, stride: int) -> float:
 
 def main() -> None:
     """Print both tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("-m", "--model", default="refvid-tiny", help="a model on the light trunk")
     parser.add_argument("--scenes", type=int, default=400)
     parser.add_argument("--seed", type=int, default=78)
     options = parser.parse_args()

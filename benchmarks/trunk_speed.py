@@ -65,7 +65,7 @@ def main() -> None:
     def classify(given: Tensor) -> Tensor:
         return fast.classify(fast(given)[-1])
 
-    ways = {
+    ways: dict[str, tuple[Callable[[Tensor], object], Tensor]] = {
         "plain": (plain, images),
         "channels last": (last, ordered),
         "packed by fold": (fast, ordered),
