@@ -1,6 +1,7 @@
 """The network at the start of a training run: its config, and its random or given weights."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from refvid.model.config import PRETRAINED, ModelConfig
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import FIRST_WORD_ID
 from refvid.model.layers.vector_embedding import VectorEmbedding
-from refvid.model.layers.word_vectors import load_table
+from refvid.model.layers.word_vectors import WordVectorTable, load_table
 from refvid.model.refvos.network import RefvosConfig
 from refvid.model.registry import CONFIGS, FORMER_NAMES, build_network, read_config
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
@@ -23,9 +24,9 @@ from refvid.weights import CONFIG_FILE, locate_checkpoint, read_checkpoint, read
 
 RANDOM = "none"
 DEFAULT_TRAINED = "refvid-tiny"  # needs neither pretrained weights nor a table of words
-# Parts that the weights to start from may lack: a network trained on pictures can be trained further on clips, and one
-# with logits of stride 4 with finer ones.
-_MAY_BE_NEW = ("cross_frame.", "bilateral.")
+# Parts that the weights to start from may lack: a network trained on pictures can be trained further on clips, one with
+# logits of stride 4 with finer ones, and one made before words told the classifier's opinion with these parts.
+_MAY_BE_NEW = ("cross_frame.", "bilateral.", "evidence.reliance.", "evidence.opinion.", "evidence.told.")
 # Last parts of the names of weights that have one row for each word.
 _BY_WORD = ("table.weight", "evidence.table", "evidence.bias", "evidence.word_weight")
 
@@ -87,7 +88,7 @@ def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> t
         choice: Chosen model and weights.
         config: Config from `choose_config`.
         words: Words of the data. Those missing from the config or checkpoint are appended to its vocabulary, unless the
-            network reads word pieces or word vectors.
+            network reads word pieces or word vectors, whose table `language_weights` may replace by a larger one.
 
     Returns:
         The network, and its config with the final vocabulary.
@@ -98,14 +99,17 @@ def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> t
         UnavailableError: The weights of the trunk cannot be fetched.
     """
     language = choice.language_weights
-    if language is not None and (choice.start is not None or not _takes_language_weights(config)):
+    larger_table = choice.start is not None and config.vector_channels > 0
+    if language is not None and (
+        not _takes_language_weights(config) or (choice.start is not None and not larger_table)
+    ):
         raise UsageError(
-            "--language-weights are for a new model that reads with BERT or with word vectors; leave them out"
+            "--language-weights are for a new model that reads with BERT, or for one with word vectors; leave them out"
         )
     if choice.backbone_weights is not None and choice.start is not None:
         raise UsageError("--backbone-weights and --start both give weights of the trunk; leave one of them out")
     if choice.start is not None:
-        return _go_on(choice.start, config, words)
+        return _go_on(choice.start, config, words, language)
     if config.vector_channels:
         network, config = _read_vectors(config, language, words)
     elif _reads_pieces(config):
@@ -151,24 +155,72 @@ def _read_vectors(
             "which `python -m refvid.train.word_table --out table.safetensors` makes"
         )
     known, table = load_table(Path(where).expanduser())
-    taught = tuple(sorted(set(words) & set(known)))
-    config = config.replace(
-        vocabulary=known,
-        vector_channels=table.channels,
-        class_entries=len(table.class_indices),
-        taught_words=taught,
-        training={},
-    )
+    config = config.replace(**_described(known, table, sorted(set(words) & set(known))), training={})
     network = build_network(config)
-    for part in network.modules():
-        if isinstance(part, VectorEmbedding):
-            part.vectors.load_state_dict(table.state_dict())
+    for part in _word_embeddings(network):
+        part.vectors.load_state_dict(table.state_dict())
     return network, config
 
 
-def _go_on(start: Path | str, config: ModelConfig, words: tuple[str, ...]) -> tuple[ReferringNetwork, ModelConfig]:
+def _described(known: tuple[str, ...], table: WordVectorTable, taught: Sequence[str]) -> dict[str, Any]:
+    """Return the settings of a config that follow from a table of word vectors and the words of the data."""
+    return {
+        "vocabulary": known,
+        "vector_channels": table.channels,
+        "class_entries": len(table.class_indices),
+        "taught_words": tuple(taught),
+    }
+
+
+def _word_embeddings(network: ReferringNetwork) -> list[VectorEmbedding]:
+    return [part for part in network.modules() if isinstance(part, VectorEmbedding)]
+
+
+def widen_table(
+    network: ReferringNetwork, config: ModelConfig, where: Path, words: tuple[str, ...]
+) -> tuple[ReferringNetwork, ModelConfig]:
+    """Return a network that reads with another table of word vectors, and its config.
+
+    Learnt rows stay with their words; words of the data that had none get one, which is zero at first.
+
+    Args:
+        network: Network with word vectors.
+        config: Its config.
+        where: Path of the table, whose vectors must have as many channels as those of the network.
+        words: Words of the data.
+
+    Raises:
+        UsageError: The table has other channels, or lacks words that have learnt rows.
+        WeightsError: The file is not a table of word vectors.
+    """
+    known, table = load_table(where.expanduser())
+    lost = sorted(set(config.taught_words) - set(known))
+    if table.channels != config.vector_channels or lost:
+        raise UsageError(
+            f"the table '{where}' has {table.channels} channels and lacks {len(lost)} of the words that were taught; "
+            f"expected {config.vector_channels} channels and all of these words"
+        )
+    taught = (*config.taught_words, *sorted((set(words) & set(known)) - set(config.taught_words)))
+    config = config.replace(**_described(known, table, taught))
+    wider = build_network(config)
+    weights = network.state_dict()
+    for name, part in wider.named_modules():
+        if isinstance(part, VectorEmbedding):
+            rows = weights[f"{name}.own.weight"]
+            fresh = rows.new_zeros(1 + len(taught) - len(rows), rows.shape[1])
+            weights[f"{name}.own.weight"] = torch.cat([rows, fresh])
+            weights |= {f"{name}.vectors.{key}": value for key, value in table.state_dict().items()}
+    wider.load_state_dict(weights)
+    return wider, config
+
+
+def _go_on(
+    start: Path | str, config: ModelConfig, words: tuple[str, ...], language: str | None = None
+) -> tuple[ReferringNetwork, ModelConfig]:
     """Build a network with the weights of a checkpoint, and add new words to its vocabulary if it has no fixed one."""
     trained, known = read_checkpoint(locate_checkpoint(str(start))[0])
+    if language is not None:
+        trained, known = widen_table(trained, known, Path(language), words)
     changes: dict[str, Any] = {"vocabulary": known.vocabulary, "training": known.training}
     if known.vector_channels:
         for name in ("vector_channels", "class_entries", "taught_words"):

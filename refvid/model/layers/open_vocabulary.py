@@ -23,10 +23,11 @@ _KEPT = 4096  # resolved words in the cache
 class OpenVocabulary(Vocabulary):
     """A vocabulary sorted by frequency, the commonest word first; ambiguous misspellings resolve to the commonest.
 
-    A word that is not listed is tried, in this order, without its hyphens, as the parts between the hyphens, without a
-    possessive or contracted ending ("man's"), as another form of a listed word ("terriers"), and in British or American
-    spelling. Last, it is read as two words written as one or as a misspelling by one letter, whichever gives the
-    commoner words.
+    The vocabulary may end with names of two or three words, "fire hydrant"; such a name, singular or plural, is read as
+    one word. A word that is not listed is tried, in this order, without its hyphens, as the parts between the hyphens,
+    without a possessive or contracted ending ("man's"), as another form of a listed word ("terriers"), and in British
+    or American spelling. Last, it is read as two words written as one or as a misspelling by one letter, whichever
+    gives the commoner words.
     """
 
     @cached_property
@@ -35,7 +36,27 @@ class OpenVocabulary(Vocabulary):
 
     def read(self, expression: str) -> list[tuple[str, tuple[str, ...]]]:
         """Return each word of an expression with the listed words that it resolves to, none if it is unknown."""
-        return [(word, self.resolve(word)) for word in split_spoken(expression)]
+        spoken = split_spoken(expression)
+        found: list[tuple[str, tuple[str, ...]]] = []
+        while spoken:
+            name, count = self._name_at_start(spoken)
+            found.append((" ".join(spoken[:count]), (name,) if name else self.resolve(spoken[0])))
+            spoken = spoken[count:]
+        return found
+
+    @cached_property
+    def _begin_names(self) -> frozenset[str]:
+        return frozenset(word.split(" ")[0] for word in self.words if " " in word)
+
+    def _name_at_start(self, spoken: Sequence[str]) -> tuple[str, int]:
+        """Return the longest listed name that words begin with and its number of words; an empty name and 1 if none."""
+        if spoken[0] in self._begin_names:
+            for count in (3, 2):
+                *before, last = spoken[:count]
+                for form in (last, *inflections(last)) if len(before) == count - 1 else ():
+                    if (name := " ".join((*before, form))) in self.ids:
+                        return name, count
+        return "", 1
 
     def resolve(self, word: str) -> tuple[str, ...]:
         """Return the listed words that a lower-case word resolves to; none if it is unknown to the model."""
@@ -53,6 +74,8 @@ class OpenVocabulary(Vocabulary):
             joined = _HYPHEN.sub("", word)
             if found := self._first(chain((joined,), inflections(joined))):
                 return (found,)
+            if (name := _HYPHEN.sub(" ", word)) in self.ids:
+                return (name,)
             parts = [self.resolve(part) for part in _HYPHEN.split(word)]
             return tuple(found for part in parts for found in part) if all(parts) else ()
         owner = _OWNER.sub("", word)
@@ -64,6 +87,8 @@ class OpenVocabulary(Vocabulary):
             if found := self._first(candidates):
                 return (found,)
         pair = self._pair(word)
+        if (name := " ".join(pair)) in self.ids:
+            return (name,)
         slipped = self._commonest(slips(word), word) if len(word) >= LEAST_SLIP else None
         if slipped is not None and (not pair or self.ids[slipped] < max(self.ids[part] for part in pair)):
             return (slipped,)  # "bottome" is more likely "bottom" than "bot" and "tome"

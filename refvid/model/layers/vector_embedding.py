@@ -12,6 +12,7 @@ from refvid.model.layers.word_vectors import WordVectorTable
 
 INNER_CHANNELS = 192
 OWN_SHARE_KEPT = 0.7  # share of the taught words that keep their own row in a training step
+VECTOR_SHARE_KEPT = 0.88  # share of the words with ImageNet classes that keep their vector in a training step
 
 
 class VectorEmbedding(WordEmbedding):
@@ -20,7 +21,9 @@ class VectorEmbedding(WordEmbedding):
     Each word of the training sentences also has a learnt row of its own, which is added for distinctions that the
     vectors do not make. In training these rows are dropped at random, so that the function must do without them: a
     word that was never trained, "puppy", has only the function of its vector, which is therefore trained on "dog" too.
-    A row is dropped for all occurrences of its word in a batch, because equal words share their attention.
+    A row is dropped for all occurrences of its word in a batch, because equal words share their attention. Some words
+    that the ImageNet classifier knows lose their vector as well: then the network can only follow the classifier, as it
+    has to for classes that it has seen no mask of.
 
     Args:
         words: Number of words in the table.
@@ -49,11 +52,16 @@ class VectorEmbedding(WordEmbedding):
     def forward(self, word_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Map ids int64 [..., L] to embeddings [..., L, C_l] and the mask of real words, bool [..., L]."""
         vectors = self.vectors(word_ids).to(self.direct.weight.dtype) * self.vectors.channels**0.5
+        read = torch.ones_like(word_ids)
+        if self.training:
+            chance = torch.rand(len(self.own_row), device=word_ids.device)[word_ids]
+            read -= (self.vectors.has_classes(word_ids) & (chance >= VECTOR_SHARE_KEPT)).long()
+            vectors = vectors * read[..., None]
         embedded = self.outer(F.relu(self.inner(vectors))) + self.direct(vectors)
         rows = self.own_row[word_ids]
         if self.training:
             kept = torch.rand(self.own.num_embeddings, device=rows.device) < OWN_SHARE_KEPT
-            rows = rows * kept[rows]
+            rows = rows * kept[rows] * read
         return embedded + self.own(rows), word_ids != PADDING_ID
 
 

@@ -57,6 +57,11 @@ class WordVectorTable(nn.Module):
         rows = self.vectors[(word_ids - FIRST_WORD_ID).clamp(min=0)].float()
         return F.normalize(rows, dim=-1) * (word_ids >= FIRST_WORD_ID)[..., None]
 
+    def has_classes(self, word_ids: Tensor) -> Tensor:
+        """Return whether the words with the ids int64 [...] cover any ImageNet class, bool [...]."""
+        rows = (word_ids - FIRST_WORD_ID).clamp(min=0)
+        return (self.class_starts[rows + 1] > self.class_starts[rows]) & (word_ids >= FIRST_WORD_ID)
+
     def class_weights(self, word_ids: Tensor) -> Tensor:
         """Map ids int64 [...] to weights of the ImageNet classes, float32 [..., 1000], each from 0 to 1.
 

@@ -45,7 +45,12 @@ def _build_evidence(
     if not config.word_evidence:
         return None
     if isinstance(embedding, VectorEmbedding):
-        return VectorEvidence(channels, embedding, config.embedding_channels)
+        return VectorEvidence(
+            channels,
+            embedding,
+            config.embedding_channels,
+            told_channels=config.fusion_channels if config.class_opinion else 0,
+        )
     return WordEvidence(channels, config.embedding_channels, len(config.vocabulary))
 
 

@@ -22,6 +22,8 @@ class RefvidConfig(CmsaConfig):
             (`BilateralUpsampling`, needs `detail_channels`); 0 to leave this step out.
         word_evidence: Whether the truth of each single word contributes to the logits of an expression (`WordEvidence`,
             needs language "words").
+        class_opinion: Whether the network is told what the ImageNet classifier says of the words of an expression, and
+            how far that counts depends on the word (`VectorEvidence`, needs `word_evidence` and `vector_channels`).
         cross_frame_code: Code added to the tokens of CFSA: "none", as in the paper, or "space-time", which tells where
             and when each was seen (`SpaceTimeCrossFrame`).
     """
@@ -30,6 +32,7 @@ class RefvidConfig(CmsaConfig):
     actor_channels: int = 0
     bilateral_channels: int = 0
     word_evidence: bool = False
+    class_opinion: bool = False
     cross_frame_code: CrossFrameCode = "none"
     architecture: str = "refvid"
 
@@ -58,6 +61,8 @@ class RefvidConfig(CmsaConfig):
                 )
         if self.word_evidence and self.language != "words":
             raise ValueError(f"word_evidence needs language 'words', got {self.language!r}")
+        if self.class_opinion and not (self.word_evidence and self.vector_channels):
+            raise ValueError("class_opinion needs word_evidence and vector_channels; set them or leave it out")
 
 
 def refvid_tiny_config(vocabulary: tuple[str, ...]) -> RefvidConfig:
@@ -91,6 +96,7 @@ def refvid_small_config(vocabulary: tuple[str, ...]) -> RefvidConfig:
         actor_channels=16,
         bilateral_channels=16,
         word_evidence=True,
+        class_opinion=True,
         cross_frame_code="space-time",
         upsampling="guided",
     )

@@ -79,6 +79,17 @@ class WordEvidence(nn.Module):
         """
         return self.word_weight[word_ids]
 
+    def tell(self, features: FrameFeatures, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> Tensor | None:
+        """Return what is added to the fused features of each expression, [B * E, X, h, w], or None for nothing.
+
+        Args:
+            features: Visual features of the pictures.
+            words: Word embeddings [B, E, L, C].
+            word_mask: True for real words, bool [B, E, L].
+            word_ids: Word ids int64 [B, E, L].
+        """
+        return None
+
     def weights(self, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> tuple[Tensor, Tensor]:
         """Return the weights g_n and g'_n, each [B, E, L] in float32 or wider; 0 for padding and for unknown words.
 

@@ -97,6 +97,10 @@ class RefvidNetwork(CmsaNetwork):
         scored = super().score(features, word_ids)
         if self.evidence is None:
             return scored
+        told = self.evidence.tell(features, scored.words, scored.word_mask, word_ids)
+        if told is not None:
+            fused = scored.fused + told
+            scored = replace(scored, fused=fused, logits=self.fusion.score(fused))
         evidence = self.evidence(features, scored.words, scored.word_mask, word_ids)
         return replace(scored, logits=scored.logits + evidence.flatten(0, 1)[:, None])
 

@@ -13,6 +13,10 @@ from refvid.model.layers.vector_embedding import VectorEmbedding
 from refvid.model.refvid.evidence import DENIED, HIDDEN_CHANNELS, RARE, REACH, STATED, WordEvidence
 
 MIN_PROBABILITY = 1e-3  # class probabilities below it carry no information
+LEARNT_SHARE_KEPT = 0.75  # share of the words with classes that keep their learnt term in a training step
+TOLD_CHANNELS = 32
+OPINION_SCALE = 0.3  # brings opinions, which reach log(1 / MIN_PROBABILITY), to the size of other features
+MIN_WEIGHT = 1e-4
 
 
 class VectorEvidence(WordEvidence):
@@ -20,16 +24,23 @@ class VectorEvidence(WordEvidence):
 
     According to the classifier, a word n that covers classes k with weights w_nk is true of a position p with the
     probability c_np = sum_k w_nk P_k(p). The word's logit is raised by how far log c_np exceeds the logarithm of
-    `MIN_PROBABILITY`, both at the position and at the best position of the picture, with learnt weights. So "the camel"
-    is found although the network was never trained on a mask of a camel.
+    `MIN_PROBABILITY`, both at the position and at the best position of the picture, with weights that are learnt and
+    differ between words. So "the camel" is found although the network was never trained on a mask of a camel. The mean
+    opinion about the words of an expression is also added to its fused features, so that all that follows knows it.
+
+    In training, the learnt term of some words with classes is left out, so that the classifier's opinion must do alone
+    what it will have to do for words without any mask in the training data.
 
     Args:
         level_channels: Widths of Res3, Res4 and Res5.
         embedding: Embedding that holds the table of word vectors and classes.
         channels: Width of the word embeddings.
+        told_channels: Width of the fused features; 0 if the opinion is not told and all words rely on it alike.
     """
 
-    def __init__(self, level_channels: Sequence[int], embedding: VectorEmbedding, channels: int) -> None:
+    def __init__(
+        self, level_channels: Sequence[int], embedding: VectorEmbedding, channels: int, *, told_channels: int = 0
+    ) -> None:
         nn.Module.__init__(self)
         self.row = nn.Linear(channels, sum(level_channels))
         self.rarity = nn.Linear(channels, 1)
@@ -38,6 +49,13 @@ class VectorEvidence(WordEvidence):
         self.context_weight = nn.Conv1d(HIDDEN_CHANNELS, 2, REACH, padding=REACH // 2)
         self.class_gain = nn.Parameter(torch.tensor([0.3, 0.1]))  # at the position, and at the best one
         self.class_offset = nn.Parameter(torch.tensor(-1.0))
+        self.tells = told_channels > 0
+        if self.tells:
+            self.reliance = nn.Linear(channels, 3)  # what each word adds to the two gains and the offset
+            self.opinion = nn.Conv2d(3, TOLD_CHANNELS, 1)
+            self.told = nn.Conv2d(TOLD_CHANNELS, told_channels, 1, bias=False)
+            for parameter in (self.reliance.weight, self.reliance.bias, self.told.weight):
+                nn.init.zeros_(parameter)
         nn.init.normal_(self.row.weight, std=0.02 / channels**0.5)
         for zeroed in (self.rarity, self.own_weight, self.context_weight):
             nn.init.zeros_(zeroed.weight)
@@ -50,8 +68,18 @@ class VectorEvidence(WordEvidence):
     def word_logits(self, features: FrameFeatures, words: Tensor, word_ids: Tensor) -> Tensor:
         """Return the logits [B, N, P] that N words, embeddings [B, N, C] and ids [B, N], are true at each position."""
         levels = torch.cat([level.flatten(2) for level in features.levels], 1)
-        logits = widen(self.row(words) @ levels + self.rarity(words))
-        return logits + self._class_logits(features, word_ids, logits.dtype)
+        learnt = widen(self.row(words) @ levels)
+        rarity = widen(self.rarity(words))
+        if features.classes is None:
+            return learnt + rarity
+        here, best, named = self._opinions(features, word_ids, learnt.dtype)
+        if self.training:
+            learnt = learnt * self._kept(word_ids, named)
+        each = torch.cat([self.class_gain, self.class_offset[None]]).to(learnt.dtype)
+        if self.tells:
+            each = each + widen(self.reliance(words))  # [B, N, 3]
+        at_position, at_best, offset = each[..., None].unbind(-2)
+        return learnt + rarity + named * (at_position * here + at_best * best + offset)
 
     def word_gains(self, words: Tensor, word_ids: Tensor) -> Tensor:
         """Return the contribution of each word itself to its weights before softplus, stated and denied, [B, E, L, 2].
@@ -63,17 +91,48 @@ class VectorEvidence(WordEvidence):
         gains: Tensor = self.own_weight(words)
         return gains
 
-    def _class_logits(self, features: FrameFeatures, word_ids: Tensor, dtype: torch.dtype) -> Tensor | float:
-        """Return the terms [B, N, P] that the classifier adds to the logits of words; 0 for words without classes."""
-        if features.classes is None:
-            return 0.0
+    def tell(self, features: FrameFeatures, words: Tensor, word_mask: Tensor, word_ids: Tensor) -> Tensor | None:
+        """Return what is added to the fused features [B * E, X, h, w] of each expression; None without a classifier.
+
+        The opinions about the words of an expression are averaged with the weights of stated words.
+
+        Args:
+            features: Visual features of the pictures.
+            words: Word embeddings [B, E, L, C].
+            word_mask: True for real words, bool [B, E, L].
+            word_ids: Word ids int64 [B, E, L].
+        """
+        if features.classes is None or not self.tells:
+            return None
+        height, width = features.levels[0].shape[-2:]
+        stated, _ = self.weights(words, word_mask, word_ids)  # [B, E, L]
+        here, best, named = self._opinions(features, word_ids.flatten(1), stated.dtype)
+        share = stated * named.view(stated.shape)
+        share = share / (share.sum(-1, keepdim=True) + MIN_WEIGHT)
+        mean = (share[:, :, None] @ here.view(*stated.shape, -1))[:, :, 0]  # [B, E, P]
+        most = (share * best.view(stated.shape)).sum(-1, keepdim=True).expand_as(mean)
+        known = share.sum(-1, keepdim=True).expand_as(mean)
+        opinion = torch.stack([mean * OPINION_SCALE, most * OPINION_SCALE, known], 2).to(words.dtype)
+        return cast(Tensor, self.told(F.relu(self.opinion(opinion.view(-1, 3, height, width)))))
+
+    def _opinions(self, features: FrameFeatures, word_ids: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+        """Return what the classifier says of N words, ids [B, N].
+
+        Returns:
+            How far the logarithm of the probability of each word exceeds that of `MIN_PROBABILITY` at each position,
+            [B, N, P], and at the best one, [B, N, 1], and whether the word has classes, 1 or 0, [B, N, 1].
+        """
+        assert features.classes is not None
         weights = self._vectors[0].class_weights(word_ids).to(dtype)  # [B, N, 1000]
         named = (weights.sum(-1) > 0).to(dtype)[..., None]
         height, width = features.levels[0].shape[-2:]
-        classes = features.classes.to(dtype)
-        probability = torch.einsum("bnk,bkhw->bnhw", weights, classes).clamp(max=1)
+        probability = torch.einsum("bnk,bkhw->bnhw", weights, features.classes.to(dtype)).clamp(max=1)
         opinion = ((probability + MIN_PROBABILITY) / MIN_PROBABILITY).log()
         best = opinion.amax((-2, -1))[..., None]
-        here = F.interpolate(opinion, (height, width), mode="bilinear").flatten(2)
-        gain = self.class_gain.to(dtype)
-        return named * (gain[0] * here + gain[1] * best + self.class_offset.to(dtype))
+        return F.interpolate(opinion, (height, width), mode="bilinear").flatten(2), best, named
+
+    @staticmethod
+    def _kept(word_ids: Tensor, named: Tensor) -> Tensor:
+        """Return 0 for a random part of the words with classes, the same for equal words, and 1 for all others."""
+        chance = torch.rand(int(word_ids.max()) + 1, device=word_ids.device)[word_ids][..., None]
+        return 1 - named * (chance >= LEARNT_SHARE_KEPT)

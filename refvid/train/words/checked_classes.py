@@ -74,6 +74,40 @@ gun: assault rifle, revolver, rifle
 racket: racket
 book: book jacket, comic book
 player: ballplayer
+stop sign: street sign
+wine glass: goblet, red wine
+cell phone: cellular telephone
+mobile phone: cellular telephone
+smartphone: cellular telephone
+hot dog: hotdog
+hotdog: hotdog
+pickup truck: pickup
+fire truck: fire engine
+police car: police van
+race car: racer, sports car
+stuffed animal: teddy
+teddy bear: teddy
+polar bear: ice bear
+grizzly bear: brown bear
+potted plant: pot
+flower pot: pot
+sports ball: soccer ball, basketball, baseball, tennis ball, volleyball, rugby ball, golf ball
+coffee cup: cup, coffee mug, espresso
+remote control: remote control
+computer mouse: mouse
+computer monitor: monitor, screen, desktop computer
+hair dryer: hand blower
+blow dryer: hand blower
+suitcase: backpack, mailbag
+necktie: Windsor tie
+tie: Windsor tie, bow tie
+sandwich: cheeseburger, hotdog
+tv: television, screen, monitor
+vase: vase
+clock: analog clock, wall clock, digital clock
+traffic signal: traffic light
+meter: parking meter, odometer
+fridge: refrigerator
 groom: groom
 diver: scuba diver
 """

@@ -57,10 +57,18 @@ def spread_apart(vectors: Tensor, words: Sequence[str], groups: Sequence[str], s
     return F.normalize(spread, dim=-1)
 
 
-def reduce(vectors: Tensor, channels: int, whitening: float = WHITENING) -> Tensor:
-    """Reduce vectors [V, C] to unit vectors [V, channels] by a partly whitened principal component analysis."""
-    centred = (vectors - vectors.mean(0)).double()
-    variances, axes = torch.linalg.eigh(centred.T @ centred / len(centred))
+def reduce(vectors: Tensor, channels: int, whitening: float = WHITENING, *, fitted: int | None = None) -> Tensor:
+    """Reduce vectors [V, C] to unit vectors [V, channels] by a partly whitened principal component analysis.
+
+    Args:
+        vectors: Vectors [V, C].
+        channels: Number of channels to keep.
+        whitening: Degree to which the variances are equalised, as for `WHITENING`.
+        fitted: Number of vectors, the first ones, that the axes are computed from; None for all.
+    """
+    sample = vectors[:fitted]
+    centred = (vectors - sample.mean(0)).double()
+    variances, axes = torch.linalg.eigh(centred[:fitted].T @ centred[:fitted] / len(sample))
     variances, axes = variances[-channels:].flip(0), axes[:, -channels:].flip(1)
     return F.normalize(centred @ axes / variances ** (whitening / 2), dim=-1).float()
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from refvid.errors import UnavailableError
+from refvid.train.words.checked_classes import CHECKED, SILENT
+from refvid.train.words.class_evidence import ImageNetClasses
 from refvid.train.words.wordnet import WordNet
 
 DEFAULT_DICTIONARY = Path("/usr/share/dict/american-english-small")
@@ -32,6 +34,10 @@ INFORMAL = (
 )
 # WordNet's categories of nouns for visible things: animals, artifacts, bodies, food, objects, people and plants.
 _VISIBLE = {5, 6, 8, 13, 17, 18, 20}
+_LONGEST = 3  # maximum number of words of a name
+# First words by which people describe a thing rather than name it: "small boat", "eating apple".
+_DESCRIBING = SILENT | {"small", "big", "large", "little", "tall", "long", "eating"}
+_WIDEST = 40  # maximum number of classes that a name of several words covers
 _ENDINGS = (("s", ""), ("es", ""), ("ies", "y"), ("ed", ""), ("ed", "e"), ("ing", ""), ("ing", "e"), ("er", ""))
 _WORD = re.compile(r"[a-z]+")
 
@@ -85,3 +91,30 @@ def _is_visible(word: str, wordnet: WordNet) -> bool:
     """Return whether the commonest meaning of a word as a noun is a visible thing."""
     senses = wordnet.senses.get(word, ())
     return len(senses) > 0 and wordnet.synsets[senses[0]].category in _VISIBLE
+
+
+def select_names(required: Iterable[str], classes: ImageNetClasses) -> tuple[str, ...]:
+    """Return the names of several words that the table lists besides single words, such as "fire hydrant".
+
+    These are names of ImageNet classes and of the meanings in WordNet above them, if they mean something else than
+    their words: "black swan" is left out, because it is a swan that is black.
+
+    Args:
+        required: Names that are listed anyway; single words among them are ignored.
+        classes: ImageNet classes placed in WordNet.
+    """
+    offered = {name for name in (*classes.wordnet.senses, *map(str.lower, classes.names)) if is_name(name)}
+    covering = {name for name in offered if 0 < len(classes.kinds_of(name)) <= _WIDEST}
+    named = {name for name in CHECKED if " " in name}
+    return tuple(sorted(covering | named | {name for name in required if " " in name}))
+
+
+def is_name(text: str) -> bool:
+    """Return whether a text is a name of two or three words that says more than its words do one by one."""
+    words = text.split()
+    return (
+        1 < len(words) <= _LONGEST
+        and all(_WORD.fullmatch(word) for word in words)
+        and words[0] not in _DESCRIBING
+        and "of" not in words
+    )

@@ -1,7 +1,7 @@
 """Clips composed of objects cut out of photos, with exact masks of the middle frame."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -110,7 +110,7 @@ class ObjectWorld:
             if t == frames // 2:
                 middle, areas = instances, found
         clip = expose(rng, clip) if rng.random() < 0.6 else clip
-        return _describe_clip(rng, clip, place, path[frames // 2], pasted, middle, areas)
+        return _describe_clip(rng, clip, place, path[frames // 2], pasted, middle, areas, self._cast.weights)
 
     def _paste(self, rng: np.random.Generator, place: Place, width: int, height: int, length: int) -> list[Pasted]:
         """Return the objects of a clip, the farthest first."""
@@ -182,9 +182,9 @@ def _put(
 
 def _describe_clip(
     rng: np.random.Generator, clip: npt.NDArray[np.uint8], place: Place, offset: npt.NDArray[np.float64],
-    pasted: Sequence[Pasted], middle: npt.NDArray[np.uint8], areas: Sequence[int],
+    pasted: Sequence[Pasted], middle: npt.NDArray[np.uint8], areas: Sequence[int], kinds: Mapping[str, float],
 ) -> TrainingScene:  # fmt: skip
-    """Measure the objects in the middle frame and make expressions for them."""
+    """Measure the objects in the middle frame and make expressions for them; `kinds` is for `deny`."""
     picture, moving = clip[len(clip) // 2], len(clip) > 1
     things: list[Thing] = []
     masks: list[npt.NDArray[np.bool_]] = []
@@ -205,7 +205,7 @@ def _describe_clip(
             things.append(thing)
             masks.append(mask)
     known = [*things, *place.unsure]
-    references = [*refer(rng, known, EXPRESSIONS), *deny(rng, known, DENIALS)]
+    references = [*refer(rng, known, EXPRESSIONS), *deny(rng, known, DENIALS, kinds)]
     return with_rest(clip, things, masks, references, ignore, rest_doubtful(place.unsure))
 
 

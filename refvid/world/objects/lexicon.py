@@ -106,8 +106,8 @@ class Entry:
         names: Names that expressions use, of one or several words, with their weights.
         sure: Names and wider names that are true of all objects of the class.
         perhaps: Names that are true of some of them, or that some people would use.
-        words: Single words that are true of all of them.
-        doubtful: Single words that may be true.
+        words: Single words and names of several words that are true of all of them.
+        doubtful: Single words and names of several words that may be true.
     """
 
     names: dict[str, float]
@@ -132,8 +132,8 @@ def _read() -> dict[str, Entry]:
             said,
             frozenset((*own, *wider)),
             frozenset(perhaps) - set(own) - set(wider),
-            frozenset(words - doubtful | {called for called in own if " " not in called}),
-            frozenset(doubtful - set(own)),
+            frozenset((words - doubtful) | {*own, *wider}),
+            frozenset((doubtful | {called for called in perhaps if " " in called}) - {*own, *wider}),
         )
     return lexicon
 
@@ -149,8 +149,18 @@ DEEDS = CONTENT_WORDS - set(NOUNS) - _GARMENT_WORDS - COLOUR_TERMS - _PATTERN_TE
 _ON_PEOPLE = _GARMENT_WORDS | COLOUR_TERMS | _PATTERN_TERMS | {"hair", "glasses", "sunglasses", "gloves", "watch"}
 
 WORDS: tuple[str, ...] = tuple(
-    sorted({word for entry in LEXICON.values() for name in (*entry.sure, *entry.perhaps) for word in words_in(name)})
+    sorted(
+        {
+            word
+            for entry in LEXICON.values()
+            for name in (*entry.sure, *entry.perhaps)
+            for word in (*words_in(name), name)
+        }
+    )
 )
+
+# All names, of one or several words.
+NAMES = frozenset(name for entry in LEXICON.values() for name in entry.sure | entry.perhaps)
 
 
 @cache

@@ -1,6 +1,6 @@
 """Expressions for the objects in a picture, each of which is true of exactly one object, or surely of none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from refvid.world.scene import Reference
 
 _ATTEMPTS = 6  # maximum number of attempts for each expression
 _MAX_CLAIMS = 3
+_OF_COMMON = 0.25  # share of the absent classes that are among those that people ask for most
 _MORE = 0.3  # probability of a further claim when the expression is already unambiguous
 
 _GRAMMAR = """
@@ -123,23 +124,34 @@ def phrase(rng: np.random.Generator, noun: str, claims: Sequence[Claim]) -> str:
     return text[0].upper() + text[1:] if rng.random() < 0.12 else text
 
 
-def deny(rng: np.random.Generator, things: Sequence[Thing], count: int) -> list[Reference]:
-    """Make different expressions that are surely true of nothing in a picture; the arguments are those of `refer`."""
+def deny(
+    rng: np.random.Generator, things: Sequence[Thing], count: int, kinds: Mapping[str, float] | None = None
+) -> list[Reference]:
+    """Make different expressions that are surely true of nothing in a picture.
+
+    Args:
+        rng: Generator of all random choices.
+        things: Objects in the picture, including phantoms.
+        count: Number of expressions; fewer are returned if no more are found.
+        kinds: Weight of each class that is said to be there; it should be as common in such expressions as in true
+            ones, because a network soon takes a word that is mostly wrong for one that is always wrong. None for equal
+            weights.
+    """
     found: dict[str, Reference] = {}
     for _ in range(_ATTEMPTS * count):
         if len(found) >= count:
             break
-        made = _miss(rng, things)
+        made = _miss(rng, things, kinds or dict.fromkeys(LEXICON, 1.0))
         if made is not None and made.expression.lower() not in found:
             found[made.expression.lower()] = made
     return list(found.values())
 
 
-def _miss(rng: np.random.Generator, things: Sequence[Thing]) -> Reference | None:
+def _miss(rng: np.random.Generator, things: Sequence[Thing], kinds: Mapping[str, float]) -> Reference | None:
     real = [index for index, thing in enumerate(things) if not thing.phantom]
     way = weigh(rng, {"kind": 5, "colour": 3, "position": 1.2, "relation": 1.0, "motion": 1.5})
     if way == "kind" or not real:
-        return _other_kind(rng, things)
+        return _other_kind(rng, things, kinds)
     target = pick(rng, real)
     noun = weigh(rng, nouns(things[target]))
     named = called(things, noun)
@@ -149,10 +161,9 @@ def _miss(rng: np.random.Generator, things: Sequence[Thing]) -> Reference | None
     return Reference(phrase(rng, noun, [claim]), None, frozenset({"kind", claim.way}))
 
 
-def _other_kind(rng: np.random.Generator, things: Sequence[Thing]) -> Reference | None:
+def _other_kind(rng: np.random.Generator, things: Sequence[Thing], kinds: Mapping[str, float]) -> Reference | None:
     """Name a class that is not in the picture, often with a place or a colour."""
-    # Classes that are common in pictures must also be common in expressions that mean nothing.
-    kind = pick(rng, _COMMON) if rng.random() < 0.5 else pick(rng, tuple(LEXICON))
+    kind = pick(rng, _COMMON) if rng.random() < _OF_COMMON else weigh(rng, dict(kinds))
     # Wide names like "animal" may be true of things that belong to no class.
     noun = weigh(rng, {name: weight for name, weight in LEXICON[kind].names.items() if weight > 1})
     truths = called(things, noun)

@@ -1,6 +1,7 @@
 """Photos of objects, cropped, mirrored and in another light, with expressions for the objects in the crop."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
@@ -16,6 +17,7 @@ from refvid.world.scene import Reference
 EXPRESSIONS, ABSENT = 12, 6  # numbers of expressions made for a scene, of which a sample takes some
 _SOURCE_SHARES = {"coco": 0.62, "pets": 0.14, "feralcat": 0.18, "firetruck_via": 0.06}
 _OTHER_SHARE = 0.02
+_EVENNESS = 0.7  # absent classes are drawn in proportion to their numbers of photos to this power
 _KEPT = 0.75  # minimum share of each side of its main object that a crop keeps
 _TRIES = 4  # maximum number of attempts to draw a scene with an expression for an object
 _REGIONS = 24  # number of objects, the largest first, that always become regions
@@ -33,6 +35,7 @@ class ObjectPhotos:
         self._names = tuple(sorted(self._by_source))
         shares = np.array([_SOURCE_SHARES.get(name, _OTHER_SHARE) for name in self._names])
         self._shares = shares / shares.sum()
+        self.kinds = kind_weights(libraries)
 
     def pick(self, rng: np.random.Generator) -> ObjectPhoto:
         """Return a random photo."""
@@ -60,11 +63,21 @@ class ObjectPhotos:
         mirrored = bool(rng.random() < 0.5)
         clip = np.stack([cut(photo.image, window, (width, height), mirrored) for window in windows])
         labels = cut(photo.labels, windows[frames // 2], (width, height), mirrored, labels=True)
-        return describe(rng, photo, relight(rng, clip), labels)
+        return describe(rng, photo, relight(rng, clip), labels, self.kinds)
+
+
+def kind_weights(libraries: Sequence[ObjectLibrary]) -> dict[str, float]:
+    """Return a weight for each class, by the number of photos that it is in (see `deny`)."""
+    photos = Counter(kind for library in libraries for listed in library.photos for kind in set(listed.kinds.values()))
+    return {kind: photos[kind] ** _EVENNESS for kind in photos}
 
 
 def describe(
-    rng: np.random.Generator, photo: ObjectPhoto, clip: npt.NDArray[np.uint8], labels: npt.NDArray[np.uint8]
+    rng: np.random.Generator,
+    photo: ObjectPhoto,
+    clip: npt.NDArray[np.uint8],
+    labels: npt.NDArray[np.uint8],
+    kinds: Mapping[str, float] | None = None,
 ) -> TrainingScene:
     """Make a scene of a crop of a photo, with expressions for its objects.
 
@@ -73,12 +86,13 @@ def describe(
         photo: The whole photo.
         clip: Frames uint8 [T, H, W, 3]; colours are measured in the middle one.
         labels: Labels of the middle frame, uint8 [H, W].
+        kinds: Weights of the classes, as for `deny`.
     """
     listed, picture = photo.listed, clip[len(clip) // 2]
     things, masks = things_of(photo, picture, labels)
     unsure = phantoms(listed, crowded=listed.source == "coco" and bool((photo.labels == IGNORED).any()))
     known = [*things, *unsure]
-    references = [*refer(rng, known, EXPRESSIONS), *deny(rng, known, ABSENT)]
+    references = [*refer(rng, known, EXPRESSIONS), *deny(rng, known, ABSENT, kinds)]
     ignore = labels == IGNORED
     return with_rest(clip, things, masks, references, ignore if ignore.any() else None, rest_doubtful(unsure))
 

@@ -91,3 +91,27 @@ def test_a_slip_is_found_in_a_large_table_at_once() -> None:
     began = time.process_time()
     assert vocabulary.resolve("misunderstamding") == ("misunderstanding",)
     assert time.process_time() - began < 0.1, "5 ms, and what a busy machine takes"
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("the fire hydrant", "the|fire hydrant"), ("two fire hydrants", "?|fire hydrant"),
+        ("the fire-hydrant", "the|fire hydrant"), ("the firehydrant", "the|fire hydrant"),
+        ("a great white shark", "a|great white shark"), ("a great hydrant", "a|great|hydrant"),
+        ("hydrant on fire", "hydrant|on|fire"), ("fire", "fire"), ("great white", "great|white"),
+    ],
+)  # fmt: skip
+def test_a_name_of_several_words_is_read_as_one(written: str, read: str) -> None:
+    words = ("the", "a", "on", "fire", "hydrant", "great", "white", "fire hydrant", "great white shark")
+    vocabulary = OpenVocabulary(words)
+    found = [" ".join(resolved) or "?" for _, resolved in vocabulary.read(written)]
+    assert "|".join(found) == read
+    ids = vocabulary.encode([written])[0].tolist()
+    assert ids == [vocabulary.ids.get(word, UNKNOWN_ID) for word in read.split("|")]
+
+
+def test_the_words_of_a_name_count_as_one_of_the_words_that_are_read() -> None:
+    vocabulary = OpenVocabulary(("the", "fire", "hydrant", "fire hydrant"), max_words=2)
+    assert vocabulary.dropped_words("the fire hydrant") == ()
+    assert vocabulary.dropped_words("the fire hydrant fire") == ("fire",)

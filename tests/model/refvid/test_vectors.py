@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from refvid.model.interface import FrameFeatures
 from refvid.model.refvid.evidence import MIN_TRUTH, WordEvidence
 from refvid.model.refvid.network import RefvidNetwork
-from refvid.model.refvid.vectors import MIN_PROBABILITY, VectorEvidence
+from refvid.model.refvid.vectors import MIN_PROBABILITY, MIN_WEIGHT, OPINION_SCALE, VectorEvidence
 from tests.model import small
 
 DOG, CAMEL, RED, UNKNOWN = 7, 8, 4, 1
@@ -19,7 +19,11 @@ CLASSES_OF = {DOG: {151: 1.0, 207: 0.8}, CAMEL: {354: 1.0}}
 
 @pytest.fixture(scope="module")
 def network() -> RefvidNetwork:
-    return small.build_refvid().double()
+    network = small.build_refvid().double()
+    with torch.no_grad():  # so that the opinion still counts for every word, if not for each as much
+        evidence_of(network).reliance.weight.mul_(0.02)
+        evidence_of(network).told.weight.mul_(0.1)
+    return network
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +54,9 @@ def literal_word_logits(network: RefvidNetwork, features: FrameFeatures, word: i
     assert isinstance(right, Tensor)
     opinion = ((right.clamp(max=1) + MIN_PROBABILITY) / MIN_PROBABILITY).log()
     here = F.interpolate(opinion[None, None], logits.shape, mode="bilinear")[0, 0]
-    return logits + module.class_gain[0] * here + module.class_gain[1] * opinion.max() + module.class_offset
+    own = module.reliance.weight @ embedded + module.reliance.bias
+    gains = module.class_gain + own[:2]
+    return logits + gains[0] * here + gains[1] * opinion.max() + module.class_offset + own[2]
 
 
 @torch.no_grad()
@@ -107,8 +113,53 @@ def test_a_class_raises_the_logits_of_the_words_that_name_it_and_of_no_others(
     assert silent is not None
     named = torch.tensor([int(word) in CLASSES_OF for word in every])
     torch.testing.assert_close(silent[:, ~named], before[:, ~named])
-    offset = evidence_of(network).class_offset.detach()
-    torch.testing.assert_close(before[:, named], silent[:, named] + offset)
+    module = evidence_of(network)
+    offsets = module.class_offset + module.reliance(network.embedding(every)[0])[:, 2]
+    torch.testing.assert_close(before[:, named], silent[:, named] + offsets[named][None, :, None, None])
+
+
+@torch.no_grad()
+def test_the_fused_features_are_told_the_mean_opinion(network: RefvidNetwork, features: FrameFeatures) -> None:
+    module, said = evidence_of(network), [RED, DOG, CAMEL]
+    ids = torch.tensor([[[*said, 0], [RED, UNKNOWN, 0, 0]]])
+    embedded, mask = network.embedding(ids)
+    told = module.tell(features, embedded, mask, ids)
+    assert told is not None
+    stated, _ = module.weights(embedded, mask, ids)
+    total, maps = torch.zeros((), dtype=torch.float64), torch.zeros(3, 4, 6, dtype=torch.float64)
+    assert features.classes is not None
+    for weight, word in zip(stated[0, 0], said, strict=False):
+        if word not in CLASSES_OF:
+            continue
+        right = sum(share * features.classes[0, index] for index, share in CLASSES_OF[word].items())
+        assert isinstance(right, Tensor)
+        opinion = ((right.clamp(max=1) + MIN_PROBABILITY) / MIN_PROBABILITY).log()
+        maps[0] += weight * F.interpolate(opinion[None, None], (4, 6), mode="bilinear")[0, 0] * OPINION_SCALE
+        maps[1] += weight * opinion.max() * OPINION_SCALE
+        maps[2] += weight
+        total = total + weight
+    expected = module.told(F.relu(module.opinion(maps[None] / (total + MIN_WEIGHT))))
+    assert expected.std() > 1e-4
+    torch.testing.assert_close(told[:1], expected, rtol=1e-6, atol=1e-6)
+    silent = module.told(F.relu(module.opinion(torch.zeros(1, 3, 4, 6, dtype=torch.float64))))
+    torch.testing.assert_close(told[1:], silent)
+
+
+def test_in_training_only_words_with_classes_lose_their_learnt_term(
+    network: RefvidNetwork, features: FrameFeatures
+) -> None:
+    module = evidence_of(network)
+    ids = torch.tensor([DOG, RED, DOG]).expand(1, -1)
+    words = network.embedding(ids)[0].detach()
+    whole = module.word_logits(features, words, ids)
+    module.train()
+    torch.manual_seed(0)
+    drawn = [module.word_logits(features, words, ids) for _ in range(40)]
+    module.eval()
+    same = torch.stack([torch.isclose(one, whole).all(-1)[0] for one in drawn])
+    assert same[:, 1].all()
+    assert torch.equal(same[:, 0], same[:, 2]), "equal words are treated alike"
+    assert 0.5 < same[:, 0].float().mean() < 0.95
 
 
 @torch.no_grad()
