@@ -104,7 +104,7 @@ def begin(choice: ModelChoice, config: ModelConfig, words: tuple[str, ...]) -> t
         not _takes_language_weights(config) or (choice.start is not None and not larger_table)
     ):
         raise UsageError(
-            "--language-weights are for a new model that reads with BERT, or for one with word vectors; leave them out"
+            "--language-weights are for a new model that reads with BERT or with word vectors; leave them out"
         )
     if choice.backbone_weights is not None and choice.start is not None:
         raise UsageError("--backbone-weights and --start both give weights of the trunk; leave one of them out")

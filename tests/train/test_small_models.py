@@ -7,12 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from refvid.cli.app import main
 from refvid.data.sample import Sample
 from refvid.errors import UsageError, WeightsError
 from refvid.model.layers.open_vocabulary import OpenVocabulary
 from refvid.model.layers.vector_embedding import VectorEmbedding
+from refvid.model.layers.word_vectors import WORDS as WORDS_NAME
+from refvid.model.layers.word_vectors import encode_words
 from refvid.model.registry import build_vocabulary, read_config
 from refvid.train import sources
 from refvid.train.run import resume, train
@@ -110,10 +113,37 @@ def test_a_start_keeps_its_table_and_its_taught_words(tmp_path: Path) -> None:
     wide = config.replace(fusion_channels=12)
     with pytest.raises(WeightsError, match=r"do not fit the model that --model describes.*; leave --model out"):
         begin(start, wide, WORDS)
-    with pytest.raises(UsageError, match="--language-weights are for a new model"):
-        begin(replace(start, language_weights=choice.language_weights), config, WORDS)
     with pytest.raises(UsageError, match=r"cannot start from .* leave --model out"):
         begin(start, choose_config(ModelChoice("refvos-deeplab101")), WORDS)
+
+
+def test_a_start_may_go_on_with_a_larger_table(tmp_path: Path) -> None:
+    choice = choice_of("refvid-small", tmp_path)
+    network, config = begin(choice, choose_config(choice), WORDS)
+    with torch.no_grad():
+        vectors_of(network).own.weight[1:].normal_()
+    save_checkpoint(network, config, tmp_path / "first")
+    more, tensors = ("unicycle", *small.WORDS, "fire hydrant"), small.table_tensors()
+    vectors = torch.cat([tensors["vectors"][:1], tensors["vectors"], tensors["vectors"][:1]])
+    starts = torch.tensor([0, *tensors["class_starts"].tolist(), 3], dtype=torch.int32)
+    table = {"vectors": vectors, "class_starts": starts, WORDS_NAME: encode_words(more)}
+    save_file(tensors | table, tmp_path / "larger.safetensors")
+    start = ModelChoice(start=tmp_path / "first", language_weights=str(tmp_path / "larger.safetensors"))
+    wider, changed = begin(start, choose_config(start), (*WORDS, "fire hydrant"))
+    assert changed.vocabulary == more
+    assert changed.taught_words == (*config.taught_words, "fire hydrant")
+    module, before = vectors_of(wider), vectors_of(network)
+    assert torch.equal(module.vectors.vectors, vectors)
+    for word, known in (("dog", build_vocabulary(config)), ("red", build_vocabulary(config))):
+        asked = known.encode([word])
+        torch.testing.assert_close(module(build_vocabulary(changed).encode([word]))[0], before(asked)[0])
+    assert torch.equal(module.own.weight[-1], torch.zeros_like(module.own.weight[-1])), "not taught yet"
+    save_file(
+        tensors | {WORDS_NAME: encode_words(("nothing", *small.WORDS[1:-1], "else"))}, tmp_path / "other.safetensors"
+    )
+    other = replace(start, language_weights=str(tmp_path / "other.safetensors"))
+    with pytest.raises(UsageError, match=r"lacks \d of the words that were taught"):
+        begin(other, choose_config(other), WORDS)
 
 
 @pytest.mark.parametrize("name", small.OWN_SIZES)

