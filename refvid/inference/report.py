@@ -84,6 +84,7 @@ class SegmentReport:
                 "fps": f"{info.frame_rate.numerator}/{info.frame_rate.denominator}",
                 "duration": float(info.duration),
                 "rotation": info.rotation,
+                "mirrored": info.mirrored,
                 "vfr": info.variable_frame_rate,
                 "audio": list(info.audio),
                 "reader": self.reader,

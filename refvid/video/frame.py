@@ -45,6 +45,7 @@ class VideoInfo:
         start_time: Presentation time of the first frame, in seconds.
         duration: Seconds from the start of the first frame to the end of the last one.
         rotation: Counter-clockwise rotation of the pixels for display, in degrees (0, 90, 180 or 270).
+        mirrored: Whether left and right of the pixels are swapped for display, before the rotation.
         variable_frame_rate: Whether the times between frames differ by more than the rounding to the time base.
         codec: FFmpeg's name of the video codec, or the format of an image.
         pixel_format: FFmpeg's name of the pixel format, or the mode of an image.
@@ -62,6 +63,7 @@ class VideoInfo:
     start_time: Fraction
     duration: Fraction
     rotation: int = 0
+    mirrored: bool = False
     variable_frame_rate: bool = False
     codec: str = ""
     pixel_format: str = ""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -30,6 +31,10 @@ _SUFFIXES = frozenset(
     )
 )
 _ORIENTATION = 0x0112  # EXIF tag; values 5 to 8 are turned by a quarter
+# Where PNG files keep EXIF or XMP: the chunk of the standard, those of ImageMagick and Adobe.
+_PNG_METADATA = frozenset({"exif", "Raw profile type exif", "XML:com.adobe.xmp"})
+_PNG_METADATA_CHUNKS = frozenset({b"eXIf", b"iTXt", b"tEXt", b"zTXt"})
+_PNG_SIGNATURE_BYTES = 8
 
 
 def is_image(path: Path) -> bool:
@@ -143,9 +148,10 @@ def _source(path: Path, paths: list[Path], kind: str) -> ProbedSource:
 def _measure(path: Path) -> tuple[tuple[int, int], str, str]:
     """Return the size as shown (width, height), the format and the pixel mode, from the header alone."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
+        with _opened(path) as image:
             width, height = image.size
-            sideways = _orientation(image) in (5, 6, 7, 8)
+            # Pillow turns a TIFF itself, and tells its size as displayed.
+            sideways = image.format != "TIFF" and _orientation(path, image) in (5, 6, 7, 8)
             return (height, width) if sideways else (width, height), (image.format or "").lower(), image.mode.lower()
     except PICTURE_ERRORS as error:
         raise VideoError(f"{path} is not an image that can be read ({error})") from error
@@ -153,8 +159,9 @@ def _measure(path: Path) -> tuple[tuple[int, int], str, str]:
 
 def _load(path: Path) -> Pixels:
     """Return one image, upright, uint8 RGB [H, W, 3]."""
-    with Image.open(path, formats=_FORMATS) as image:
-        upright = ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
+    with _opened(path) as image:
+        turned = image.format != "TIFF" and _orientation(path, image) > 1
+        upright = ImageOps.exif_transpose(image) if turned else image
         if upright.mode == "I" or upright.mode.startswith("I;16"):
             # Pillow would clip 16-bit grey values at 255 instead of scaling them.
             grey = (np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
@@ -162,12 +169,36 @@ def _load(path: Path) -> Pixels:
         return np.array(upright.convert("RGB"), dtype=np.uint8)
 
 
-def _orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 for upright."""
-    # Pillow would decode the whole PNG to look for a tag after the pixels, where nobody writes one.
-    if image.format == "PNG" and "exif" not in image.info:
-        return 1
-    return int(image.getexif().get(_ORIENTATION, 1))
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Yield an open image; its pixels are not decoded yet."""
+    # Given a path, Pillow maps uncompressed grey TIFFs into memory, and scrambles those that it has to turn by a quarter.
+    with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
+        yield image
+
+
+def _orientation(path: Path, image: Image.Image) -> int:
+    """Return the EXIF or XMP orientation, 1 for upright."""
+    if image.format == "PNG" and not _PNG_METADATA & image.info.keys():
+        if not _has_late_metadata(path):
+            return 1  # Pillow would decode the whole picture to look for it
+        image.load()
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    return orientation if isinstance(orientation, int) and 1 <= orientation <= 8 else 1
+
+
+def _has_late_metadata(path: Path) -> bool:
+    """Return whether a PNG has metadata after its pixels, from the headers of its chunks alone."""
+    with path.open("rb") as file:
+        file.seek(_PNG_SIGNATURE_BYTES)
+        pixels_began = False
+        while len(header := file.read(8)) == 8:
+            name = header[4:]
+            if pixels_began and name in _PNG_METADATA_CHUNKS:
+                return True
+            pixels_began |= name == b"IDAT"
+            file.seek(int.from_bytes(header[:4], "big") + 4, 1)  # 4 bytes of checksum
+    return False
 
 
 def _natural(path: Path) -> tuple[list[tuple[int, int, str]], str]:

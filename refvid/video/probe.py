@@ -18,6 +18,7 @@ from av.video.stream import VideoStream
 from refvid.errors import VideoError
 from refvid.video.frame import ColourTags, VideoInfo
 from refvid.video.image_folder import is_image, scan_folder, scan_image
+from refvid.video.orientation import frame_orientation
 from refvid.video.timeline import ProbedSource, average_rate, has_variable_rate
 
 _FALLBACK_RATE = Fraction(25)  # frames per second
@@ -218,8 +219,8 @@ def _describe(
     rate: Fraction,
 ) -> VideoInfo:
     context = stream.codec_context
-    rotation = first.rotation // 90 % 4 * 90
-    size = (first.height, first.width) if rotation in (90, 270) else (first.width, first.height)
+    orientation = frame_orientation(first)
+    size = (first.height, first.width) if orientation.quarters % 2 else (first.width, first.height)
     return VideoInfo(
         path=path,
         kind="video",
@@ -230,7 +231,8 @@ def _describe(
         time_base=time_base,
         start_time=pts[0] * time_base,
         duration=(pts[-1] - pts[0]) * time_base + last_duration,
-        rotation=rotation,
+        rotation=orientation.quarters * 90,
+        mirrored=orientation.mirrored,
         variable_frame_rate=has_variable_rate(pts),
         codec=context.codec.canonical_name,
         pixel_format=context.pix_fmt or first.format.name,

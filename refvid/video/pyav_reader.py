@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from refvid.errors import VideoError
 from refvid.video.colour import UNSPECIFIED, shown_matrix, swscale_matrix
 from refvid.video.frame import Frame, Pixels, VideoInfo
+from refvid.video.orientation import Orientation
 from refvid.video.probe import open_container, picture_stream
 from refvid.video.timeline import ProbedSource
 
@@ -44,6 +45,7 @@ class PyAVReader:
         self._source = source
         self._start = start
         self._stop = stop
+        self._orientation = Orientation(source.info.rotation // 90, source.info.mirrored)
         self._reformatter = VideoReformatter()  # shared by all frames, because it caches its conversion tables
         self._running: Generator[Frame, None, None] | None = None
 
@@ -179,9 +181,8 @@ class PyAVReader:
 
     def _pixels(self, decoded: av.VideoFrame) -> Pixels:
         """Return the upright frame, uint8 RGB [H, W, 3]; if the stream changes its size, scale to the first one."""
-        quarters = self.info.rotation // 90
         width, height = self.info.width, self.info.height
-        if quarters % 2:
+        if self._orientation.quarters % 2:
             width, height = height, width
         try:
             converted = self._reformatter.reformat(
@@ -191,8 +192,7 @@ class PyAVReader:
             raise VideoError(
                 f"{self.info.path}: the pixel format {decoded.format.name} cannot be converted to RGB"
             ) from error
-        rgb = np.asarray(converted.to_ndarray(), dtype=np.uint8)
-        return np.ascontiguousarray(np.rot90(rgb, k=quarters)) if quarters else rgb
+        return self._orientation.apply(np.asarray(converted.to_ndarray(), dtype=np.uint8))
 
     def _matrix(self, decoded: av.VideoFrame) -> int | None:
         """Return swscale's number of the matrix to convert a frame with; None for the one that the frame names."""

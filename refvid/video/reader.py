@@ -116,8 +116,9 @@ def _with_matrix(source: ProbedSource, name: ColourMatrix) -> ProbedSource:
 def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
     """Return the decoder that "auto" uses: decord where its weaknesses do no harm, else PyAV.
 
-    decord needs memory for the frames that it decodes ahead, counts times from zero, has no AV1 decoder, and differs
-    from PyAV in how it converts odd sizes and more than 8 bits per channel. Untagged footage it takes for BT.601.
+    decord needs memory for the frames that it decodes ahead, counts times from zero, has no AV1 decoder, turns mirrored
+    pictures upside down, and differs from PyAV in how it converts odd sizes and more than 8 bits per channel.
+    Untagged footage it takes for BT.601.
     """
     # The whole file counts, not the range, because decord may decode ahead to its end.
     ahead = info.frame_count * info.width * info.height * 3
@@ -125,6 +126,7 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
         info.kind == "video"
         and ahead <= DECORD_AHEAD_BYTES
         and info.start_time == 0
+        and not info.mirrored
         and not (info.variable_frame_rate and info.audio)
         and info.codec not in ("av1", "gif")
         and not (is_untagged(info) and not is_bt601(info))
