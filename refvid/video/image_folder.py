@@ -172,7 +172,7 @@ def _load(path: Path) -> Pixels:
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """Yield an open image; its pixels are not decoded yet."""
-    # Given a path, Pillow maps uncompressed grey TIFFs into memory, and scrambles those that it has to turn by a quarter.
+    # Given a path, Pillow maps uncompressed grey TIFFs into memory, and scrambles those that it turns by a quarter.
     with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
         yield image
 

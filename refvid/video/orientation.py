@@ -2,6 +2,7 @@
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 import av
 import numpy as np
@@ -43,7 +44,8 @@ class Orientation:
 
 def frame_orientation(frame: av.VideoFrame) -> Orientation:
     """Return the orientation that the container or the stream gives a decoded frame; upright if it gives none."""
-    data = frame.side_data.get(Type.DISPLAYMATRIX)
+    side_data: Any = frame.side_data  # PyAV's stubs give its keys the wrong type
+    data = side_data.get(Type.DISPLAYMATRIX)
     return Orientation() if data is None else matrix_orientation(bytes(data))
 
 
