@@ -123,6 +123,8 @@ def _open(source: ProbedSource) -> Any:
     path = source.info.path
     if source.matrix is not None or (is_untagged(source.info) and not is_bt601(source.info)):
         raise VideoError(f"decord cannot convert the colours of {path} as players do; read it with --reader pyav")
+    if source.info.alpha:
+        raise VideoError(f"decord does not read the transparency of {path}; read it with --reader pyav")
     decord.logging.set_level(decord.logging.QUIET)
     try:
         decoder = decord.VideoReader(str(path.absolute()))  # it does not accept a Path

@@ -27,7 +27,13 @@ class FrameEncoder:
     """An encoder of pictures with exact presentation times, as a stream of an output container."""
 
     def __init__(
-        self, container: OutputContainer, settings: EncoderSettings, info: VideoInfo, pixel_aspect: Fraction | None
+        self,
+        container: OutputContainer,
+        settings: EncoderSettings,
+        info: VideoInfo,
+        pixel_aspect: Fraction | None,
+        *,
+        transparent: bool = False,
     ) -> None:
         """Add the stream to the container and open its encoder.
 
@@ -36,6 +42,7 @@ class FrameEncoder:
             settings: Encoder with its options.
             info: Description of the source.
             pixel_aspect: Width of a pixel divided by its height; None for square pixels.
+            transparent: Whether the pictures are RGBA.
 
         Raises:
             UnavailableError: The encoder does not work on this machine or with this size.
@@ -63,7 +70,7 @@ class FrameEncoder:
                 f"the encoder {settings.codec} does not work here for {info.width}x{info.height} pixels "
                 f"({log[2] if log else (error.strerror or str(error)).lower()}); try another --codec"
             ) from error
-        self._palette = _PaletteGraph(info) if settings.pixel_format == "pal8" else None
+        self._palette = _PaletteGraph(info, transparent=transparent) if settings.pixel_format == "pal8" else None
         self._conversion = _Conversion(settings.pixel_format, tags, info)
 
     def encode(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> Iterator[PicturePacket]:
@@ -141,14 +148,15 @@ class _PaletteGraph:
     Each frame gets its own palette: for a common one, the whole video would have to be held in memory.
     """
 
-    def __init__(self, info: VideoInfo) -> None:
+    def __init__(self, info: VideoInfo, *, transparent: bool) -> None:
+        pixels = "rgba" if transparent else "rgb24"
         graph = av.filter.Graph()
         source = graph.add(
             "buffer",
-            f"video_size={info.width}x{info.height}:pix_fmt=rgb24:time_base={info.time_base}:pixel_aspect=1/1",
+            f"video_size={info.width}x{info.height}:pix_fmt={pixels}:time_base={info.time_base}:pixel_aspect=1/1",
         )
         split = graph.add("split")
-        choose = graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
+        choose = graph.add("palettegen", f"stats_mode=single:reserve_transparent={int(transparent)}")
         use = graph.add("paletteuse", "new=1")
         source.link_to(split)
         split.link_to(use, 0, 0)

@@ -12,7 +12,7 @@ from refvid.video.frame import VideoInfo
 from refvid.video.output_format import VIDEO_CONTAINERS
 
 _USUAL = {".webm": "libvpx-vp9", ".gif": "gif"}
-_USUAL_TRANSPARENT = {".webm": "libvpx-vp9", ".mov": "prores_ks"}
+_USUAL_TRANSPARENT = {".webm": "libvpx-vp9", ".mov": "prores_ks", ".gif": "gif"}
 _SUGGESTED = ("libx264", "libx265", "libvpx-vp9", "libsvtav1", "prores_ks", "ffv1")
 
 # Encoder -> pixel format with transparency. libx265 lists one too, but drops the transparency.
@@ -23,6 +23,7 @@ _TRANSPARENT_PIXELS = {
     "prores": "yuva444p10le",
     "qtrle": "argb",
     "png": "rgba",
+    "gif": "pal8",
 }
 _OPAQUE_PIXELS = ("yuv420p", "yuvj420p", "yuv422p", "yuv422p10le", "yuv444p", "rgb24", "bgr0", "gbrp", "pal8")
 

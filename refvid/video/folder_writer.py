@@ -27,7 +27,7 @@ class FolderSink:
 
     def add(self, frame: Frame, masks: Masks) -> None:
         """Write the PNG of one frame."""
-        picture = picture_image(self._paint(frame.pixels, masks))
+        picture = picture_image(self._paint(frame, masks))
         path = self._folder / f"{f'{frame.index:05d}' if frame.name is None else frame.name}.png"
         if path.exists():  # the source has both a.jpg and a.png
             path = path.with_name(f"{frame.name}_{frame.index:05d}.png")

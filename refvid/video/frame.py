@@ -50,6 +50,7 @@ class VideoInfo:
         codec: FFmpeg's name of the video codec, or the format of an image.
         pixel_format: FFmpeg's name of the pixel format, or the mode of an image.
         colour: Colour description of a video.
+        alpha: Whether frames may be transparent.
         audio: Codec name of each sound stream; empty if there is none.
     """
 
@@ -69,6 +70,7 @@ class VideoInfo:
     pixel_format: str = ""
     colour: ColourTags = ColourTags()
     audio: tuple[str, ...] = ()
+    alpha: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,8 +81,11 @@ class Frame:
         index: Index in the whole source, from 0.
         time: Presentation time in seconds, on the source's clock.
         duration: Seconds for which the frame is shown.
-        pixels: Pixels, upright as a player shows them, uint8 RGB [H, W, 3].
+        pixels: Pixels, upright as a player shows them, uint8 RGB [H, W, 3]; what is transparent lies on black.
         name: Stem of the file name, for an image or a folder of frames.
+        alpha: Opacity, uint8 [H, W]; None for an opaque frame.
+        own_colours: Colours of a transparent frame apart from any backdrop, uint8 RGB [H, W, 3]; black where the
+            frame is wholly transparent. None for an opaque frame.
     """
 
     index: int
@@ -88,6 +93,13 @@ class Frame:
     duration: Fraction
     pixels: Pixels
     name: str | None = None
+    alpha: NDArray[np.uint8] | None = None
+    own_colours: Pixels | None = None
+
+    @property
+    def colours(self) -> Pixels:
+        """The colours apart from any backdrop, uint8 RGB [H, W, 3]."""
+        return self.pixels if self.own_colours is None else self.own_colours
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:

@@ -9,12 +9,14 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from refvid.errors import VideoError
 from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.picture import PICTURE_ERRORS
 from refvid.video.timeline import ProbedSource
+from refvid.video.transparency import split_rgba
 
 FRAME_RATE = Fraction(25)  # frames per second; images carry no times
 # GIF is left out on purpose: it is treated as a video and read by PyAV. Pillow raises KeyError for a format that it was
@@ -110,20 +112,23 @@ class ImageReader:
             raise VideoError(f"the folder {path} changed while it was read; start again")
         for index in self._range:
             try:
-                pixels = _load(paths[index])
+                pixels, alpha, colours = _load(paths[index])
             except PICTURE_ERRORS as error:
                 raise VideoError(
                     f"{self._source.spoken(index)} cannot be decoded: {paths[index]} is damaged ({error})"
                 ) from error
             if pixels.shape[:2] != (self.info.height, self.info.width):
                 raise VideoError(f"{paths[index]} changed its size while the folder was read; start again")
-            yield Frame(index, self._source.time(index), self._source.duration(index), pixels, name=paths[index].stem)
+            time, duration = self._source.time(index), self._source.duration(index)
+            yield Frame(index, time, duration, pixels, paths[index].stem, alpha, colours)
 
 
 def _source(path: Path, paths: list[Path], kind: str) -> ProbedSource:
-    size, codec, mode = _measure(paths[0])
+    size, codec, mode, alpha = _measure(paths[0])
     for other in paths[1:]:
-        if (found := _measure(other)[0]) != size:
+        found, _, _, transparent = _measure(other)
+        alpha |= transparent
+        if found != size:
             raise VideoError(
                 f"the frames in {path} differ in size: {other.name} is {found[0]}x{found[1]}, "
                 f"but {paths[0].name} is {size[0]}x{size[1]}; all must have the same size"
@@ -141,32 +146,39 @@ def _source(path: Path, paths: list[Path], kind: str) -> ProbedSource:
         duration=len(paths) * gap,
         codec=codec,
         pixel_format=mode,
+        alpha=alpha,
     )
     return ProbedSource(info, pts=range(len(paths)), last_duration=gap, expected=len(paths))
 
 
-def _measure(path: Path) -> tuple[tuple[int, int], str, str]:
-    """Return the size as shown (width, height), the format and the pixel mode, from the header alone."""
+def _measure(path: Path) -> tuple[tuple[int, int], str, str, bool]:
+    """Return the size as shown (width, height), the format, the pixel mode and whether there is transparency.
+
+    All of it is in the header.
+    """
     try:
         with _opened(path) as image:
             width, height = image.size
             # Pillow turns a TIFF itself, and tells its size as displayed.
             sideways = image.format != "TIFF" and _orientation(path, image) in (5, 6, 7, 8)
-            return (height, width) if sideways else (width, height), (image.format or "").lower(), image.mode.lower()
+            size = (height, width) if sideways else (width, height)
+            return size, (image.format or "").lower(), image.mode.lower(), image.has_transparency_data
     except PICTURE_ERRORS as error:
         raise VideoError(f"{path} is not an image that can be read ({error})") from error
 
 
-def _load(path: Path) -> Pixels:
-    """Return one image, upright, uint8 RGB [H, W, 3]."""
+def _load(path: Path) -> tuple[Pixels, NDArray[np.uint8] | None, Pixels | None]:
+    """Return one image, upright: on black, its opacity and its own colours, as `split_rgba` does."""
     with _opened(path) as image:
         turned = image.format != "TIFF" and _orientation(path, image) > 1
         upright = ImageOps.exif_transpose(image) if turned else image
         if upright.mode == "I" or upright.mode.startswith("I;16"):
             # Pillow would clip 16-bit grey values at 255 instead of scaling them.
             grey = (np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-            return np.repeat(grey[..., None], 3, axis=2)
-        return np.array(upright.convert("RGB"), dtype=np.uint8)
+            return np.repeat(grey[..., None], 3, axis=2), None, None
+        if upright.has_transparency_data:
+            return split_rgba(np.asarray(upright.convert("RGBA"), dtype=np.uint8))
+        return np.array(upright.convert("RGB"), dtype=np.uint8), None, None
 
 
 @contextmanager

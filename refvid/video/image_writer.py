@@ -33,7 +33,7 @@ class ImageSink:
         """
         if self._written:
             raise VideoError("an image output holds one frame, but there is a second one")
-        save_picture(picture_image(self._paint(frame.pixels, masks)), self._path, **self._settings())
+        save_picture(picture_image(self._paint(frame, masks)), self._path, **self._settings())
         self._written = True
 
     def _settings(self) -> dict[str, Any]:

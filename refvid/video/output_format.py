@@ -32,6 +32,7 @@ VIDEO_CONTAINERS: Mapping[str, str] = {
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 TRANSPARENT_VIDEOS = (".webm", ".mov")
 TRANSPARENT_IMAGES = (".png", ".webp", ".tif", ".tiff")
+_TRANSPARENT_OVERLAYS = (*TRANSPARENT_IMAGES, ".gif")  # whose viewers show transparency without being asked to
 
 FOLDER_FORMATS = frozenset({OutputFormat.PNG, OutputFormat.RGBA})
 _FILE_SUFFIXES = frozenset({*VIDEO_CONTAINERS, *IMAGE_SUFFIXES, ".json", ".avi", ".ts", ".wmv", ".flv", ".mpg"})
@@ -59,6 +60,11 @@ def resolve_output(info: VideoInfo, output: Path | None, format: OutputFormat | 
     chosen = format or _format_of(info, output)
     _check_suffix(info, output, chosen)
     return output, chosen
+
+
+def keeps_transparency(info: VideoInfo, output: Path, format: OutputFormat) -> bool:
+    """Return whether an overlay keeps the transparency of its source; where it does not, it lies on black."""
+    return format is OutputFormat.OVERLAY and info.alpha and output.suffix.lower() in _TRANSPARENT_OVERLAYS
 
 
 def is_folder_output(output: Path, format: OutputFormat) -> bool:

@@ -20,6 +20,7 @@ from refvid.video.frame import ColourTags, VideoInfo
 from refvid.video.image_folder import is_image, scan_folder, scan_image
 from refvid.video.orientation import frame_orientation
 from refvid.video.timeline import ProbedSource, average_rate, has_variable_rate
+from refvid.video.transparency import alpha_decoder, has_alpha
 
 _FALLBACK_RATE = Fraction(25)  # frames per second
 _NOT_VIDEO = frozenset({"tty"})  # FFmpeg reads any *.txt as a video of ANSI art
@@ -163,11 +164,12 @@ def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
     """Read all packets and decode until one frame has come out; keep nothing but the times."""
     found = _Packets()
     stream.thread_type = "NONE"
+    decoder = alpha_decoder(stream)
     hides_frames = stream.codec_context.codec.canonical_name == "vp8"
     try:
         for packet in container.demux(stream):
             if found.first is None:
-                found.first = _first_frame(packet)
+                found.first = _first_frame(decoder, packet)
             if packet.size == 0:
                 continue
             found.counted += 1
@@ -184,9 +186,9 @@ def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
     return found
 
 
-def _first_frame(packet: "av.Packet[VideoStream]") -> av.VideoFrame | None:
+def _first_frame(decoder: Any, packet: "av.Packet[VideoStream]") -> av.VideoFrame | None:
     try:
-        return next(iter(packet.decode()), None)
+        return next(iter(decoder.decode(packet)), None)
     except av.FFmpegError:
         return None  # a later packet may be decodable
 
@@ -241,6 +243,7 @@ def _describe(
             sound.codec_context.codec.canonical_name if sound.codec_context else "unknown"
             for sound in container.streams.audio
         ),
+        alpha=has_alpha(first, context.codec.canonical_name),
     )
 
 

@@ -11,13 +11,15 @@ import numpy as np
 from av.container import InputContainer
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from refvid.errors import VideoError
 from refvid.video.colour import UNSPECIFIED, shown_matrix, swscale_matrix
-from refvid.video.frame import Frame, Pixels, VideoInfo
+from refvid.video.frame import Frame, VideoInfo
 from refvid.video.orientation import Orientation
 from refvid.video.probe import open_container, picture_stream
 from refvid.video.timeline import ProbedSource
+from refvid.video.transparency import alpha_decoder, split_rgba
 
 # Seconds before the wanted frame to try in turn when seeking a key frame, before decoding from the beginning.
 _SEEK_BACK = (0, 1, 10)
@@ -82,7 +84,7 @@ class PyAVReader:
                     concealed = True
                     self.damage.append(f"{source.spoken(index)} is damaged; its picture may be wrong")
                 upcoming = index + 1
-                yield Frame(index, source.time(index), source.duration(index), self._pixels(decoded))
+                yield self._frame(index, decoded)
                 if upcoming == self._stop < len(source.pts):
                     return
         promised = source.expected if self._stop == len(source.pts) else self._stop
@@ -139,10 +141,11 @@ class PyAVReader:
         yielded first. The caller then sees that frames are missing and reports the break.
         """
         last: int | None = None
+        decoder = alpha_decoder(stream)
         try:
             for packet in packets:
                 try:
-                    frames = packet.decode()
+                    frames = decoder.decode(packet)
                 except av.FFmpegError:
                     if last is None and not sought:
                         continue  # a recording may start between two key frames: skip to the first one
@@ -179,14 +182,21 @@ class PyAVReader:
                     return _chain(key, packets)
         return None
 
-    def _pixels(self, decoded: av.VideoFrame) -> Pixels:
-        """Return the upright frame, uint8 RGB [H, W, 3]; if the stream changes its size, scale to the first one."""
+    def _frame(self, index: int, decoded: av.VideoFrame) -> Frame:
+        time, duration = self._source.time(index), self._source.duration(index)
+        if not self.info.alpha:
+            return Frame(index, time, duration, self._pixels(decoded, "rgb24"))
+        pixels, alpha, colours = split_rgba(self._pixels(decoded, "rgba"))
+        return Frame(index, time, duration, pixels, alpha=alpha, own_colours=colours)
+
+    def _pixels(self, decoded: av.VideoFrame, pixel_format: str) -> NDArray[np.uint8]:
+        """Return the upright frame, uint8 RGB or RGBA [H, W, C]; if the stream changes its size, scale to the first."""
         width, height = self.info.width, self.info.height
         if self._orientation.quarters % 2:
             width, height = height, width
         try:
             converted = self._reformatter.reformat(
-                decoded, width=width, height=height, format="rgb24", src_colorspace=self._matrix(decoded)
+                decoded, width=width, height=height, format=pixel_format, src_colorspace=self._matrix(decoded)
             )
         except av.FFmpegError as error:
             raise VideoError(

@@ -117,8 +117,8 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
     """Return the decoder that "auto" uses: decord where its weaknesses do no harm, else PyAV.
 
     decord needs memory for the frames that it decodes ahead, counts times from zero, has no AV1 decoder, turns mirrored
-    pictures upside down, and differs from PyAV in how it converts odd sizes and more than 8 bits per channel.
-    Untagged footage it takes for BT.601.
+    pictures upside down, and differs from PyAV in how it converts odd sizes and more than 8 bits per channel. It takes
+    untagged footage for BT.601, and shows what transparency hides.
     """
     # The whole file counts, not the range, because decord may decode ahead to its end.
     ahead = info.frame_count * info.width * info.height * 3
@@ -130,6 +130,7 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
         and not (info.variable_frame_rate and info.audio)
         and info.codec not in ("av1", "gif")
         and not (is_untagged(info) and not is_bt601(info))
+        and not info.alpha
         and info.width % 2 == info.height % 2 == 0
         and not _DEEP_COLOUR.search(info.pixel_format)
     )

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageFilter
 
 from refvid.errors import UsageError
-from refvid.video.frame import Masks, Pixels
+from refvid.video.frame import Frame, Masks, Pixels
 from refvid.video.legend import blend_legend
 from refvid.video.output_format import OutputFormat
+from refvid.video.transparency import over
 
 Colour = tuple[int, int, int]
 
-Painter = Callable[[Pixels, Masks], NDArray[np.uint8]]
+Painter = Callable[[Frame, Masks], NDArray[np.uint8]]
+Alpha = NDArray[np.uint8]  # opacity [H, W]
 
 # After Okabe and Ito: distinguishable with every common kind of colour blindness. Brightened for dark footage, and
 # ordered so that the first few differ most.
@@ -87,9 +89,30 @@ def draw_overlay(pixels: Pixels, masks: Masks, expressions: Sequence[str]) -> Pi
     return picture
 
 
-def draw_cutout(pixels: Pixels, masks: Masks, background: Colour) -> Pixels:
-    """Return the objects on a plain colour, uint8 RGB [H, W, 3]."""
-    return np.where(union(masks)[..., None], pixels, np.array(background, np.uint8))
+def draw_transparent_overlay(frame: Frame, masks: Masks, expressions: Sequence[str]) -> NDArray[np.uint8]:
+    """Tint and outline as `draw_overlay` does, and keep the frame's transparency, uint8 RGBA [H, W, 4].
+
+    The overlay is drawn on black and on white: what differs between the two is what shines through. So an outline
+    stays visible also where it runs beside the object, on what is transparent.
+    """
+    if frame.alpha is None:
+        drawn = draw_overlay(frame.pixels, masks, expressions)
+        return np.dstack([drawn, np.full(drawn.shape[:2], 255, np.uint8)])
+    on_black, on_white = frame.pixels, over(frame.colours, frame.alpha, 255)
+    dark, light = draw_overlay(on_black, masks, expressions), draw_overlay(on_white, masks, expressions)
+    shining = (light.astype(np.int16) - dark).mean(axis=2)
+    alpha = np.rint(255 - shining).clip(0, 255).astype(np.uint8)
+    colours = np.rint(dark * (255 / np.maximum(alpha, 1))[..., None]).clip(0, 255).astype(np.uint8)
+    untouched = ((dark == on_black) & (light == on_white)).all(axis=2)  # keeps its exact values
+    return np.dstack([np.where(untouched[..., None], frame.colours, colours), np.where(untouched, frame.alpha, alpha)])
+
+
+def draw_cutout(pixels: Pixels, masks: Masks, background: Colour, alpha: Alpha | None = None) -> Pixels:
+    """Return the objects on a plain colour, uint8 RGB [H, W, 3]; what is transparent of them lets it through."""
+    paint = np.array(background, np.uint8)
+    if alpha is None:
+        return np.where(union(masks)[..., None], pixels, paint)
+    return over(pixels, alpha * union(masks), paint)
 
 
 def draw_matte(masks: Masks) -> Pixels:
@@ -98,15 +121,16 @@ def draw_matte(masks: Masks) -> Pixels:
     return np.repeat(grey[..., None], 3, axis=2)
 
 
-def draw_rgba(pixels: Pixels, masks: Masks, *, margin: int = 0) -> NDArray[np.uint8]:
-    """Return the objects with everything else transparent, uint8 RGBA [H, W, 4] with alpha 0 or 255.
+def draw_rgba(pixels: Pixels, masks: Masks, opacity: Alpha | None = None, *, margin: int = 0) -> NDArray[np.uint8]:
+    """Return the objects with everything else transparent, uint8 RGBA [H, W, 4].
 
     Transparent pixels are black, so that they hide nothing of the original. A lossy codec needs a margin of true
     colours around the objects, because otherwise the black bleeds into their edges.
 
     Args:
-        pixels: Frame, uint8 RGB [H, W, 3].
+        pixels: Frame, uint8 RGB [H, W, 3]; its own colours if it is transparent.
         masks: Masks, bool [E, H, W].
+        opacity: Opacity of the frame, uint8 [H, W], which is that of the objects too; None for an opaque one.
         margin: Least width of the margin, in pixels; as it is made of whole blocks, it may be up to twice as wide.
     """
     mask = union(masks)
@@ -116,7 +140,24 @@ def draw_rgba(pixels: Pixels, masks: Masks, *, margin: int = 0) -> NDArray[np.ui
         kept = np.asarray(Image.fromarray(alpha).resize(_reduced(mask, margin), Image.Resampling.BOX))
         spread = Image.fromarray((kept > 0).astype(np.uint8) * np.uint8(255)).filter(ImageFilter.MaxFilter(3))
         kept = np.asarray(spread.resize((mask.shape[1], mask.shape[0]), Image.Resampling.NEAREST))
+        if opacity is not None:
+            pixels = _spread_colours(pixels, opacity, margin)
+    if opacity is not None:
+        alpha = alpha & opacity  # alpha is 0 or 255 here
+        kept = kept if margin else alpha
     return np.dstack([pixels * (kept > 0)[..., None], alpha])
+
+
+def _spread_colours(colours: Pixels, opacity: Alpha, reach: int) -> Pixels:
+    """Return the colours of a transparent frame with those beside each wholly transparent pixel continued into it."""
+    height, width = opacity.shape
+    small = _reduced(opacity, reach)[::-1]
+    visible = Image.fromarray(opacity).resize(small, Image.Resampling.BOX)
+    shown = Image.fromarray(over(colours, opacity, 0)).resize(small, Image.Resampling.BOX)
+    amount = np.asarray(visible, np.float32)[..., None]
+    mean = (np.asarray(shown, np.float32) * (255 / np.maximum(amount, 1))).clip(0, 255).astype(np.uint8)
+    near = np.asarray(Image.fromarray(mean).resize((width, height), Image.Resampling.NEAREST))
+    return np.where((opacity > 0)[..., None], colours, near)
 
 
 def draw_indices(masks: Masks) -> NDArray[np.uint8]:
@@ -142,24 +183,35 @@ def davis_palette() -> list[int]:
     return palette
 
 
-def painter(format: OutputFormat, expressions: tuple[str, ...], background: Colour) -> Painter:
-    """Return the drawing function of a format: pixels and masks to uint8 [H, W], [H, W, 3] or [H, W, 4]."""
+def painter(
+    format: OutputFormat, expressions: tuple[str, ...], background: Colour, *, keeps_alpha: bool = False
+) -> Painter:
+    """Return the drawing function of a format: a frame and its masks to uint8 [H, W], [H, W, 3] or [H, W, 4].
+
+    Args:
+        format: Format of the output.
+        expressions: One expression for each mask.
+        background: Colour behind a cutout.
+        keeps_alpha: Whether overlays are RGBA, with the transparency of the frame, instead of lying on black.
+    """
     match format:
+        case OutputFormat.OVERLAY if keeps_alpha:
+            return lambda frame, masks: draw_transparent_overlay(frame, masks, expressions)
         case OutputFormat.OVERLAY:
-            return lambda pixels, masks: draw_overlay(pixels, masks, expressions)
+            return lambda frame, masks: draw_overlay(frame.pixels, masks, expressions)
         case OutputFormat.CUTOUT:
-            return lambda pixels, masks: draw_cutout(pixels, masks, background)
+            return lambda frame, masks: draw_cutout(frame.colours, masks, background, frame.alpha)
         case OutputFormat.MATTE:
-            return lambda pixels, masks: draw_matte(masks)
+            return lambda frame, masks: draw_matte(masks)
         case OutputFormat.ALPHA:
-            return lambda pixels, masks: draw_rgba(pixels, masks, margin=EDGE_MARGIN)
+            return lambda frame, masks: draw_rgba(frame.colours, masks, frame.alpha, margin=EDGE_MARGIN)
         case OutputFormat.RGBA:
-            return draw_rgba
+            return lambda frame, masks: draw_rgba(frame.colours, masks, frame.alpha)
         case _:  # RLE stores the masks themselves; the closest picture of them are indices
-            return lambda pixels, masks: draw_indices(masks)
+            return lambda frame, masks: draw_indices(masks)
 
 
-def _reduced(mask: NDArray[np.bool_], factor: int) -> tuple[int, int]:
+def _reduced(mask: NDArray[np.bool_] | Alpha, factor: int) -> tuple[int, int]:
     height, width = mask.shape
     return -(-width // factor), -(-height // factor)
 

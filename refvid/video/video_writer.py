@@ -13,6 +13,7 @@ from refvid.video.encoder import FrameEncoder
 from refvid.video.encoder_choice import choose_encoder
 from refvid.video.frame import Frame, Masks, VideoInfo
 from refvid.video.output_format import VIDEO_CONTAINERS
+from refvid.video.picture import loop_count
 from refvid.video.probe import open_container, picture_stream
 from refvid.video.render import Painter
 from refvid.video.time_range import TimeRange, ticks
@@ -44,6 +45,7 @@ class VideoSink:
         """
         self.notes: list[str] = []
         self._info, self._paint, self._suffix, self._times = info, paint, suffix, times
+        self._transparent = transparent
         self._settings = choose_encoder(info, suffix, codec=codec, quality=quality, transparent=transparent)
         self._wants_sound = audio and info.kind == "video" and bool(info.audio)
         self._container: OutputContainer | None = None
@@ -59,13 +61,15 @@ class VideoSink:
         if container_name in ("mp4", "mov"):
             # Start times are stored in units of the movie; the default, a millisecond, is too coarse for them.
             options |= {"movflags": "faststart", "movie_timescale": str(_timescale(info.time_base))}
+        if container_name == "gif" and (loops := loop_count(info.path, info.codec)) is not None:
+            options["loop"] = str(loops)
         # An absolute path: FFmpeg would take "a:b.mp4" for a protocol.
         container = av.open(str(temporary.absolute()), "w", format=container_name, options=options)
         self._container = container
         pixel_aspect = None
         if info.kind == "video":
             pixel_aspect = self._inherit(container)
-        self._encoder = FrameEncoder(container, self._settings, info, pixel_aspect)
+        self._encoder = FrameEncoder(container, self._settings, info, pixel_aspect, transparent=self._transparent)
         if self._wants_sound:
             self._sound = SoundTracks(info, container, self._suffix, self._times, self.notes)
         if info.start_time < 0 and self._times.first is None:
@@ -108,7 +112,7 @@ class VideoSink:
         if self._last_pts is not None:
             pts = max(pts, self._last_pts + 1)  # encoders need ascending times, which damaged sources do not have
         self._last_pts = pts
-        for packet in self._encoder.encode(self._paint(frame.pixels, masks), pts, ticks(frame.duration, time_base)):
+        for packet in self._encoder.encode(self._paint(frame, masks), pts, ticks(frame.duration, time_base)):
             self._container.mux(packet)
 
     def finish(self) -> None:

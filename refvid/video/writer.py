@@ -15,7 +15,7 @@ from refvid.video.encoder import WRITE_FAILURES
 from refvid.video.folder_writer import FolderSink
 from refvid.video.frame import Frame, Masks, VideoInfo
 from refvid.video.image_writer import ImageSink
-from refvid.video.output_format import OutputFormat, is_folder_output
+from refvid.video.output_format import OutputFormat, is_folder_output, keeps_transparency
 from refvid.video.render import MAX_INDICES, Painter, painter, parse_colour
 from refvid.video.rle_writer import RleSink
 from refvid.video.time_range import TimeRange
@@ -90,9 +90,12 @@ class Sink(Protocol):
 class StagedWriter:
     """The `MaskWriter` of every format: a sink that writes to a temporary file or folder, which is then renamed."""
 
-    def __init__(self, path: Path, sink: Sink, staging: Staging, expression_total: int) -> None:
+    def __init__(
+        self, path: Path, sink: Sink, staging: Staging, expression_total: int, *, on_black: bool = False
+    ) -> None:
         self.path, self.notes = path, sink.notes
         self._sink, self._staging, self._expression_total = sink, staging, expression_total
+        self._on_black = on_black  # whether transparency, if there is any, is lost
         self._written = 0
 
     def __enter__(self) -> Self:
@@ -118,6 +121,9 @@ class StagedWriter:
         with writing(self.path, failures=WRITE_FAILURES):
             self._sink.add(frame, masks)
         self._written += 1
+        if self._on_black and frame.alpha is not None:
+            self._on_black = False
+            self.notes.append(f"what is transparent in the input lies on black in {self.path.name}")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -178,10 +184,12 @@ def open_writer(
     _check_source_stays(output, info)
     # Image files with transparency are written losslessly and need no margin of true colours around the objects.
     drawn = OutputFormat.RGBA if info.kind == "image" and format is OutputFormat.ALPHA else format
-    paint = painter(drawn, tuple(expressions), parse_colour(options.background))
+    keeps_alpha = keeps_transparency(info, output, format)
+    paint = painter(drawn, tuple(expressions), parse_colour(options.background), keeps_alpha=keeps_alpha)
     staging = Staging(output, folder=is_folder_output(output, format), overwrite=options.overwrite)
     sink = _sink(output, format, info, expressions, options, paint, TimeRange(first_time, last_time))
-    return StagedWriter(output, sink, staging, len(expressions))
+    on_black = format is OutputFormat.OVERLAY and not keeps_alpha
+    return StagedWriter(output, sink, staging, len(expressions), on_black=on_black)
 
 
 def _sink(
@@ -203,7 +211,7 @@ def _sink(
         info,
         paint,
         output.suffix.lower(),
-        transparent=format is OutputFormat.ALPHA,
+        transparent=format is OutputFormat.ALPHA or keeps_transparency(info, output, format),
         codec=options.codec,
         quality=options.quality,
         audio=options.audio,

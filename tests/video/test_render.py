@@ -1,10 +1,12 @@
 """Drawing: which pixels change, and how."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from refvid.errors import UsageError
-from refvid.video.frame import Masks, Pixels
+from refvid.video.frame import Frame, Masks, Pixels
 from refvid.video.output_format import OutputFormat
 from refvid.video.render import (
     EXPRESSION_COLOURS,
@@ -179,6 +181,8 @@ def test_colours_by_name_and_code() -> None:
     [("overlay", 3), ("cutout", 3), ("matte", 3), ("alpha", 4), ("rgba", 4), ("png", None)],
 )
 def test_painters_draw_in_the_formats_own_layout(format: str, shape: int | None) -> None:
-    drawn = painter(OutputFormat(format), ("a", "b"), (1, 2, 3))(picture(), two_blocks())
+    drawn = painter(OutputFormat(format), ("a", "b"), (1, 2, 3))(
+        Frame(0, Fraction(0), Fraction(1, 25), picture()), two_blocks()
+    )
     assert drawn.shape == ((HEIGHT, WIDTH) if shape is None else (HEIGHT, WIDTH, shape))
     assert drawn.dtype == np.uint8
