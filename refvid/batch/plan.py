@@ -1,63 +1,66 @@
-"""The jobs of a batch: the videos under a folder or the rows of a CSV file, each with an output of its own."""
+"""The jobs of a batch: the inputs under a folder or the rows of a CSV file, each with an output of its own."""
 
-import csv
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from refvid.batch.manifest import ManifestRow, read_manifest
+from refvid.batch.search import FoundSource, PassOver, pass_over_silently, search_folder
 from refvid.errors import RefvidError, UsageError
-from refvid.video.output_format import FOLDER_FORMATS, IMAGE_SUFFIXES, VIDEO_CONTAINERS
-
-VIDEO_SUFFIXES = frozenset(
-    (*VIDEO_CONTAINERS, *".3gp .avi .flv .m2ts .mpeg .mpg .mts .mxf .ogv .ts .vob .wmv .y4m".split())  # noqa: SIM905
-) - {".gif"}
+from refvid.video.frame import SourceKind
+from refvid.video.incoming import url_name
+from refvid.video.output_format import OutputFormat, default_suffix
+from refvid.video.recognise import NotReadable, recognise
 
 
 @dataclass(frozen=True)
 class BatchJob:
-    """One video to segment.
+    """One input to segment.
 
     Attributes:
-        input: Video to read.
+        input: Video, image or folder of frames to read; a str is a URL.
         expressions: What to look for.
         output: File or folder to write.
         named: Whether the manifest names the output; otherwise, finished work under another name may be reused.
     """
 
-    input: Path
+    input: Path | str
     expressions: tuple[str, ...]
     output: Path
     named: bool = False
 
 
-def plan_folder(folder: Path, expressions: Sequence[str], output_folder: Path, format: str | None) -> list[BatchJob]:
-    """Return a job for every video under a folder, in natural order.
-
-    Hidden files and the output folder are left out.
+def plan_folder(
+    folder: Path,
+    expressions: Sequence[str],
+    output_folder: Path,
+    format: str | None,
+    pass_over: PassOver = pass_over_silently,
+) -> list[BatchJob]:
+    """Return a job for every input under a folder, in natural order.
 
     Args:
-        folder: Folder to search, with all folders below it.
-        expressions: What to look for in every video.
-        output_folder: Folder for the outputs, with the same structure.
+        folder: Folder to search, with all folders below it, linked ones too.
+        expressions: What to look for in every input.
+        output_folder: Folder for the outputs, with the same structure; it is not searched.
         format: Output format; None for the default.
+        pass_over: Function called with everything that is no input, and the reason.
 
     Raises:
         UsageError: The output folder is the folder itself.
-        RefvidError: The folder contains no video.
+        RefvidError: The folder contains no input.
     """
     if folder.resolve() == output_folder.resolve():
         raise UsageError(f"the output folder {output_folder} is the input folder; give another one with -o")
-    videos = sorted(
-        _find_videos(folder, output_folder.resolve()), key=lambda path: _natural_key(path.relative_to(folder))
-    )
-    if not videos:
-        raise RefvidError(f"there is no video under {folder}; expected {' '.join(sorted(VIDEO_SUFFIXES))}")
-    wanted = [output_folder / path.relative_to(folder) for path in videos]
+    found = search_folder(folder, output_folder, pass_over)
+    if not found:
+        raise RefvidError(f"there is no video under {folder}; expected videos, pictures or folders of frames")
+    found.sort(key=lambda source: _natural_key(source.path.relative_to(folder)))
+    wanted = [_Wanted.of(source, output_folder / source.path.relative_to(folder)) for source in found]
     outputs = _name_outputs(wanted, format)
-    return [BatchJob(path, tuple(expressions), output) for path, output in zip(videos, outputs, strict=True)]
+    return [BatchJob(source.path, tuple(expressions), out) for source, out in zip(found, outputs, strict=True)]
 
 
 def plan_manifest(manifest: Path, output_folder: Path, format: str | None) -> list[BatchJob]:
@@ -71,30 +74,59 @@ def plan_manifest(manifest: Path, output_folder: Path, format: str | None) -> li
     Raises:
         RefvidError: The file lacks these columns, has no rows or an empty cell, or two rows name the same output.
     """
-    rows = _read_manifest(manifest)
-    wanted = [output_folder / _keep_relative(Path(row["input"])) for row in rows if not row["output"]]
-    named = [output_folder / row["output"] for row in rows if row["output"]]
+    rows = read_manifest(manifest)
+    named = [output_folder / row.output for row in rows if row.output]
     twice = [path for path, count in Counter(named).items() if count > 1]
     if twice:
         raise RefvidError(
             f"{manifest}: {len(twice)} output(s) are named by more than one row, the first is {twice[0]}; "
             "give each row an output of its own"
         )
+    wanted = [_wanted_by(row, output_folder) for row in rows if not row.output]
     free = iter(_name_outputs(wanted, format, taken=named))
     jobs = []
     for row in rows:
-        output = output_folder / row["output"] if row["output"] else next(free)
-        jobs.append(BatchJob(manifest.parent / row["input"], (row["expression"],), output, named=bool(row["output"])))
+        output = output_folder / row.output if row.output else next(free)
+        jobs.append(BatchJob(row.input, (row.expression,), output, named=bool(row.output)))
     return jobs
 
 
-def _find_videos(folder: Path, excluded: Path) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
-        folders[:] = [name for name in folders if name[0] != "." and (Path(place) / name).resolve() != excluded]
-        # Names with a leading dot are not videos: macOS keeps resource forks as ._name.mp4.
-        yield from (
-            Path(place) / name for name in files if name[0] != "." and Path(name).suffix.lower() in VIDEO_SUFFIXES
-        )
+@dataclass(frozen=True)
+class _Wanted:
+    """The place that an input would have in the output folder.
+
+    Attributes:
+        path: The path of the input there, without its suffix.
+        ending: The suffix of the input; empty for a folder of frames.
+        kind: What the input is.
+    """
+
+    path: Path
+    ending: str
+    kind: SourceKind
+
+    @classmethod
+    def of(cls, source: FoundSource, moved: Path) -> "_Wanted":
+        if source.kind == "frames":
+            return cls(moved, "", "frames")
+        return cls(moved.with_name(moved.stem), moved.suffix, source.kind)
+
+
+def _wanted_by(row: ManifestRow, output_folder: Path) -> _Wanted:
+    """Return the place of a row's input, which need not exist."""
+    if isinstance(row.input, str):
+        name = Path(url_name(row.input))
+        return _Wanted.of(FoundSource(name, "image" if _looks_like(name) == "image" else "video"), output_folder / name)
+    kind: SourceKind = "frames" if row.input.is_dir() else _looks_like(row.input)
+    outside = row.inside.is_absolute() or ".." in row.inside.parts
+    return _Wanted.of(FoundSource(row.input, kind), output_folder / (row.inside.name if outside else row.inside))
+
+
+def _looks_like(path: Path) -> SourceKind:
+    try:
+        return recognise(path)
+    except NotReadable:
+        return "video"  # segmenting it gives the message
 
 
 def _natural_key(path: Path) -> tuple[list[list[tuple[int, str]]], str]:
@@ -106,73 +138,32 @@ def _natural_key(path: Path) -> tuple[list[list[tuple[int, str]]], str]:
     return keys, path.as_posix()
 
 
-def _keep_relative(path: Path) -> Path:
-    """Return the path if it stays inside its root folder, else only its name."""
-    return Path(path.name) if path.is_absolute() or ".." in path.parts else path
-
-
-def _output_suffix(format: str | None, source: str) -> str:
-    """Return the suffix of the output; as `resolve_output` chooses it, but without opening the input."""
-    if format == "rle":
-        return ".json"
-    if source in IMAGE_SUFFIXES:
-        return source if format in (None, "overlay", "cutout", "matte") else ".png"
-    if format in FOLDER_FORMATS:
-        return ""
-    if format == "alpha":
-        return ".mov" if source == ".mov" else ".webm"
-    return source if source in VIDEO_CONTAINERS else ".mp4"
-
-
-def _name_outputs(wanted: Sequence[Path], format: str | None, taken: Sequence[Path] = ()) -> list[Path]:
+def _name_outputs(wanted: Sequence[_Wanted], format: str | None, taken: Sequence[Path] = ()) -> list[Path]:
     """Return a unique output path for each input, with the suffix of the output.
 
     a.mp4 stays a.mp4. If there is also an a.avi, both names include the old suffix (a_mp4.mp4, a_avi.mp4), so that they
     do not depend on the order. Names that still collide are numbered.
 
     Args:
-        wanted: Path of each input, moved into the output folder.
+        wanted: Place of each input in the output folder.
         format: Output format; None for the default.
         taken: Outputs that the manifest names.
     """
-    suffixes = [_output_suffix(format, path.suffix.lower()) for path in wanted]
+    chosen = OutputFormat.OVERLAY if format is None else OutputFormat(format)
+    suffixes = [default_suffix(place.kind, place.ending.lower(), chosen) for place in wanted]
     # Names are compared without case, because many file systems do not distinguish A.mp4 from a.mp4.
-    plain = [str(path.with_suffix(suffix)).casefold() for path, suffix in zip(wanted, suffixes, strict=True)]
+    plain = [f"{place.path}{suffix}".casefold() for place, suffix in zip(wanted, suffixes, strict=True)]
     asked = Counter(plain)
     # Folders that contain other outputs are taken too: the masks of a.mp4 would go into a folder a, as a/b.mp4 does.
-    used = {str(path).casefold() for place in (*taken, *wanted) for path in place.parents}
+    used = {str(path).casefold() for place in (*taken, *(each.path for each in wanted)) for path in place.parents}
     used |= {str(path).casefold() for path in taken}
     names = []
-    for path, suffix, key in zip(wanted, suffixes, plain, strict=True):
-        stem = path.stem if asked[key] == 1 else f"{path.stem}_{path.suffix[1:]}".rstrip("_")
+    for place, suffix, key in zip(wanted, suffixes, plain, strict=True):
+        path = place.path
+        stem = path.name if asked[key] == 1 else f"{path.name}_{place.ending[1:]}".rstrip("_")
         name, number = path.with_name(stem + suffix), 2
         while str(name).casefold() in used:
             name, number = path.with_name(f"{stem}_{number}{suffix}"), number + 1
         used.add(str(name).casefold())
         names.append(name)
     return names
-
-
-def _read_manifest(manifest: Path) -> list[dict[str, str]]:
-    """Return the rows with stripped cells; `output` is empty if the manifest gives none."""
-    try:
-        with manifest.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            columns = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = columns
-            lines = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RefvidError(f"the manifest {manifest} cannot be read as CSV ({error})") from error
-    if missing := {"input", "expression"} - set(columns):
-        raise RefvidError(
-            f"{manifest} has no column {' and '.join(sorted(missing))}; it needs input,expression[,output]"
-        )
-    rows = []
-    for number, row in lines:
-        cells = {name: (row.get(name) or "").strip() for name in ("input", "expression", "output")}
-        if not cells["input"] or not cells["expression"]:
-            raise RefvidError(f"{manifest}, line {number}: the input or the expression is empty")
-        rows.append(cells)
-    if not rows:
-        raise RefvidError(f"{manifest} has no rows; write one input,expression per line")
-    return rows

@@ -6,7 +6,7 @@ import logging
 import os
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from refvid.batch.plan import BatchJob
 from refvid.errors import RefvidError
@@ -76,16 +76,30 @@ class BatchRecord:
 
 
 def make_key(job: BatchJob, options: "SegmentOptions", model: str, revision: str | None) -> str:
-    """Return a hash of everything that the result depends on; an input counts by path, size and modification time.
+    """Return a hash of everything that the result depends on.
+
+    An input counts by path, size and modification time, a folder of frames by those of every file in it, and a URL by
+    itself.
 
     Raises:
         RefvidError: The input cannot be opened.
     """
-    try:
-        state = job.input.stat()
-    except OSError as error:
-        raise RefvidError(f"{job.input} cannot be opened ({error.strerror})") from error
     settings = asdict(options)
     del settings["overwrite"]
-    parts = [str(job.input.resolve()), state.st_size, state.st_mtime_ns, job.expressions, settings, model, revision]
+    parts = [*_state(job.input), job.expressions, settings, model, revision]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _state(input: Path | str) -> list[Any]:
+    """Return values that change when the content of an input does."""
+    if isinstance(input, str):
+        return [input]
+    try:
+        state = input.stat()
+        parts: list[Any] = [str(input.resolve()), state.st_size, state.st_mtime_ns]
+        if input.is_dir():
+            entries = sorted(os.scandir(input), key=lambda entry: entry.name)
+            parts.extend((entry.name, entry.stat().st_size, entry.stat().st_mtime_ns) for entry in entries)
+    except OSError as error:
+        raise RefvidError(f"{input} cannot be opened ({error.strerror})") from error
+    return parts

@@ -31,7 +31,7 @@ class BatchResult:
         error: Message of a failed job; None otherwise.
     """
 
-    input: Path
+    input: Path | str
     expressions: tuple[str, ...]
     output: Path
     status: Status
@@ -47,7 +47,7 @@ class SegmentFunction(Protocol):
     """A function that segments one video and raises an error if it cannot."""
 
     def __call__(
-        self, input: Path, expressions: Sequence[str], output: Path, *, options: "SegmentOptions"
+        self, input: Path | str, expressions: Sequence[str], output: Path, *, options: "SegmentOptions"
     ) -> object: ...
 
 
@@ -95,7 +95,7 @@ def run_batch(
 
 
 def _do(job: BatchJob, segment: SegmentFunction, options: "SegmentOptions", *, ours: bool) -> None:
-    if job.output.resolve() == job.input.resolve():
+    if isinstance(job.input, Path) and job.output.resolve() == job.input.resolve():
         raise UsageError(f"the output {job.output} is the input itself; give another output")
     if job.output.exists() and not (ours or options.overwrite):
         raise OutputExistsError(f"{job.output} already exists and is not from this batch; give -y to replace it")

@@ -11,7 +11,7 @@ import typer
 
 from refvid.cli import options as opt
 from refvid.cli.console import Terminal
-from refvid.data.text import count_of
+from refvid.data.text import count_of, name_some
 from refvid.errors import BatchError, RefvidError, UsageError
 
 if TYPE_CHECKING:
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
     from refvid.inference.video import SegmentOptions
     from refvid.weights import LoadedModel
 
+_NAMED = 5  # passed-over files that are named in one line; -v and the log file have them all
+
 
 def batch(
     source: Annotated[
         Path,
         typer.Argument(
             metavar="FOLDER|MANIFEST.csv",
-            help="A folder, searched for videos recursively, or a CSV file with the columns input,expression[,output].",
+            help="A folder, searched with all below it for videos, pictures and folders of frames, or a CSV file "
+            "with the columns input,expression[,output].",
         ),
     ],
     output_folder: Annotated[
@@ -66,8 +69,10 @@ def batch(
         format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
         codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader,
         colour_matrix=colour_matrix)  # fmt: skip
-    jobs = _plan(source, expressions or [], output_folder, format)
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
+        left = _PassedOver()
+        jobs = _plan(source, expressions or [], output_folder, format, left)
+        left.tell(terminal)
         from refvid.batch.run import run_batch
         from refvid.weights import load_model
 
@@ -76,16 +81,47 @@ def batch(
         results = run_batch(
             jobs, segment=segment, options=options, model=_identify(model, loaded), revision=loaded.revision,
             output_folder=output_folder)  # fmt: skip
-        _report(results, len(jobs), terminal, typer.echo if as_json else None)
+        _report(results, len(jobs), left, terminal, typer.echo if as_json else None)
 
 
-def _plan(source: Path, expressions: Sequence[str], output_folder: Path, format: str | None) -> "list[BatchJob]":
+class _PassedOver:
+    """The files and folders that are no input, by reason."""
+
+    def __init__(self) -> None:
+        self.paths: dict[str, list[Path]] = {}
+
+    def __call__(self, path: Path, reason: str) -> None:
+        self.paths.setdefault(reason, []).append(path)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.paths.values()))
+
+    def sentences(self) -> list[str]:
+        """Return a sentence for each reason, with its number of files and the first of their names."""
+        return [
+            f"passed over, {reason}: {len(paths)} ({name_some([str(path) for path in paths], _NAMED)})"
+            for reason, paths in self.paths.items()
+        ]
+
+    def tell(self, terminal: Terminal) -> None:
+        """Show the sentences; with -v, every file."""
+        for sentence in self.sentences():
+            terminal.say(sentence)
+        for reason, paths in self.paths.items():
+            for path in paths[_NAMED:]:
+                terminal.detail(f"passed over: {path} ({reason})")
+
+
+def _plan(
+    source: Path, expressions: Sequence[str], output_folder: Path, format: str | None, left: _PassedOver
+) -> "list[BatchJob]":
     """Return the jobs of a folder or of a manifest.
 
     Raises:
         UsageError: The source is neither, a folder has no expressions, or expressions were typed beside a manifest.
         RefvidError: The source does not exist or contains no job.
     """
+    from refvid.batch.manifest import MANIFEST_SUFFIXES
     from refvid.batch.plan import plan_folder, plan_manifest
 
     if not source.exists():
@@ -93,8 +129,14 @@ def _plan(source: Path, expressions: Sequence[str], output_folder: Path, format:
     if source.is_dir():
         if not expressions:
             raise UsageError("a folder needs an expression that describes what to look for, such as 'the dog'")
-        return plan_folder(source, opt.check_expressions(expressions), output_folder, format)
-    if source.suffix.lower() != ".csv":
+        try:
+            return plan_folder(source, opt.check_expressions(expressions), output_folder, format, left)
+        except RefvidError as error:
+            seen = "; ".join(left.sentences())
+            raise type(error)(f"{error}; {seen}" if seen else str(error)) from error
+    if source.suffix.lower() in (".xlsx", ".xls", ".ods"):
+        raise UsageError(f"{source} is a spreadsheet; save it there as 'CSV UTF-8' and give that file")
+    if source.suffix.lower() not in MANIFEST_SUFFIXES:
         raise UsageError(f"{source} is neither a folder nor a .csv file; use `refvid segment` for one video")
     if expressions:
         raise UsageError(f"the expressions are read from {source}; leave them out of the command")
@@ -117,7 +159,7 @@ def _identify(asked: str, loaded: "LoadedModel") -> str:
 
 
 def _segment_one(
-    input: Path,
+    input: Path | str,
     expressions: Sequence[str],
     output: Path,
     *,
@@ -128,7 +170,7 @@ def _segment_one(
     """Segment one video of the batch with a progress display; put the video's name before its warnings."""
     from refvid.inference.video import segment_video
 
-    with terminal.progress(input.name) as progress:
+    with terminal.progress(str(input).rpartition("/")[2]) as progress:
         return segment_video(
             input,
             expressions,
@@ -141,7 +183,11 @@ def _segment_one(
 
 
 def _report(
-    results: "Iterable[BatchResult]", total: int, terminal: Terminal, print_data: Callable[[str], object] | None
+    results: "Iterable[BatchResult]",
+    total: int,
+    left: _PassedOver,
+    terminal: Terminal,
+    print_data: Callable[[str], object] | None,
 ) -> None:
     """Print each result as it arrives, and all of them in a table at the end, even if the run is interrupted.
 
@@ -149,6 +195,10 @@ def _report(
         BatchError: Some of the videos failed.
     """
     reported: list[BatchResult] = []
+    if print_data is not None:
+        for reason, paths in left.paths.items():
+            for path in paths:
+                print_data(json.dumps({"input": str(path), "output": None, "status": "passed over", "error": reason}))
     try:
         for result in results:
             reported.append(result)
@@ -166,4 +216,7 @@ def _report(
     if counts["failed"]:
         first = next(f"{result.input}: {result.error}" for result in reported if result.error)
         raise BatchError(f"{counts['failed']} of {count_of(total, 'video')} failed; the first is {first}")
-    terminal.say(f"{counts['done']} done, {counts['skipped']} skipped, {count_of(len(reported), 'video')} in total")
+    passed = f", {len(left)} passed over" if left else ""
+    terminal.say(
+        f"{counts['done']} done, {counts['skipped']} skipped, {count_of(len(reported), 'video')} in total{passed}"
+    )

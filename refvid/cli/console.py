@@ -78,6 +78,10 @@ class Terminal:
         self.said.add(sentence)
         LOGGER.warning("%s", sentence)
 
+    def detail(self, sentence: str) -> None:
+        """Show a message with -v only; the log file has it always."""
+        LOGGER.debug("%s", sentence)
+
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """Show a table on stderr, unless -q is given."""
         if self._quiet:

@@ -25,7 +25,7 @@ Image.init()
 _FORMATS = tuple(
     name for name in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "TGA", "AVIF", "JPEG2000") if name in Image.OPEN
 )
-_SUFFIXES = frozenset(
+IMAGE_NAMES = frozenset(
     f".{suffix}"
     for suffix in (
         *("png", "jpg", "jpeg", "jpe", "jfif", "mpo", "webp", "bmp", "dib", "tif", "tiff"),
@@ -41,8 +41,11 @@ _PNG_SIGNATURE_BYTES = 8
 
 def is_image(path: Path) -> bool:
     """Return whether `path` is a still image, judged by its suffix and its first bytes."""
-    if path.suffix.lower() not in _SUFFIXES:
-        return False
+    return path.suffix.lower() in IMAGE_NAMES and is_still(path)
+
+
+def is_still(path: Path) -> bool:
+    """Return whether `path` is a still image, judged by its first bytes."""
     try:
         with Image.open(path, formats=_FORMATS) as image:
             # FFmpeg reads an animated PNG as a video, but not an animated WebP, which `scan_image` rejects.
@@ -78,7 +81,7 @@ def scan_folder(folder: Path) -> ProbedSource:
 def frame_paths(folder: Path) -> list[Path]:
     """Return the images directly in `folder`, in natural order (`2.png` before `10.png`)."""
     entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    return sorted((entry for entry in entries if entry.suffix.lower() in _SUFFIXES and entry.is_file()), key=_natural)
+    return sorted((entry for entry in entries if entry.suffix.lower() in IMAGE_NAMES and entry.is_file()), key=_natural)
 
 
 class ImageReader:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from refvid.errors import UsageError
-from refvid.video.frame import VideoInfo
+from refvid.video.frame import SourceKind, VideoInfo
 
 
 class OutputFormat(StrEnum):
@@ -54,7 +54,8 @@ def resolve_output(info: VideoInfo, output: Path | None, format: OutputFormat | 
     """
     if output is None:
         chosen = format or OutputFormat.OVERLAY
-        return Path(f"{_stem(info)}.refvid{_default_suffix(info, chosen)}"), chosen
+        ending = info.path.suffix.lower() if info.kind != "frames" else ""
+        return Path(f"{_stem(info)}.refvid{default_suffix(info.kind, ending, chosen)}"), chosen
     if str(output) == "-":
         raise UsageError("refvid does not write to standard output; give a file or folder with --output")
     chosen = format or _format_of(info, output)
@@ -77,18 +78,24 @@ def _stem(info: VideoInfo) -> str:
     return path.name if info.kind == "frames" else path.stem
 
 
-def _default_suffix(info: VideoInfo, format: OutputFormat) -> str:
-    source = info.path.suffix.lower() if info.kind != "frames" else ""
+def default_suffix(kind: SourceKind, ending: str, format: OutputFormat) -> str:
+    """Return the suffix of the output where none is typed.
+
+    Args:
+        kind: What the source is.
+        ending: Suffix of the source in lower case; empty for a folder of frames.
+        format: Format of the output.
+    """
     if format is OutputFormat.RLE:
         return ".json"
-    if info.kind == "image":
+    if kind == "image":
         fitting = IMAGE_SUFFIXES if format in _OPAQUE else (".png",)
-        return source if source in fitting else ".png"
+        return ending if ending in fitting else ".png"
     if format in FOLDER_FORMATS:
         return ""
     if format is OutputFormat.ALPHA:
-        return ".mov" if source == ".mov" else ".webm"
-    return source if source in VIDEO_CONTAINERS else ".mp4"
+        return ".mov" if ending == ".mov" else ".webm"
+    return ending if ending in VIDEO_CONTAINERS else ".mp4"
 
 
 _OPAQUE = frozenset({OutputFormat.OVERLAY, OutputFormat.CUTOUT, OutputFormat.MATTE})

@@ -17,7 +17,7 @@ from av.video.stream import VideoStream
 
 from refvid.errors import VideoError
 from refvid.video.frame import ColourTags, VideoInfo
-from refvid.video.image_folder import is_image, scan_folder, scan_image
+from refvid.video.image_folder import is_image, is_still, scan_folder, scan_image
 from refvid.video.orientation import frame_orientation
 from refvid.video.timeline import ProbedSource, average_rate, has_variable_rate
 from refvid.video.transparency import alpha_decoder, has_alpha
@@ -58,7 +58,10 @@ def scan(path: Path) -> ProbedSource:
     except OSError as error:
         raise VideoError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     with open_container(path) as container:
-        return _scan_container(path, container)
+        source = _scan_container(path, container)
+    if source.container.endswith("_pipe") and len(source.pts) == 1 and is_still(path):
+        return scan_image(path)  # its name does not say that it is a picture
+    return source
 
 
 @contextmanager

@@ -73,7 +73,7 @@ def test_folder_in_natural_order_with_paths_kept(tmp_path: Path, out: Path) -> N
     videos = tmp_path / "videos"
     _make(videos, "clip10.mp4", "clip2.MOV", "notes.txt", "sub/deep/x.avi", "._clip2.mp4", ".hidden/y.mp4", "clip.mkv")
     jobs = plan_folder(videos, ["dog", "cat"], out, None)
-    assert [job.input.relative_to(videos).as_posix() for job in jobs] == [
+    assert [Path(job.input).relative_to(videos).as_posix() for job in jobs] == [
         "clip.mkv",
         "clip2.MOV",
         "clip10.mp4",
@@ -192,7 +192,7 @@ def test_bad_manifest(tmp_path: Path, out: Path, text: str, message: str) -> Non
 
 def test_manifest_that_is_no_text(tmp_path: Path, out: Path) -> None:
     manifest = tmp_path / "jobs.csv"
-    manifest.write_bytes(b"\xff\xfe\x00\x01")
+    manifest.write_bytes(b"\xff\xfe\x00\xd8")
     with pytest.raises(RefvidError, match="cannot be read as CSV"):
         plan_manifest(manifest, out, None)
 
@@ -329,7 +329,7 @@ def test_new_neighbour_does_not_undo_finished_work(folder: Path, out: Path) -> N
     _run(plan_folder(folder, ["dog"], out, "png"), out, Segmenting())
     _make(folder, "a.mov")
     results = _run(plan_folder(folder, ["dog"], out, "png"), out, Segmenting())
-    assert [(result.input.name, result.output.name, result.status) for result in results] == [
+    assert [(Path(result.input).name, result.output.name, result.status) for result in results] == [
         ("a.mov", "a_mov", "done"),
         ("a.mp4", "a", "skipped"),
         ("b.mp4", "b", "skipped"),

@@ -110,6 +110,43 @@ def test_manifest(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> N
     assert Path("out/cat.mp4").exists()
 
 
+def test_what_is_passed_over_is_told(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
+    for name in (*(f"note{number}.txt" for number in range(7)), ".DS_Store"):
+        (videos / name).write_text("text")
+    outcome = refvid("batch", videos, "dog", "-o", "out", "--json")
+    assert outcome.code == 0
+    assert (
+        "refvid: passed over, no video or picture: 7 (videos/note0.txt, videos/note1.txt, videos/note2.txt, "
+        "videos/note3.txt, videos/note4.txt and 2 more)\n"
+    ) in outcome.stderr
+    assert "refvid: passed over, hidden: 1 (videos/.DS_Store)\n" in outcome.stderr
+    assert outcome.stderr.endswith("2 done, 0 skipped, 2 videos in total, 8 passed over\n")
+    lines = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert [line["status"] for line in lines].count("passed over") == 8
+    assert {"input": "videos/.DS_Store", "output": None, "status": "passed over", "error": "hidden"} in lines
+    assert refvid("batch", videos, "dog", "-o", "out", "-q").stderr == ""
+
+
+def test_empty_folder_says_what_was_seen(refvid: Refvid, segmenting: FakeSegmenting) -> None:
+    Path("notes").mkdir()
+    Path("notes/a.txt").write_text("text")
+    outcome = refvid("batch", "notes", "dog", "-o", "out")
+    assert outcome.code == 1
+    assert outcome.stderr == (
+        "refvid: error: there is no video under notes; expected videos, pictures or folders of frames; "
+        "passed over, no video or picture: 1 (notes/a.txt)\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["jobs.xlsx", "jobs.ods", "jobs.csv"])
+def test_spreadsheet_is_told_how_to_be_saved(refvid: Refvid, segmenting: FakeSegmenting, name: str) -> None:
+    Path(name).write_bytes(b"PK\x03\x04 and so on")
+    outcome = refvid("batch", name, "-o", "out")
+    assert outcome.code in (1, 2)
+    assert "is a spreadsheet" in outcome.stderr
+    assert "'CSV UTF-8'" in outcome.stderr
+
+
 def test_warnings_carry_the_name_of_the_video(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
     segmenting.act = lambda call: call["warn"]("it breaks off")
     assert "refvid: warning: videos/a.mp4: it breaks off" in refvid("batch", videos, "dog", "-o", "out").stderr
@@ -125,7 +162,7 @@ def test_warnings_carry_the_name_of_the_video(refvid: Refvid, segmenting: FakeSe
         (["videos", "dog", "-o", "videos"], 2, "the output folder videos is the input folder"),
         (["videos", " ", "-o", "out"], 2, "an expression is empty"),
         (["gone", "dog", "-o", "out"], 1, "gone does not exist; give a folder of videos or a CSV file"),
-        (["empty", "dog", "-o", "out"], 1, "there is no video under empty; expected .3gp"),
+        (["empty", "dog", "-o", "out"], 1, "there is no video under empty; expected videos, pictures or"),
     ],
 )
 def test_what_cannot_be_planned(
