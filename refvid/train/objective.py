@@ -24,6 +24,7 @@ from refvid.model.layers.language import FIRST_WORD_ID, Words
 from refvid.train.actor_objective import MIN_REGION, actor_loss, edge_loss, intersection_over_union, on_grid
 
 LOSS_STRIDE = 4  # stride of the grid on which masks are compared, which takes a 16th of the work at full size
+FALSE_TO_TRUE, LEAST_FALSE = 10.0, 0.005  # for `ObjectiveSettings.balanced`
 FINEST_LOSS_STRIDE = 2  # minimum stride of this grid if the logits are finer
 
 
@@ -43,6 +44,9 @@ class ObjectiveSettings:
         actors: Weight of the divergence of the affinities from an even distribution over each actor; for networks with
             actor codes.
         edges: Weight of 1 - Dice coefficient of each actor as found by its fine codes; for networks with actor codes.
+        balanced: Whether in `attributes` the positions where a word is false count less, so that all of them together
+            weigh `FALSE_TO_TRUE` times as much as those where it is true, or as the share `LEAST_FALSE` of all
+            positions if that is more. Otherwise a word that few photos show is learnt to be false everywhere.
         foreground: Weight of a pixel of the object in the cross-entropy, relative to one of the background.
     """
 
@@ -54,6 +58,7 @@ class ObjectiveSettings:
     attributes: float = 0.5
     actors: float = 0.3
     edges: float = 0.5
+    balanced: bool = False
     foreground: float = 1.0
 
 
@@ -157,6 +162,8 @@ class Objective(nn.Module):
         heads = [head(level)[:, taught] for head, level in zip(self.attribute_heads, levels, strict=judged is None)]
         answers = heads if judged is None else [judged]
         truth, counts = attribute_truth(batch, answers[0])
+        if self.settings.balanced:
+            counts = balance(truth, counts)
         total = truth.new_zeros(())
         for logits in answers:
             entropy = F.binary_cross_entropy_with_logits(logits.float(), truth, counts, reduction="none")
@@ -207,6 +214,24 @@ def attribute_truth(batch: Batch, logits: Tensor) -> tuple[Tensor, Tensor | None
         share = on_grid(batch.weights[:, None], logits)
         counts = share.expand_as(truth) if counts is None else counts * share
     return truth, counts
+
+
+def balance(truth: Tensor, counts: Tensor | None) -> Tensor:
+    """Return weights of the attribute loss that are lower where a word is false (`ObjectiveSettings.balanced`).
+
+    Args:
+        truth: Share of each cell of which each word is true, [B, K, h, w].
+        counts: Weights from `attribute_truth`, [B, K, h, w]; None if all are 1.
+
+    Returns:
+        New weights [B, K, h, w].
+    """
+    counts = torch.ones_like(truth) if counts is None else counts
+    true, false = ((counts * share).sum((0, 2, 3), keepdim=True) for share in (truth, 1 - truth))  # [1, K, 1, 1]
+    positions = truth.numel() / truth.shape[1]
+    wanted = torch.maximum(FALSE_TO_TRUE * true, torch.full_like(true, LEAST_FALSE * positions))
+    factor = (wanted / false.clamp(min=1e-6)).clamp(max=1)
+    return counts * (truth + (1 - truth) * factor)
 
 
 def mask_losses(

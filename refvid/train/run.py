@@ -92,7 +92,7 @@ def train(
         origin = {key: str(value) for key, value in vars(model).items() if value is not None}
         if objective == "paper":
             objective = paper_objective(config.architecture)
-        run = Run(data, settings, objective or ObjectiveSettings(), config, origin)
+        run = Run(data, settings, objective or ObjectiveSettings(balanced=config.vector_channels > 0), config, origin)
         trainer = Trainer(network, _objective(network, run), settings, team)
         if team.leads:
             folder.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ from refvid.model.layers.spatial import spatial_code
 from refvid.model.refvid.config import refvid_tiny_config
 from refvid.model.refvid.network import RefvidNetwork
 from refvid.model.registry import build_network
-from refvid.train.objective import Objective, ObjectiveSettings, contrast_loss, mask_losses
+from refvid.train.objective import Objective, ObjectiveSettings, balance, contrast_loss, mask_losses
 from refvid.world.source import VOCABULARY, WorldSource
 
 CONFIG = refvid_tiny_config(VOCABULARY).replace(
@@ -144,3 +144,20 @@ def test_every_part_lowers_itself(network: RefvidNetwork, batch: Batch) -> None:
         history.append({name: value.item() for name, value in parts.items()})
     for name, first in history[0].items():
         assert history[-1][name] < 0.9 * first, name
+
+
+def test_balanced_weights_hold_false_positions_to_a_multiple_of_true_ones() -> None:
+    truth = torch.zeros(2, 3, 4, 5)
+    truth[0, 0, 0, :2] = 1.0  # a word that is rarely true
+    truth[:, 1] = 0.5  # one that is half true everywhere; the last one is never true
+    counts = torch.ones_like(truth)
+    counts[1, 0] = 0.5
+    found = balance(truth, counts)
+    assert torch.equal(found[0, 0, 0, :2], torch.ones(2)), "where it is true, nothing changes"
+    for word in range(3):
+        true = float((counts[:, word] * truth[:, word]).sum())
+        false = float((counts[:, word] * (1 - truth[:, word])).sum())
+        left = float((found[:, word] - counts[:, word] * truth[:, word]).sum())
+        assert left == pytest.approx(min(false, max(10 * true, 0.005 * 40)), rel=1e-5)
+    assert torch.equal(balance(truth, None)[:, 1], torch.ones(2, 4, 5))
+    assert balance(truth, None)[:, 2].sum() == pytest.approx(0.2)

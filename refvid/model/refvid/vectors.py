@@ -17,6 +17,7 @@ LEARNT_SHARE_KEPT = 0.75  # share of the words with classes that keep their lear
 TOLD_CHANNELS = 32
 OPINION_SCALE = 0.3  # brings opinions, which reach log(1 / MIN_PROBABILITY), to the size of other features
 MIN_WEIGHT = 1e-4
+RELIANCE_SCALE = 5.0  # so that the gains, which are larger numbers than weights, are learnt as fast
 
 
 class VectorEvidence(WordEvidence):
@@ -77,7 +78,7 @@ class VectorEvidence(WordEvidence):
             learnt = learnt * self._kept(word_ids, named)
         each = torch.cat([self.class_gain, self.class_offset[None]]).to(learnt.dtype)
         if self.tells:
-            each = each + widen(self.reliance(words))  # [B, N, 3]
+            each = each + RELIANCE_SCALE * widen(self.reliance(words))  # [B, N, 3]
         at_position, at_best, offset = each[..., None].unbind(-2)
         return learnt + rarity + named * (at_position * here + at_best * best + offset)
 

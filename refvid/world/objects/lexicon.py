@@ -68,7 +68,7 @@ chair: chair | seat furniture | armchair stool couch sofa bench
 couch: couch/sofa | seat furniture | chair bed loveseat bench
 potted plant: potted_plant/plant | | flower tree pot vase
 bed: bed | furniture | couch sofa mattress
-dining table: table | furniture | dining desk counter dining_table
+dining table: table/dining_table | furniture | dining desk counter
 toilet: toilet | | seat
 tv: tv/television | screen | monitor computer laptop
 laptop: laptop | computer | screen notebook keyboard tv television

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from refvid.model.interface import FrameFeatures
 from refvid.model.refvid.evidence import MIN_TRUTH, WordEvidence
 from refvid.model.refvid.network import RefvidNetwork
-from refvid.model.refvid.vectors import MIN_PROBABILITY, MIN_WEIGHT, OPINION_SCALE, VectorEvidence
+from refvid.model.refvid.vectors import MIN_PROBABILITY, MIN_WEIGHT, OPINION_SCALE, RELIANCE_SCALE, VectorEvidence
 from tests.model import small
 
 DOG, CAMEL, RED, UNKNOWN = 7, 8, 4, 1
@@ -21,7 +21,7 @@ CLASSES_OF = {DOG: {151: 1.0, 207: 0.8}, CAMEL: {354: 1.0}}
 def network() -> RefvidNetwork:
     network = small.build_refvid().double()
     with torch.no_grad():  # so that the opinion still counts for every word, if not for each as much
-        evidence_of(network).reliance.weight.mul_(0.02)
+        evidence_of(network).reliance.weight.mul_(0.004)
         evidence_of(network).told.weight.mul_(0.1)
     return network
 
@@ -54,7 +54,7 @@ def literal_word_logits(network: RefvidNetwork, features: FrameFeatures, word: i
     assert isinstance(right, Tensor)
     opinion = ((right.clamp(max=1) + MIN_PROBABILITY) / MIN_PROBABILITY).log()
     here = F.interpolate(opinion[None, None], logits.shape, mode="bilinear")[0, 0]
-    own = module.reliance.weight @ embedded + module.reliance.bias
+    own = RELIANCE_SCALE * (module.reliance.weight @ embedded + module.reliance.bias)
     gains = module.class_gain + own[:2]
     return logits + gains[0] * here + gains[1] * opinion.max() + module.class_offset + own[2]
 
@@ -114,7 +114,7 @@ def test_a_class_raises_the_logits_of_the_words_that_name_it_and_of_no_others(
     named = torch.tensor([int(word) in CLASSES_OF for word in every])
     torch.testing.assert_close(silent[:, ~named], before[:, ~named])
     module = evidence_of(network)
-    offsets = module.class_offset + module.reliance(network.embedding(every)[0])[:, 2]
+    offsets = module.class_offset + RELIANCE_SCALE * module.reliance(network.embedding(every)[0])[:, 2]
     torch.testing.assert_close(before[:, named], silent[:, named] + offsets[named][None, :, None, None])
 
 
