@@ -1,5 +1,6 @@
 """The decord reader of videos: fast, but it decodes ahead of its consumer and has no timestamps of its own."""
 
+import re
 from collections.abc import Generator, Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,7 @@ from refvid.video.timeline import ProbedSource
 
 # Seconds; decord counts times from zero, as float32.
 _TIME_TOLERANCE = 2e-3
+_DEEP_COLOUR = re.compile(r"(9|10|12|14|16)(le|be)$|^p0(10|12|16)")
 
 
 def decord_installed() -> bool:
@@ -50,7 +52,7 @@ class DecordReader:
         self._start = start
         self._stop = stop
         self._hand_over = hand_over
-        self._decoder: Any = _open(source)
+        self._decoder: Any = _open(source, start)
         self._running: Generator[Frame, None, None] | None = None
 
     def __enter__(self) -> Self:
@@ -75,7 +77,7 @@ class DecordReader:
         return self._running
 
     def _read(self) -> Generator[Frame, None, None]:
-        decoder = self._decoder if self._decoder is not None else _open(self._source)
+        decoder = self._decoder if self._decoder is not None else _open(self._source, self._start)
         self._decoder = decoder
         failures: tuple[type[Exception], ...] = (*_failures(), VideoError)
         for index in range(self._start, self._stop):
@@ -115,12 +117,35 @@ class DecordReader:
         )
 
 
-def _open(source: ProbedSource) -> Any:
+def distrust(source: ProbedSource, start: int) -> str:
+    """Return why decord cannot be trusted with a file, to follow "decord"; empty if it can.
+
+    It has no times of its own by which the frame that comes after a seek could be told, and it seeks to whatever the
+    container calls a key frame: it lands wrong at recovery points, in open groups of pictures and behind edit lists.
+
+    Args:
+        source: The probed file.
+        start: Index of the first frame to read.
+    """
+    if not source.exact_times:
+        return "cannot follow the times of the frames"
+    if source.info.mirrored:
+        return "turns mirrored pictures"
+    if source.interlaced:
+        return "blurs the colours of interlaced pictures"
+    if start > 0 and not source.closed:
+        return "does not find a frame in the middle"
+    return ""
+
+
+def _open(source: ProbedSource, start: int) -> Any:
     if not decord_installed():
         raise UnavailableError("decord is not installed on this machine; leave out --reader or use --reader pyav")
     import decord
 
     path = source.info.path
+    if reason := distrust(source, start):
+        raise VideoError(f"decord {reason} in {path}; read it with --reader pyav")
     if source.matrix is not None or (is_untagged(source.info) and not is_bt601(source.info)):
         raise VideoError(f"decord cannot convert the colours of {path} as players do; read it with --reader pyav")
     if source.info.alpha:
@@ -143,7 +168,33 @@ def _open(source: ProbedSource) -> Any:
         raise VideoError(
             f"decord gives the frames of {path} other times than the container; read it with --reader pyav"
         )
+    _check_landing(source, start, decoder)
     return decoder
+
+
+def _check_landing(source: ProbedSource, start: int, decoder: Any) -> None:
+    """Compare the first frame with PyAV's, which is told by its time.
+
+    Raises:
+        VideoError: It is another frame.
+    """
+    if not converts_alike(source.info):
+        return
+    try:
+        ours = decoder[start].asnumpy()
+        with PyAVReader(source, start, start + 1) as reader:
+            theirs = next(iter(reader)).pixels
+    except (*_failures(), VideoError):
+        return  # reading will say what is wrong with this frame
+    if ours.shape == theirs.shape and not np.array_equal(ours, theirs):
+        raise VideoError(
+            f"decord gives another frame than {source.spoken(start)} of {source.info.path}; read it with --reader pyav"
+        )
+
+
+def converts_alike(info: VideoInfo) -> bool:
+    """Return whether decord converts pictures of this size and depth to the same RGB as PyAV."""
+    return info.width % 2 == info.height % 2 == 0 and not _DEEP_COLOUR.search(info.pixel_format)
 
 
 def _failures() -> tuple[type[Exception], ...]:

@@ -49,6 +49,7 @@ class VideoInfo:
         variable_frame_rate: Whether the times between frames differ by more than the rounding to the time base.
         codec: FFmpeg's name of the video codec, or the format of an image.
         pixel_format: FFmpeg's name of the pixel format, or the mode of an image.
+        clock_offsets: Seconds added to the file's own times in each part of joined recordings but the first.
         colour: Colour description of a video.
         alpha: Whether frames may be transparent.
         audio: Codec name of each sound stream; empty if there is none.
@@ -66,6 +67,7 @@ class VideoInfo:
     rotation: int = 0
     mirrored: bool = False
     variable_frame_rate: bool = False
+    clock_offsets: tuple[Fraction, ...] = ()
     codec: str = ""
     pixel_format: str = ""
     colour: ColourTags = ColourTags()

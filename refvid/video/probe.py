@@ -1,12 +1,14 @@
-"""Probe a source: describe it and list the times of its frames, without decoding more than one of them."""
+"""Probe a source: describe it and list the times of its frames.
+
+The times are read from the packets, without decoding more than the first few frames. Where packets do not tell the
+truth, everything is decoded once.
+"""
 
 import errno
 import re
-from array import array
-from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,15 +18,18 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from refvid.errors import VideoError
+from refvid.video.decoded_timeline import DecodedTimeline, decode_timeline, is_broadcast, longest_pause
 from refvid.video.frame import ColourTags, VideoInfo
 from refvid.video.image_folder import is_image, is_still, scan_folder, scan_image
 from refvid.video.orientation import frame_orientation
+from refvid.video.packet_table import PacketTable, read_packets
 from refvid.video.timeline import ProbedSource, average_rate, has_variable_rate
-from refvid.video.transparency import alpha_decoder, has_alpha
+from refvid.video.transparency import has_alpha
+from refvid.video.truncation import is_cut_off
 
 _FALLBACK_RATE = Fraction(25)  # frames per second
+_FASTEST = 1000  # frames per second; a stream that states more states its clock
 _NOT_VIDEO = frozenset({"tty"})  # FFmpeg reads any *.txt as a video of ANSI art
-_VP8_SHOWN = 0x10  # bit in the first byte of a VP8 packet; packets without it are only references, never shown
 
 
 def probe(path: Path) -> VideoInfo:
@@ -39,7 +44,7 @@ def probe(path: Path) -> VideoInfo:
 def scan(path: Path) -> ProbedSource:
     """Probe `path` and list the presentation times of its frames.
 
-    All packets are read, but only one frame is decoded.
+    All packets are read. Few frames are decoded if the packets tell when each frame is shown, else all.
 
     Raises:
         VideoError: The source is missing, empty, or has no picture that can be read.
@@ -101,102 +106,54 @@ def picture_stream(path: Path, container: InputContainer) -> VideoStream:
     return stream
 
 
-@dataclass
-class _Packets:
-    """The findings of one pass over the packets.
-
-    Attributes:
-        pts: Presentation times of the frames that are shown, in the order of the file.
-        first: First frame that could be decoded.
-        counted: Number of packets, including those that an edit list hides.
-        exact: Whether every packet has a presentation time.
-        timeless: Whether some packet has neither a presentation nor a decoding time.
-        damaged: Whether a packet is corrupt or reading stopped with an error.
-        broken: Whether reading stopped with an error.
-        last: Presentation time and duration of the packet that is shown last.
-    """
-
-    pts: "array[int]" = field(default_factory=lambda: array("q"))
-    first: av.VideoFrame | None = None
-    counted: int = 0
-    exact: bool = True
-    timeless: bool = False
-    damaged: bool = False
-    broken: bool = False
-    last: tuple[int, int] = (-(2**63), 0)
-
-
 def _scan_container(path: Path, container: InputContainer) -> ProbedSource:
     stream = picture_stream(path, container)
-    found = _read_packets(container, stream)
-    if found.first is None or not found.pts:
+    table = read_packets(container, stream)
+    if table.first is None:
         raise VideoError(f"{path} contains video, but not a single frame of it can be decoded")
     time_base = Fraction(stream.time_base or Fraction(1, 1000))
     nominal = [
         Fraction(rate.numerator, rate.denominator) for rate in (stream.average_rate, stream.guessed_rate) if rate
     ]
-    pts: array[int] | range
-    if found.timeless:  # raw H.264, for example: count the frames out at the stated rate
-        rate = next(iter(reversed(nominal)), _FALLBACK_RATE)
-        time_base, pts, last = 1 / rate, range(len(found.pts)), 1 / rate
-    else:
-        pts = array("q", sorted(found.pts))
-        if found.exact and found.first.pts is not None:
-            # A recording may start between two key frames: packets before the first picture are never shown.
-            pts = pts[bisect_left(pts, found.first.pts) :] or pts
-        last = found.last[1] * time_base
+    pts = table.timeline(longest_pause(container) / time_base, lossy=is_broadcast(container))
+    exact, repairs = pts is not None, ""
+    offsets: tuple[Fraction, ...] = ()
+    if pts is None:
+        decoded = _decode(path, table, [rate for rate in nominal if rate <= _FASTEST])
+        pts, time_base, offsets, repairs = decoded.pts, decoded.time_base, decoded.offsets, decoded.repairs
+    last = table.last[1] * Fraction(stream.time_base or Fraction(1, 1000))
     gap = (pts[-1] - pts[0]) * time_base / (len(pts) - 1) if len(pts) > 1 else Fraction(0)
     # Some containers lack the last duration, and AVI gives the last frame one unit.
     if last <= 0 or (last < gap / 2 and not has_variable_rate(pts)):
         last = gap or 1 / next(iter(nominal), _FALLBACK_RATE)
     rate = average_rate(pts, time_base, last, nominal)
-    info = _describe(path, container, stream, found.first, pts, time_base, last, rate)
+    info = _describe(path, container, stream, table.first, pts, time_base, last, rate)
+    info = replace(info, clock_offsets=offsets)
+    entries, fingerprints = table.entries(pts) if exact else ((), ())
     return ProbedSource(
         info,
         pts=pts,
         last_duration=last,
         stream_index=stream.index,
-        exact_times=found.exact and not found.timeless,
-        expected=len(pts) + _missing(container, stream, found, info),
-        damaged=found.damaged,
+        exact_times=exact,
+        expected=len(pts) + _missing(container, stream, table, info),
+        damaged=table.corrupt or table.broken,
         container=container.format.name,
+        entries=entries,
+        fingerprints=fingerprints,
+        closed=not table.leading and not table.trimmed,
+        interlaced=table.interlaced,
+        repairs=repairs,
     )
 
 
-def _read_packets(container: InputContainer, stream: VideoStream) -> _Packets:
-    """Read all packets and decode until one frame has come out; keep nothing but the times."""
-    found = _Packets()
-    stream.thread_type = "NONE"
-    decoder = alpha_decoder(stream)
-    hides_frames = stream.codec_context.codec.canonical_name == "vp8"
-    try:
-        for packet in container.demux(stream):
-            if found.first is None:
-                found.first = _first_frame(decoder, packet)
-            if packet.size == 0:
-                continue
-            found.counted += 1
-            found.damaged |= packet.is_corrupt
-            if packet.is_discard or (hides_frames and not bytes(memoryview(packet)[:1])[0] & _VP8_SHOWN):
-                continue
-            moment = packet.pts if packet.pts is not None else packet.dts
-            found.exact &= packet.pts is not None
-            found.timeless |= moment is None
-            found.pts.append(moment or 0)
-            found.last = max(found.last, (moment or 0, packet.duration or 0))
-    except av.FFmpegError:
-        found.damaged = found.broken = True  # the reader reports at which frame
-    return found
+def _decode(path: Path, table: PacketTable, nominal: Sequence[Fraction]) -> DecodedTimeline:
+    rate = next(iter(reversed(nominal)), _FALLBACK_RATE)
+    with open_container(path) as container:
+        return decode_timeline(container, picture_stream(path, container), table, rate)
 
 
-def _first_frame(decoder: Any, packet: "av.Packet[VideoStream]") -> av.VideoFrame | None:
-    try:
-        return next(iter(decoder.decode(packet)), None)
-    except av.FFmpegError:
-        return None  # a later packet may be decodable
-
-
-def _missing(container: InputContainer, stream: VideoStream, found: _Packets, info: VideoInfo) -> int:
+def _missing(container: InputContainer, stream: VideoStream, found: PacketTable, info: VideoInfo) -> int:
     """Return how many frames the container's index or header promises beyond the packets that are there."""
     least = int(found.broken)
     if "mov" in container.format.name:
@@ -206,7 +163,8 @@ def _missing(container: InputContainer, stream: VideoStream, found: _Packets, in
         promised = stream.frames * info.time_base - info.start_time
     elif match := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):
         promised = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3]) - info.start_time
-    if promised is None:
+    # A header may also promise more because the last frame is shown for long, or because the file was cut.
+    if promised is None or not is_cut_off(info.path, container.format.name):
         return least
     missing = round((promised - info.duration) * info.frame_rate)
     # Headers round their durations, so that one frame more or less is no sign of damage.
@@ -218,7 +176,7 @@ def _describe(
     container: InputContainer,
     stream: VideoStream,
     first: av.VideoFrame,
-    pts: "array[int] | range",
+    pts: Sequence[int],
     time_base: Fraction,
     last_duration: Fraction,
     rate: Fraction,

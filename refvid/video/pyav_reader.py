@@ -1,10 +1,12 @@
 """The PyAV reader of videos: always installed, with bounded memory and the container's own timestamps."""
 
+from bisect import bisect_right
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from fractions import Fraction
+from itertools import chain, count
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import av
 import numpy as np
@@ -15,13 +17,15 @@ from numpy.typing import NDArray
 
 from refvid.errors import VideoError
 from refvid.video.colour import UNSPECIFIED, shown_matrix, swscale_matrix
+from refvid.video.decoded_timeline import every_frame, prepare_stream
 from refvid.video.frame import Frame, VideoInfo
 from refvid.video.orientation import Orientation
+from refvid.video.packet_table import VideoPacket, decodable, fingerprint
 from refvid.video.probe import open_container, picture_stream
 from refvid.video.timeline import ProbedSource
 from refvid.video.transparency import alpha_decoder, split_rgba
 
-# Seconds before the wanted frame to try in turn when seeking a key frame, before decoding from the beginning.
+# Seconds before an entry point to seek in turn, before decoding from the beginning.
 _SEEK_BACK = (0, 1, 10)
 
 
@@ -43,7 +47,7 @@ class PyAVReader:
         self.info: VideoInfo = source.info
         self.frame_total = stop - start
         self.span = source.span(start, stop)
-        self.damage: list[str] = []
+        self.damage: list[str] = [source.repairs] if source.repairs else []
         self._source = source
         self._start = start
         self._stop = stop
@@ -73,113 +77,158 @@ class PyAVReader:
 
     def _read(self) -> Generator[Frame, None, None]:
         source, upcoming, concealed = self._source, self._start, False
+        missing: set[int] = set()
         with closing(self._indexed()) as frames:
-            for index, decoded in frames:
-                if index > upcoming:
-                    self._left_out(upcoming, min(index, self._stop))
-                    upcoming = min(index, self._stop)
-                if index >= self._stop:
-                    return
+            for found, decoded in frames:
+                # A frame with a time that the packets did not promise, or one that comes too late, takes its turn.
+                index = upcoming if found is None or found < upcoming else found
+                missing.update(range(upcoming, min(index, self._stop)))
+                if found is not None:
+                    missing.discard(found)
+                upcoming = max(upcoming, min(index, self._stop))
+                if index >= self._stop < len(source.pts):
+                    break
                 if decoded.is_corrupt and not concealed:
                     concealed = True
                     self.damage.append(f"{source.spoken(index)} is damaged; its picture may be wrong")
                 upcoming = index + 1
                 yield self._frame(index, decoded)
                 if upcoming == self._stop < len(source.pts):
-                    return
+                    break
+        self.damage.extend(_left_out(source, missing))
         promised = source.expected if self._stop == len(source.pts) else self._stop
         if upcoming < max(promised, self._stop):
             raise VideoError(self._breaks_off(upcoming))
 
-    def _indexed(self) -> Generator[tuple[int, av.VideoFrame], None, None]:
-        """Decode from the key frame before `start`; yield each frame from `start` on with its index.
+    def _indexed(self) -> Generator[tuple[int | None, av.VideoFrame], None, None]:
+        """Yield each frame from `start` on with its index, None if unknown; decode from an entry point before it.
 
-        Seeking is possible only where the container's timestamps tell which frame comes out first. Elsewhere, or if no
-        key frame is found, decoding starts at the beginning of the file.
+        Where a seek lands is checked twice: by the packet, which must be one of the entry points that the scan found,
+        and by the frame that comes first, which must be the one asked for. If there is no entry point before it, or a
+        check fails, decoding starts at the beginning of the file. So it does for the rest of the frames if decoding
+        breaks off, because only then is it the file's fault.
         """
-        if self._start > 0 and self._source.exact_times:
-            with open_container(self.info.path) as container:
-                stream = self._stream(container)
-                packets = self._seek(container, stream)
-                if packets is not None:
-                    yield from self._numbered(self._decoded(packets, stream, sought=True), sought=True)
-                    return
+        upcoming = self._start
+        if self._start > 0:
+            for index, decoded in self._sought():
+                if upcoming == self._start and index != upcoming:
+                    break
+                yield index, decoded
+                upcoming = upcoming + 1 if index is None else max(upcoming, index + 1)
+            if upcoming >= len(self._source.pts):
+                return
         with open_container(self.info.path) as container:
             stream = self._stream(container)
-            yield from self._numbered(self._decoded(container.demux(stream), stream, sought=False), sought=False)
+            yield from self._numbered(self._decoded(container.demux(stream), stream, sought=False), upcoming)
+
+    def _sought(self) -> Generator[tuple[int | None, av.VideoFrame], None, None]:
+        """Yield frames from an entry point before `start` on; none if seeking finds none."""
+        with open_container(self.info.path) as container:
+            stream = self._stream(container)
+            packets = self._seek(container, stream)
+            if packets is not None:
+                decoded = self._decoded(packets, stream, sought=True)
+                yield from self._numbered(decoded, self._start, sought=True)
 
     def _stream(self, container: InputContainer) -> VideoStream:
         stream = picture_stream(self.info.path, container)
-        # Frame threading would swallow the error of a broken packet together with the good frames around it.
-        stream.thread_type = "SLICE"
+        prepare_stream(stream)
         return stream
 
-    def _numbered(self, frames: Iterator[av.VideoFrame], sought: bool) -> Iterator[tuple[int, av.VideoFrame]]:
-        """Yield each frame with its index, found by its timestamp, or by its order if the timestamp is unknown.
+    def _numbered(
+        self, frames: Iterator[av.VideoFrame], start: int, *, sought: bool = False
+    ) -> Generator[tuple[int | None, av.VideoFrame], None, None]:
+        """Yield each frame from `start` on with its index, found by its timestamp, or by its order if there is none.
 
         After a seek, frames are dropped until the first known timestamp: until then their order tells nothing.
         """
-        upcoming = 0
+        order = 0
         landed = not sought  # from the beginning of the file, the first frame is known to be number 0
         for decoded in frames:
-            if self._source.exact_times:
-                found = self._source.find(decoded.pts, upcoming)
-                if found is None and not landed:
-                    continue
-                upcoming = upcoming if found is None else found
+            index = self._source.find(decoded.pts, 0) if self._source.exact_times else order
+            if index is None and not landed:
+                continue
             landed = True
-            if upcoming >= self._start:
-                yield upcoming, decoded
-            upcoming += 1
+            order = (order if index is None else max(order, index)) + 1
+            if order > start and (index is None or index >= start):
+                yield index, decoded
 
     def _decoded(
-        self, packets: Iterator["av.Packet[VideoStream]"], stream: VideoStream, sought: bool
-    ) -> Iterator[av.VideoFrame]:
+        self, packets: Iterator[VideoPacket], stream: VideoStream, sought: bool
+    ) -> Generator[av.VideoFrame, None, None]:
         """Decode until the packets end or one is broken.
 
         At a broken packet the decoder still holds back good frames for reordering. Those that follow without a gap are
-        yielded first. The caller then sees that frames are missing and reports the break.
+        yielded first. The caller then sees that frames are missing and reports the break. Where frames are known by
+        their order alone, broken packets are passed over instead, as in the scan.
         """
+        if not self._source.exact_times:
+            yield from self._every_frame(stream, packets)
+            return
         last: int | None = None
         decoder = alpha_decoder(stream)
         try:
-            for packet in packets:
+            for packet in decodable(packets):
                 try:
                     frames = decoder.decode(packet)
                 except av.FFmpegError:
                     if last is None and not sought:
                         continue  # a recording may start between two key frames: skip to the first one
-                    yield from self._held_back(stream, last)
+                    yield from self._held_back(decoder, last)
                     return
                 for frame in frames:
                     last = frame.pts if frame.pts is not None else last or 0
                     yield frame
         except av.FFmpegError:
-            yield from self._held_back(stream, last)
+            yield from self._held_back(decoder, last)
 
-    def _held_back(self, stream: VideoStream, last: int | None) -> Iterator[av.VideoFrame]:
+    def _every_frame(self, stream: VideoStream, packets: Iterator[VideoPacket]) -> Iterator[av.VideoFrame]:
+        passed_over: list[VideoPacket] = []
+        yield from every_frame(stream, packets, passed_over)
+        if passed_over:
+            self.damage.append(f"{len(passed_over)} damaged packets cannot be decoded and are passed over")
+
+    def _held_back(self, decoder: Any, last: int | None) -> Iterator[av.VideoFrame]:
         source = self._source
         index = source.find(last, 0) if source.exact_times else None
         if index is None:
             return
         with suppress(av.FFmpegError):
-            for frame in stream.codec_context.decode(None):
+            for frame in decoder.decode(None):
                 index += 1
                 if index >= len(source.pts) or frame.pts != source.pts[index] or frame.is_corrupt:
                     return
                 yield frame
 
-    def _seek(self, container: InputContainer, stream: VideoStream) -> Iterator["av.Packet[VideoStream]"] | None:
-        """Return the packets from the last key frame at or before `start`; None if seeking finds none."""
-        target = self._source.pts[self._start]
+    def _seek(self, container: InputContainer, stream: VideoStream) -> "Iterator[VideoPacket] | None":
+        """Return the packets from the last entry point at or before `start`; None if seeking finds none."""
+        source = self._source
+        place = bisect_right(source.entries, self._start) - 1
+        if place < 0 or source.entries[place] == 0:
+            return None
+        target = source.pts[source.entries[place]]
         for back in _SEEK_BACK:
             moment = target - round(Fraction(back) / self.info.time_base)
             with suppress(av.FFmpegError):
                 container.seek(moment, stream=stream)
                 packets = container.demux(stream)
-                key = next((packet for packet in packets if packet.is_keyframe or packet.size == 0), None)
-                if key is not None and key.size and key.pts is not None and key.pts <= target:
-                    return _chain(key, packets)
+                landed = self._entry(packets)
+                if landed is not None:
+                    return chain([landed], packets)
+        return None
+
+    def _entry(self, packets: Iterator[VideoPacket]) -> "VideoPacket | None":
+        """Return the first packet that is an entry point; None if a later frame comes before it."""
+        source = self._source
+        for packet in packets:
+            if packet.size and packet.is_keyframe:
+                landed = source.entry_at(packet.pts, fingerprint(packet))
+                if landed is not None:
+                    return packet if landed <= self._start else None
+            if packet.dts is None and packet.pts is None and packet.size == 0:
+                return None
+            if packet.dts is not None and packet.dts > source.pts[self._start]:
+                return None
         return None
 
     def _frame(self, index: int, decoded: av.VideoFrame) -> Frame:
@@ -210,15 +259,6 @@ class PyAVReader:
             return swscale_matrix(self._source.matrix)
         return swscale_matrix(shown_matrix(self.info)) if decoded.colorspace == UNSPECIFIED else None
 
-    def _left_out(self, first: int, stop: int) -> None:
-        which = self._source.spoken(first)
-        more = (
-            f" and {stop - first - 1} after it cannot be decoded and are"
-            if stop - first > 1
-            else (" cannot be decoded and is")
-        )
-        self.damage.append(f"{which}{more} left out")
-
     def _breaks_off(self, index: int) -> str:
         return (
             f"{self.info.path} breaks off: {self._source.spoken(index)} of "
@@ -226,8 +266,9 @@ class PyAVReader:
         )
 
 
-def _chain(
-    first: "av.Packet[VideoStream]", rest: Iterator["av.Packet[VideoStream]"]
-) -> Iterator["av.Packet[VideoStream]"]:
-    yield first
-    yield from rest
+def _left_out(source: ProbedSource, missing: set[int]) -> Iterator[str]:
+    """Yield a message for each run of frames that the decoder did not give."""
+    for first in sorted(index for index in missing if index - 1 not in missing):
+        more = next(index for index in count(first) if index not in missing) - first - 1
+        which = f"{source.spoken(first)} and {more} after it" if more else source.spoken(first)
+        yield f"{which} cannot be decoded and {'are' if more else 'is'} left out"

@@ -1,7 +1,6 @@
 """One interface to the frames of a video, an image or a folder, whichever decoder reads them."""
 
 import logging
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -11,7 +10,7 @@ from typing import Literal, Protocol, Self
 
 from refvid.errors import UsageError, VideoError
 from refvid.video.colour import ColourMatrix, assumption, is_bt601, is_untagged, matrix_code
-from refvid.video.decord_reader import DecordReader, decord_installed
+from refvid.video.decord_reader import DecordReader, converts_alike, decord_installed, distrust
 from refvid.video.frame import Frame, Position, VideoInfo
 from refvid.video.image_folder import ImageReader
 from refvid.video.position import frame_range
@@ -25,7 +24,6 @@ ReaderName = Literal["auto", "decord", "pyav"]
 
 # After a seek, decord may decode ahead of a slow consumer to the end of the file: all frames must fit in memory.
 DECORD_AHEAD_BYTES = 512 * 2**20
-_DEEP_COLOUR = re.compile(r"(9|10|12|14|16)(le|be)$|^p0(10|12|16)")
 
 
 class VideoReader(Protocol):
@@ -94,7 +92,7 @@ def open_reader(
         return ImageReader(source, first, stop)
     if reader == "decord":
         return DecordReader(source, first, stop)
-    if reader == "auto" and choose_reader(source.info) == "decord" and _decord_is_safe(source):
+    if reader == "auto" and choose_reader(source.info) == "decord" and _decord_is_safe(source, first):
         try:
             return DecordReader(source, first, stop, hand_over=True)
         except VideoError:
@@ -131,18 +129,17 @@ def choose_reader(info: VideoInfo) -> Literal["decord", "pyav"]:
         and info.codec not in ("av1", "gif")
         and not (is_untagged(info) and not is_bt601(info))
         and not info.alpha
-        and info.width % 2 == info.height % 2 == 0
-        and not _DEEP_COLOUR.search(info.pixel_format)
+        and converts_alike(info)
     )
     return "decord" if suits and decord_installed() else "pyav"
 
 
-def _decord_is_safe(source: ProbedSource) -> bool:
+def _decord_is_safe(source: ProbedSource, start: int) -> bool:
     """Return whether decord reads the source correctly, judged by its damage and container.
 
     In MPEG-TS, for example, decord repeats neighbouring frames for those that it cannot place. It converts every frame
     with the matrix that the frame names.
     """
-    undamaged = source.exact_times and not source.damaged and source.expected == len(source.pts)
+    undamaged = not source.damaged and source.expected == len(source.pts)
     contained = any(name in source.container for name in ("mp4", "matroska", "avi"))
-    return undamaged and contained and source.matrix is None
+    return undamaged and contained and not distrust(source, start) and source.matrix is None

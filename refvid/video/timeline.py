@@ -23,11 +23,16 @@ class ProbedSource:
         pts: Presentation time of each frame in units of `info.time_base`, ascending.
         last_duration: Seconds for which the last frame is shown.
         stream_index: Index of the picture's stream, for a video.
-        exact_times: Whether decoded frames carry the times in `pts`. Where the container has none (raw H.264, some
-            AVI), `pts` is counted out and frames are identified by their order alone.
+        exact_times: Whether decoded frames carry the times in `pts`. Where they do not, because the times were counted
+            out or repaired, frames are identified by their order alone.
         expected: Number of frames that the container promises, more than `len(pts)` if the file was cut off.
         damaged: Whether the demuxer found corrupt packets or stopped with an error.
         container: FFmpeg's names of the container format, for a video.
+        entries: Indices of the frames at which decoding may begin, ascending; empty where it must be the first.
+        fingerprints: For each of `entries`, the fingerprint of its packet.
+        closed: Whether every key frame is such a frame, and none is shown after a frame that follows it in the file.
+        interlaced: Whether the picture is interlaced.
+        repairs: What was repaired of the times, as one line for the user; empty if nothing.
         matrix: H.273's code number of the matrix that the user gives for all frames; None for what each frame says.
     """
 
@@ -39,10 +44,21 @@ class ProbedSource:
     expected: int = 0
     damaged: bool = False
     container: str = ""
+    entries: Sequence[int] = ()
+    fingerprints: Sequence[int] = ()
+    closed: bool = False
+    interlaced: bool = False
+    repairs: str = ""
     matrix: int | None = None
 
     def time(self, index: int) -> Fraction:
-        """Return the presentation time of frame `index` in seconds, on the source's clock."""
+        """Return the presentation time of frame `index` in seconds, on the source's clock.
+
+        Frames beyond the table, which only a file that contradicts itself has, follow at equal distances.
+        """
+        last = len(self.pts) - 1
+        if index > last:
+            return self.pts[last] * self.info.time_base + self.last_duration * (index - last)
         return self.pts[index] * self.info.time_base
 
     def duration(self, index: int) -> Fraction:
@@ -62,12 +78,18 @@ class ProbedSource:
         index = bisect_left(self.pts, pts, lo=min(after, len(self.pts)))
         return index if index < len(self.pts) and self.pts[index] == pts else None
 
+    def entry_at(self, pts: int | None, fingerprint: int) -> int | None:
+        """Return the index of the entry point that a packet with this time and fingerprint is; None if it is none."""
+        index = self.find(pts, 0)
+        if index is None:
+            return None
+        place = bisect_left(self.entries, index)
+        known = place < len(self.entries) and self.entries[place] == index
+        return index if known and self.fingerprints[place] == fingerprint else None
+
     def spoken(self, index: int) -> str:
         """Return a frame's name for messages, such as `frame 88 (3.520 s)`, in seconds after the first frame."""
-        known = min(index, len(self.pts) - 1)
-        seconds = self.time(known) - self.time(0)
-        if index > known:
-            seconds += self.last_duration * (index - known)
+        seconds = self.time(index) - self.time(0)
         return f"frame {index} ({float(seconds):.3f} s)"
 
 
