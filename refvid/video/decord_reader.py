@@ -180,11 +180,12 @@ def _check_landing(source: ProbedSource, start: int, decoder: Any) -> None:
     """
     if not converts_alike(source.info):
         return
+    failures: tuple[type[Exception], ...] = (*_failures(), VideoError)
     try:
         ours = decoder[start].asnumpy()
         with PyAVReader(source, start, start + 1) as reader:
             theirs = next(iter(reader)).pixels
-    except (*_failures(), VideoError):
+    except failures:
         return  # reading will say what is wrong with this frame
     if ours.shape == theirs.shape and not np.array_equal(ours, theirs):
         raise VideoError(
