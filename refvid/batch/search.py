@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refvid.video.frame import SourceKind
-from refvid.video.image_folder import IMAGE_NAMES
 from refvid.video.recognise import NotReadable, numbered_frames, recognise
+from refvid.video.still import IMAGE_NAMES
 
 # Called with a file or folder that is passed over and the reason in a few words.
 PassOver = Callable[[Path, str], None]

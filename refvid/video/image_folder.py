@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,23 +14,11 @@ from PIL import Image, ImageOps
 from refvid.errors import VideoError
 from refvid.video.frame import Frame, Pixels, VideoInfo
 from refvid.video.picture import PICTURE_ERRORS
+from refvid.video.still import IMAGE_NAMES, is_still, opened_still, page_note
 from refvid.video.timeline import ProbedSource
 from refvid.video.transparency import split_rgba
 
 FRAME_RATE = Fraction(25)  # frames per second; images carry no times
-# GIF is left out on purpose: it is treated as a video and read by PyAV. Pillow raises KeyError for a format that it was
-# built without, so only those that are there are named.
-Image.init()
-_FORMATS = tuple(
-    name for name in ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "PPM", "TGA", "AVIF", "JPEG2000") if name in Image.OPEN
-)
-IMAGE_NAMES = frozenset(
-    f".{suffix}"
-    for suffix in (
-        *("png", "jpg", "jpeg", "jpe", "jfif", "mpo", "webp", "bmp", "dib", "tif", "tiff"),
-        *("ppm", "pgm", "pbm", "pnm", "tga", "avif", "jp2"),
-    )
-)
 _ORIENTATION = 0x0112  # EXIF tag; values 5 to 8 are turned by a quarter
 # Where PNG files keep EXIF or XMP: the chunk of the standard, those of ImageMagick and Adobe.
 _PNG_METADATA = frozenset({"exif", "Raw profile type exif", "XML:com.adobe.xmp"})
@@ -41,15 +28,13 @@ _PNG_SIGNATURE_BYTES = 8
 
 def is_image(path: Path) -> bool:
     """Return whether `path` is a still image, judged by its suffix and its first bytes."""
-    return path.suffix.lower() in IMAGE_NAMES and is_still(path)
+    return path.suffix.lower() in IMAGE_NAMES and looks_still(path)
 
 
-def is_still(path: Path) -> bool:
+def looks_still(path: Path) -> bool:
     """Return whether `path` is a still image, judged by its first bytes."""
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            # FFmpeg reads an animated PNG as a video, but not an animated WebP, which `scan_image` rejects.
-            return not (image.format == "PNG" and getattr(image, "is_animated", False))
+        return is_still(path)
     except PICTURE_ERRORS:
         return False
 
@@ -60,7 +45,7 @@ def scan_image(path: Path) -> ProbedSource:
     Raises:
         VideoError: The image is damaged, or is an animated WebP, which FFmpeg cannot read as a video.
     """
-    with Image.open(path, formats=_FORMATS) as image:
+    with opened_still(path) as image:
         if image.format == "WEBP" and getattr(image, "is_animated", False):
             raise VideoError(f"{path} is an animated WebP, which refvid cannot read; convert it to a video first")
     return _source(path, [path], "image")
@@ -113,6 +98,8 @@ class ImageReader:
         paths = [path] if self.info.kind == "image" else frame_paths(path)
         if len(paths) != self.info.frame_count:
             raise VideoError(f"the folder {path} changed while it was read; start again")
+        if self.info.kind == "image" and (note := page_note(path)):
+            self.damage.append(note)
         for index in self._range:
             try:
                 pixels, alpha, colours = _load(paths[index])
@@ -160,7 +147,7 @@ def _measure(path: Path) -> tuple[tuple[int, int], str, str, bool]:
     All of it is in the header.
     """
     try:
-        with _opened(path) as image:
+        with opened_still(path) as image:
             width, height = image.size
             # Pillow turns a TIFF itself, and tells its size as displayed.
             sideways = image.format != "TIFF" and _orientation(path, image) in (5, 6, 7, 8)
@@ -172,24 +159,29 @@ def _measure(path: Path) -> tuple[tuple[int, int], str, str, bool]:
 
 def _load(path: Path) -> tuple[Pixels, NDArray[np.uint8] | None, Pixels | None]:
     """Return one image, upright: on black, its opacity and its own colours, as `split_rgba` does."""
-    with _opened(path) as image:
+    with opened_still(path) as image:
         turned = image.format != "TIFF" and _orientation(path, image) > 1
         upright = ImageOps.exif_transpose(image) if turned else image
         if upright.mode == "I" or upright.mode.startswith("I;16"):
             # Pillow would clip 16-bit grey values at 255 instead of scaling them.
             grey = (np.asarray(upright).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
             return np.repeat(grey[..., None], 3, axis=2), None, None
+        if upright.mode == "F":
+            return _from_floats(path, upright), None, None
         if upright.has_transparency_data:
             return split_rgba(np.asarray(upright.convert("RGBA"), dtype=np.uint8))
         return np.array(upright.convert("RGB"), dtype=np.uint8), None, None
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
-    """Yield an open image; its pixels are not decoded yet."""
-    # Given a path, Pillow maps uncompressed grey TIFFs into memory, and scrambles those that it turns by a quarter.
-    with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
-        yield image
+def _from_floats(path: Path, image: Image.Image) -> Pixels:
+    """Return the picture of grey floating-point values from 0 to 1, which Pillow would clip at 255 instead."""
+    values = np.asarray(image)
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+        raise VideoError(
+            f"{path} has floating-point values from {values.min():g} to {values.max():g}; expected 0 to 1, so convert "
+            "it to 8 or 16 bits"
+        )
+    return np.repeat(np.rint(255 * values).astype(np.uint8)[..., None], 3, axis=2)
 
 
 def _orientation(path: Path, image: Image.Image) -> int:

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 from refvid.errors import VideoError
 from refvid.video.decoded_timeline import DecodedTimeline, decode_timeline, is_broadcast, longest_pause
 from refvid.video.frame import ColourTags, VideoInfo
-from refvid.video.image_folder import is_image, is_still, scan_folder, scan_image
+from refvid.video.image_folder import is_image, looks_still, scan_folder, scan_image
 from refvid.video.orientation import frame_orientation
 from refvid.video.packet_table import PacketTable, read_packets
 from refvid.video.timeline import ProbedSource, average_rate, has_variable_rate
@@ -64,7 +64,7 @@ def scan(path: Path) -> ProbedSource:
         raise VideoError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     with open_container(path) as container:
         source = _scan_container(path, container)
-    if source.container.endswith("_pipe") and len(source.pts) == 1 and is_still(path):
+    if source.container.endswith("_pipe") and len(source.pts) == 1 and looks_still(path):
         return scan_image(path)  # its name does not say that it is a picture
     return source
 

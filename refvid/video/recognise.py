@@ -4,9 +4,10 @@ from pathlib import Path
 
 from refvid.errors import VideoError
 from refvid.video.frame import SourceKind
-from refvid.video.image_folder import IMAGE_NAMES, scan_folder
+from refvid.video.image_folder import scan_folder
 from refvid.video.output_format import VIDEO_CONTAINERS
 from refvid.video.probe import open_container, picture_stream, probe
+from refvid.video.still import IMAGE_NAMES
 
 # Suffixes that promise a video. Such a file is an input even if it is damaged: the message then says so.
 VIDEO_NAMES = frozenset(VIDEO_CONTAINERS) | frozenset(
