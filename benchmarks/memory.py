@@ -93,8 +93,9 @@ def work(options: argparse.Namespace) -> None:
     """Segment one video and print what `measure` returns."""
     import torch
 
+    from refvid.inference.options import SegmentOptions
     from refvid.inference.report import peak_resident
-    from refvid.inference.video import SegmentOptions, segment_video
+    from refvid.inference.video import segment_video
     from refvid.video.frame import Position
 
     if options.threads:

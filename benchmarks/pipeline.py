@@ -28,9 +28,10 @@ import torch
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from refvid.inference.options import SegmentOptions
 from refvid.inference.schedule import Overlap, share_cores, usable_cores, where_stages_overlap
 from refvid.inference.segmenter import Segmenter
-from refvid.inference.video import SegmentOptions, open_output, segment_video
+from refvid.inference.video import open_output, segment_video
 from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import VideoReader, open_reader

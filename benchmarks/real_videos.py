@@ -17,8 +17,9 @@ from benchmarks.score_sheets import marked
 from benchmarks.score_tests import Masks, interval
 from refvid.data.davis_text import read_phrases
 from refvid.errors import UsageError
+from refvid.inference.options import SegmentOptions
 from refvid.inference.segmenter import Segmenter
-from refvid.inference.video import SegmentOptions, segment_video
+from refvid.inference.video import segment_video
 from refvid.inference.windows import windows
 from refvid.metrics.regions import iou
 from refvid.video.frame import Position

@@ -95,8 +95,9 @@ class FullSizeFinisher:
 
 def segment_as_before(model: "LoadedModel", video: Path, expression: str, output: Path, frames: int) -> int:
     """Do what `refvid segment --refine` did, stage after stage, with one worker; return the number of frames."""
+    from refvid.inference.options import SegmentOptions
     from refvid.inference.segmenter import Segmenter
-    from refvid.inference.video import SegmentOptions, open_output
+    from refvid.inference.video import open_output
     from refvid.video.output_format import resolve_output
     from refvid.video.reader import open_reader
 
@@ -132,7 +133,8 @@ def _end(video: Path, frames: int) -> Any:
 
 def speeds(model: "LoadedModel", video: Path, expression: str, frames: int, rounds: int) -> dict[str, float]:
     """Return frames a second of each way, the best of some rounds in turns."""
-    from refvid.inference.video import SegmentOptions, segment_video
+    from refvid.inference.options import SegmentOptions
+    from refvid.inference.video import segment_video
 
     best: dict[str, float] = defaultdict(float)
     options = {

@@ -9,7 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from benchmarks.memory import write_clip
 from benchmarks.run_measure import NO_GPU, Goal, Row, Settings, seconds
 from benchmarks.run_network import EXPRESSION, FrameNetwork, full_model, read_frames
-from refvid.inference.video import SegmentOptions, segment_video
+from refvid.inference.options import SegmentOptions
+from refvid.inference.video import segment_video
 from refvid.weights import LoadedModel
 
 SIDE = 320  # side of the video and of the network's input in pixels

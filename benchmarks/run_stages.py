@@ -9,8 +9,9 @@ from benchmarks.profile_stages import Runner
 from benchmarks.run_gpu import gpu_rows
 from benchmarks.run_measure import PARK, Goal, Row, Section, Settings, duration
 from benchmarks.run_network import EXPRESSION, FrameNetwork, full_model, read_frames
+from refvid.inference.options import SegmentOptions
 from refvid.inference.segmenter import Segmenter
-from refvid.inference.video import SegmentOptions, open_output, segment_video
+from refvid.inference.video import open_output, segment_video
 from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat
 from refvid.video.reader import open_reader

@@ -1,7 +1,7 @@
 """Find the object that a sentence describes in a video and cut it out.
 
     import refvid
-    refvid.segment_video(Path("park.mp4"), ["man in yellow shirt"], Path("out.mp4"))
+    refvid.segment_video("park.mp4", "man in yellow shirt", "out.mp4")
 
 The names below are loaded on first use, so that `refvid --help` answers without importing torch.
 """
@@ -11,19 +11,46 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from refvid.data.rle_file import RleMasks, decode_rle, read_rle
+    from refvid.errors import RefvidError
+    from refvid.inference.options import SegmentOptions
+    from refvid.inference.report import SegmentReport
     from refvid.inference.segmenter import Segmenter
-    from refvid.inference.video import SegmentOptions, segment_video
-    from refvid.weights import load_model
+    from refvid.inference.video import segment_video
+    from refvid.video.read import read_video, stream_video
+    from refvid.weights import LoadedModel, load_model
 
     __version__: str
 
-__all__ = ["SegmentOptions", "Segmenter", "__version__", "load_model", "segment_video"]
+__all__ = [
+    "LoadedModel",
+    "RefvidError",
+    "RleMasks",
+    "SegmentOptions",
+    "SegmentReport",
+    "Segmenter",
+    "__version__",
+    "decode_rle",
+    "load_model",
+    "read_rle",
+    "read_video",
+    "segment_video",
+    "stream_video",
+]
 
 _HOMES = {
-    "SegmentOptions": "refvid.inference.video",
+    "LoadedModel": "refvid.weights",
+    "RefvidError": "refvid.errors",
+    "RleMasks": "refvid.data.rle_file",
+    "SegmentOptions": "refvid.inference.options",
+    "SegmentReport": "refvid.inference.report",
     "Segmenter": "refvid.inference.segmenter",
+    "decode_rle": "refvid.data.rle_file",
     "load_model": "refvid.weights",
+    "read_rle": "refvid.data.rle_file",
+    "read_video": "refvid.video.read",
     "segment_video": "refvid.inference.video",
+    "stream_video": "refvid.video.read",
 }
 
 

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PAGES = sorted(
     page.relative_to(ROOT)
-    for folder in (".", ".github", "benchmarks", "benchmarks/results", "examples", "weights/*")
+    for folder in (".", ".github", "benchmarks", "benchmarks/results", "docs", "examples", "weights/*")
     for page in ROOT.glob(f"{folder}/*.md")
 )
 MAX_COLUMNS = 120

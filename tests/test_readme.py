@@ -51,7 +51,7 @@ def test_python_snippet(checkout: Path) -> None:
     (snippet,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     names: dict[str, object] = {}
     exec(compile(snippet, "README.md", "exec"), names)
-    assert getattr(names["masks"], "shape", None) == (3, 90, 160)
+    assert getattr(names["masks"], "shape", None) == (3, 360, 640)
     assert (checkout / "python.mp4").stat().st_size > 0
 
 

@@ -4,18 +4,91 @@ import hashlib
 import json
 import logging
 import os
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from refvid.batch.plan import BatchJob
 from refvid.errors import RefvidError
 
 if TYPE_CHECKING:
-    from refvid.inference.video import SegmentOptions
+    from refvid.inference.options import SegmentOptions
 
 LOGGER = logging.getLogger(__name__)
 RECORD_NAME = ".refvid-batch.jsonl"
+
+
+class FoundExpression(Protocol):
+    """What a report says about one expression."""
+
+    @property
+    def frames_with_object(self) -> int:
+        """Number of frames in which its mask is not empty."""
+        ...
+
+    @property
+    def mean_probability(self) -> float:
+        """Mean probability inside the masks."""
+        ...
+
+
+class VideoReport(Protocol):
+    """What the report of one segmented video must say for the batch."""
+
+    @property
+    def frames(self) -> int:
+        """Number of frames written."""
+        ...
+
+    @property
+    def expressions(self) -> Sequence[FoundExpression]:
+        """Result for each expression, in the order given."""
+        ...
+
+
+@dataclass(frozen=True)
+class Findings:
+    """How much was found in a video.
+
+    Attributes:
+        frames: Number of frames.
+        frames_with_object: Number of frames in which each expression's mask is not empty.
+        mean_probability: Mean probability inside each expression's masks.
+    """
+
+    frames: int
+    frames_with_object: tuple[int, ...]
+    mean_probability: tuple[float, ...]
+
+    @classmethod
+    def of(cls, report: VideoReport) -> "Findings":
+        """Return what a report says."""
+        found = report.expressions
+        return cls(
+            report.frames,
+            tuple(each.frames_with_object for each in found),
+            tuple(round(each.mean_probability, 4) for each in found),
+        )
+
+    def spoken(self) -> str:
+        """Return the frames with each object and their total: "3 of 24", or "3, 0 of 24" for two expressions."""
+        return f"{', '.join(map(str, self.frames_with_object))} of {self.frames}"
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished job.
+
+    Attributes:
+        output: File or folder that it wrote.
+        expressions: What was looked for.
+        findings: What was found; None in a record of an earlier version.
+    """
+
+    output: Path
+    expressions: tuple[str, ...]
+    findings: Findings | None
 
 
 class BatchRecord:
@@ -24,8 +97,8 @@ class BatchRecord:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve()
         self._path = folder / RECORD_NAME
-        self._outputs: dict[str, list[Path]] = {}  # key of a job -> its outputs, the newest last
-        self._latest: dict[Path, str] = {}  # output -> key of the job that wrote it last
+        self._outputs: dict[str, list[Finished]] = {}  # key of a job -> its results, the newest last
+        self._latest: dict[Path, tuple[str, Finished]] = {}  # output -> key and result of the job that wrote it last
         if self._path.exists():
             for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
                 self._read(line)
@@ -33,31 +106,39 @@ class BatchRecord:
     def _read(self, line: str) -> None:
         try:
             entry = json.loads(line)
-            self._remember(entry["key"], self._folder / entry["output"])
-        except (ValueError, KeyError, TypeError):
+            found = entry.get("findings")
+            findings = None
+            if found is not None:
+                counts, means = found["frames_with_object"], found["mean_probability"]
+                findings = Findings(found["frames"], tuple(counts), tuple(means))
+            finished = Finished(self._folder / entry["output"], tuple(entry.get("expressions", ())), findings)
+            self._remember(entry["key"], finished)
+        except (ValueError, KeyError, TypeError, AttributeError):
             LOGGER.debug("%s: ignoring a line that is cut off: %s", self._path, line)
 
-    def _remember(self, key: str, output: Path) -> None:
-        self._outputs.setdefault(key, []).append(output)
-        self._latest[output] = key
+    def _remember(self, key: str, finished: Finished) -> None:
+        self._outputs.setdefault(key, []).append(finished)
+        self._latest[finished.output] = key, finished
 
-    def find(self, key: str, job: BatchJob) -> Path | None:
-        """Return the output of finished work with this key, if it still exists; for a named output, only that one."""
+    def find(self, key: str, job: BatchJob) -> Finished | None:
+        """Return finished work with this key, if its output still exists; for a named output, only that one."""
         own = job.output.resolve()
-        for place in reversed(self._outputs.get(key, [])):
-            if self._latest[place] != key or not place.exists():
+        for finished in reversed(self._outputs.get(key, [])):
+            place = finished.output
+            if self._latest[place][0] != key or not place.exists():
                 continue  # it was replaced by other work or deleted
             if place == own:
-                return job.output
+                return replace(finished, output=job.output)
             if not job.named:
-                return place
+                return finished
         return None
 
-    def knows(self, output: Path) -> bool:
-        """Return whether an earlier run wrote this output."""
-        return output.resolve() in self._latest
+    def writer_of(self, output: Path) -> Finished | None:
+        """Return the job of an earlier run that wrote an output last; None if there is none."""
+        latest = self._latest.get(output.resolve())
+        return None if latest is None else latest[1]
 
-    def add(self, key: str, job: BatchJob) -> None:
+    def add(self, key: str, job: BatchJob, findings: Findings) -> None:
         """Record a finished job; the line is on the disk when this returns."""
         output = job.output.resolve()
         entry = {
@@ -66,13 +147,14 @@ class BatchRecord:
             "expressions": job.expressions,
             # The path is relative, so that the output folder can be moved together with its record.
             "output": str(output.relative_to(self._folder)) if output.is_relative_to(self._folder) else str(output),
+            "findings": asdict(findings),
         }
         cut_off = self._path.exists() and not self._path.read_bytes().endswith(b"\n")
         with self._path.open("a", encoding="utf-8") as file:
             file.write("\n" * cut_off + json.dumps(entry) + "\n")
             file.flush()
             os.fsync(file.fileno())
-        self._remember(key, output)
+        self._remember(key, Finished(output, job.expressions, findings))
 
 
 def make_key(job: BatchJob, options: "SegmentOptions", model: str, revision: str | None) -> str:

@@ -3,16 +3,16 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from refvid.batch.plan import BatchJob
-from refvid.batch.record import BatchRecord, make_key
+from refvid.batch.record import BatchRecord, Findings, Finished, VideoReport, make_key
 from refvid.errors import OutputExistsError, RefvidError, UsageError
 
 if TYPE_CHECKING:
-    from refvid.inference.video import SegmentOptions
+    from refvid.inference.options import SegmentOptions
 
 LOGGER = logging.getLogger(__name__)
 Status = Literal["done", "skipped", "failed"]
@@ -29,6 +29,7 @@ class BatchResult:
         status: "done", "skipped" or "failed".
         seconds: Duration of the job.
         error: Message of a failed job; None otherwise.
+        findings: What was found, also for a skipped job; None for a failed one.
     """
 
     input: Path | str
@@ -37,10 +38,13 @@ class BatchResult:
     status: Status
     seconds: float
     error: str | None = None
+    findings: Findings | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `refvid batch --json` prints."""
-        return asdict(self) | {"input": str(self.input), "output": str(self.output)}
+        values = asdict(self) | {"input": str(self.input), "output": str(self.output)}
+        found = values.pop("findings") or dict.fromkeys(field.name for field in fields(Findings))
+        return values | found
 
 
 class SegmentFunction(Protocol):
@@ -48,7 +52,7 @@ class SegmentFunction(Protocol):
 
     def __call__(
         self, input: Path | str, expressions: Sequence[str], output: Path, *, options: "SegmentOptions"
-    ) -> object: ...
+    ) -> VideoReport: ...
 
 
 def run_batch(
@@ -62,9 +66,8 @@ def run_batch(
 ) -> Iterator[BatchResult]:
     """Run the jobs one after another and yield the result of each as soon as it is known.
 
-    A job that was finished earlier with the same input, expressions, options and model is skipped. If any of these has
-    changed, the output of the earlier run is replaced. An existing output that is not in the folder's record is
-    replaced only with `options.overwrite`.
+    A job that was finished earlier with the same input, expressions, options and model is skipped. Any other existing
+    output is replaced only with `options.overwrite`, also one that an earlier run made of other expressions.
 
     Args:
         jobs: Jobs of the batch.
@@ -78,29 +81,47 @@ def run_batch(
     record = BatchRecord(output_folder)
     for job in jobs:
         began = time.monotonic()
-        output, error = job.output, None
+        output, error, findings = job.output, None, None
         status: Status = "done"
         try:
             key = make_key(job, options, model, revision)
             finished = record.find(key, job)
             if finished is not None:
-                output, status = finished, "skipped"
+                output, findings, status = finished.output, finished.findings, "skipped"
             else:
-                _do(job, segment, options, ours=record.knows(job.output))
-                record.add(key, job)
+                findings = Findings.of(_do(job, segment, options, record.writer_of(job.output)))
+                record.add(key, job, findings)
         except Exception as failure:  # whatever is wrong with one video must not stop the others
             LOGGER.debug("%s failed", job.input, exc_info=failure)
-            status, error = "failed", _as_sentence(failure)
-        yield BatchResult(job.input, job.expressions, output, status, round(time.monotonic() - began, 3), error)
+            status, error, findings = "failed", _as_sentence(failure), None
+        seconds = round(time.monotonic() - began, 3)
+        yield BatchResult(job.input, job.expressions, output, status, seconds, error, findings)
 
 
-def _do(job: BatchJob, segment: SegmentFunction, options: "SegmentOptions", *, ours: bool) -> None:
+def _do(job: BatchJob, segment: SegmentFunction, options: "SegmentOptions", earlier: Finished | None) -> VideoReport:
+    """Segment one video, unless its output exists and may not be replaced; `earlier` is the job that made it, if any.
+
+    Raises:
+        OutputExistsError: It exists.
+        UsageError: It is the input.
+    """
     if isinstance(job.input, Path) and job.output.resolve() == job.input.resolve():
         raise UsageError(f"the output {job.output} is the input itself; give another output")
-    if job.output.exists() and not (ours or options.overwrite):
-        raise OutputExistsError(f"{job.output} already exists and is not from this batch; give -y to replace it")
+    if job.output.exists() and not options.overwrite:
+        raise OutputExistsError(
+            f"{job.output} already exists and {_origin(job, earlier)}; give -y to replace it, or another folder with -o"
+        )
     job.output.parent.mkdir(parents=True, exist_ok=True)
-    segment(job.input, job.expressions, job.output, options=replace(options, overwrite=ours or options.overwrite))
+    return segment(job.input, job.expressions, job.output, options=options)
+
+
+def _origin(job: BatchJob, earlier: Finished | None) -> str:
+    """Return where an existing output comes from, as part of a message."""
+    if earlier is None:
+        return "is not from this batch"
+    if earlier.expressions != job.expressions:
+        return f"shows {' and '.join(repr(each) for each in earlier.expressions)}, from an earlier run"
+    return "was made by an earlier run with other options, another model or another state of the input"
 
 
 def _as_sentence(error: Exception) -> str:

@@ -17,8 +17,8 @@ from refvid.errors import BatchError, RefvidError, UsageError
 if TYPE_CHECKING:
     from refvid.batch.plan import BatchJob
     from refvid.batch.run import BatchResult
+    from refvid.inference.options import SegmentOptions
     from refvid.inference.report import SegmentReport
-    from refvid.inference.video import SegmentOptions
     from refvid.weights import LoadedModel
 
 _NAMED = 5  # passed-over files that are named in one line; -v and the log file have them all
@@ -50,7 +50,7 @@ def batch(
     threshold: opt.Threshold = None,
     quality: opt.Quality = None,
     codec: opt.Codec = None,
-    background: opt.Background = "#00b140",
+    background: opt.Background = None,
     no_audio: opt.NoAudio = False,
     overwrite: opt.Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video on stdout.")] = False,
@@ -63,7 +63,8 @@ def batch(
     """Segment many videos with one loaded model; one failure does not stop the rest.
 
     A second run skips finished work, recognised by input, expressions, options and model, which are recorded in
-    OUTDIR/.refvid-batch.jsonl. Example: refvid batch videos "the dog" -o masks -f png
+    OUTDIR/.refvid-batch.jsonl; other outputs that exist are replaced with -y only.
+    Example: refvid batch videos "the dog" -o masks -f png
     """
     options = opt.build_options(
         format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
@@ -202,16 +203,14 @@ def _report(
     try:
         for result in results:
             reported.append(result)
-            outcome = f"failed: {result.error}" if result.error else f"{result.status}: {result.output}"
+            found = f" (found in {result.findings.spoken()} frames)" if result.findings else ""
+            outcome = f"failed: {result.error}" if result.error else f"{result.status}: {result.output}{found}"
             terminal.say(f"[{len(reported)}/{total}] {result.input} {outcome}")
             if print_data is not None:
                 print_data(json.dumps(result.as_json()))
     finally:
         if reported:
-            terminal.table(
-                ["input", "output", "status", "seconds"],
-                [[str(r.input), str(r.output), r.status, f"{r.seconds:.1f}"] for r in reported],
-            )
+            terminal.table(["input", "output", "status", "found in frames", "seconds"], map(_row, reported))
     counts = Counter(result.status for result in reported)
     if counts["failed"]:
         first = next(f"{result.input}: {result.error}" for result in reported if result.error)
@@ -220,3 +219,9 @@ def _report(
     terminal.say(
         f"{counts['done']} done, {counts['skipped']} skipped, {count_of(len(reported), 'video')} in total{passed}"
     )
+
+
+def _row(result: "BatchResult") -> list[str]:
+    """Return the cells of a result in the table."""
+    found = result.findings.spoken() if result.findings else ""
+    return [str(result.input), str(result.output), result.status, found, f"{result.seconds:.1f}"]

@@ -11,7 +11,7 @@ import typer
 from refvid.errors import UsageError
 
 if TYPE_CHECKING:
-    from refvid.inference.video import SegmentOptions
+    from refvid.inference.options import SegmentOptions
 
 DEFAULT_MODEL = "refvid-small"
 # Written out so that --help need not import refvid.video; a test compares the names with OutputFormat.
@@ -125,9 +125,12 @@ Codec = Annotated[
     str | None, typer.Option("--codec", metavar="NAME", rich_help_panel=_OUTPUT, help="Encoder, such as libx264.")
 ]
 Background = Annotated[
-    str,
+    str | None,
     typer.Option(
-        "--background", metavar="COLOUR", rich_help_panel=_OUTPUT, help="Colour behind a cutout: a name or #rrggbb."
+        "--background",
+        metavar="COLOUR",
+        rich_help_panel=_OUTPUT,
+        help="Colour behind a cutout: a name or #rrggbb (default: green, #00b140).",
     ),
 ]
 NoAudio = Annotated[bool, typer.Option("--no-audio", rich_help_panel=_OUTPUT, help="Leave out the sound.")]
@@ -186,7 +189,7 @@ def build_options(
     quality: int | None,
     codec: str | None,
     no_audio: bool,
-    background: str,
+    background: str | None,
     overwrite: bool,
     reader: ReaderName,
     colour_matrix: MatrixName,
@@ -197,7 +200,7 @@ def build_options(
         UsageError: The threshold is not between 0 and 1, or a position cannot be read.
     """
     check_threshold(threshold)
-    from refvid.inference.video import SegmentOptions
+    from refvid.inference.options import SegmentOptions
     from refvid.video.output_format import OutputFormat
     from refvid.video.position import parse_position
 

@@ -1,6 +1,7 @@
 """`refvid segment`: segment one video into one output."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,9 @@ from refvid.errors import NothingFoundError
 
 if TYPE_CHECKING:
     from refvid.inference.report import SegmentReport
+
+
+LEAST_THRESHOLD = 0.02  # a lower one would find almost anything, rightly or not
 
 
 def segment(
@@ -46,7 +50,7 @@ def segment(
     threshold: opt.Threshold = None,
     quality: opt.Quality = None,
     codec: opt.Codec = None,
-    background: opt.Background = "#00b140",
+    background: opt.Background = None,
     no_audio: opt.NoAudio = False,
     overwrite: opt.Overwrite = False,
     fail_if_empty: Annotated[
@@ -89,10 +93,12 @@ def _summarise(report: "SegmentReport", terminal: Terminal) -> None:
         if note not in terminal.said:
             terminal.warn(note)
     for found in report.expressions:
-        terminal.say(
-            f"'{found.expression}' is in {found.frames_with_object} of {report.frames} frames, "
+        sure = (
             f"mean probability {found.mean_probability:.2f}"
+            if found.frames_with_object
+            else f"highest probability {found.highest_probability:.2f}, threshold {report.threshold:g}"
         )
+        terminal.say(f"'{found.expression}' is in {found.frames_with_object} of {report.frames} frames, {sure}")
     terminal.say(
         f"wrote {report.output}: {report.frames} frames in {report.seconds:.1f} s "
         f"({report.frames_per_second:.1f} frames/s, {report.model} on {report.device}, {report.precision})"
@@ -107,6 +113,19 @@ def _require_something(report: "SegmentReport") -> None:
     """
     if not any(found.frames_with_object for found in report.expressions):
         wanted = " or ".join(f"'{found.expression}'" for found in report.expressions)
-        raise NothingFoundError(
-            f"no frame of {report.input.path} contains {wanted}; try other words or a lower --threshold"
-        )
+        raise NothingFoundError(f"no frame of {report.input.path} contains {wanted}; {_advice(report)}")
+
+
+def _advice(report: "SegmentReport") -> str:
+    """Return what to try where nothing was found: a lower threshold only if one that makes sense would find more."""
+    highest = max(found.highest_probability for found in report.expressions)
+    if LEAST_THRESHOLD < highest <= report.threshold:
+        lower = round(math.ceil(100 * highest) / 100 - 0.01, 2)  # the next smaller hundredth
+        if lower >= LEAST_THRESHOLD:
+            return (
+                f"the highest probability is {highest:.2f} and the threshold {report.threshold:g}: try --threshold "
+                f"{lower:g} or other words"
+            )
+    if highest <= report.threshold:
+        return f"the highest probability is {highest:.2f}, so no lower --threshold finds it: try other words"
+    return "try other words"

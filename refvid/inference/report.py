@@ -20,12 +20,14 @@ class ExpressionReport:
         frames_with_object: Number of frames in which its mask is not empty.
         mean_probability: Mean probability inside the masks, averaged over these frames; 0 if there are none.
         unknown_words: Words of the expression that the model has never seen.
+        highest_probability: Highest probability of any pixel in any frame; 0 if nothing was looked for.
     """
 
     expression: str
     frames_with_object: int
     mean_probability: float
     unknown_words: tuple[str, ...]
+    highest_probability: float
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class SegmentReport:
         revision: Commit of a model from the Hub.
         device: Device that the network ran on.
         precision: dtype of the network's arithmetic.
+        threshold: Probability above which a pixel belongs to the object.
         expressions: Result for each expression, in the order given.
         timings: Seconds that each stage was busy: load, read (decoding), resize, network, masks (up to the frames'
             size), refine (waiting for the workers), write (drawing, encoding, sound, and completing the file). All
@@ -59,6 +62,7 @@ class SegmentReport:
     revision: str | None
     device: str
     precision: str
+    threshold: float
     expressions: tuple[ExpressionReport, ...]
     timings: dict[str, float]
     seconds: float
@@ -76,6 +80,7 @@ class SegmentReport:
             "revision": self.revision,
             "device": self.device,
             "precision": self.precision,
+            "threshold": self.threshold,
             "input": {
                 "path": str(info.path),
                 "width": info.width,
@@ -96,6 +101,7 @@ class SegmentReport:
                     "expression": each.expression,
                     "frames_with_object": each.frames_with_object,
                     "mean_probability": each.mean_probability,
+                    "highest_probability": each.highest_probability,
                     "unknown_words": list(each.unknown_words),
                 }
                 for each in self.expressions

@@ -36,6 +36,7 @@ class Tally:
         timings: Seconds spent, by stage.
         present: Number of frames in which each expression's mask is not empty, int64 [E].
         confidence: Sum of the confidence in each expression's masks over these frames, float64 [E].
+        highest: Highest probability of each expression in any frame, float32 [E].
     """
 
     expressions: int
@@ -45,6 +46,7 @@ class Tally:
     def __post_init__(self) -> None:
         self.present = np.zeros(self.expressions, dtype=np.int64)
         self.confidence = np.zeros(self.expressions)
+        self.highest = np.zeros(self.expressions, dtype=np.float32)
 
     def add(self, confidence: NDArray[np.float64]) -> None:
         """Add one frame with the confidence in its masks, float64 [E], NaN where a mask is empty."""
@@ -63,7 +65,7 @@ class FramePipeline:
         writer: Destination of the masks.
         expressions: What to segment.
         refiner: Pool that refines the masks; None if the segmenter does not refine.
-        tally: Totals to which the seconds spent reading and writing are added.
+        tally: Totals to which the seconds spent reading and writing and the highest probabilities are added.
     """
 
     reader: VideoReader
@@ -147,6 +149,7 @@ class FramePipeline:
             began = time.perf_counter()
             self.writer.write(each.item, each.masks)
             self.tally.timings["write"] += time.perf_counter() - began
+            self.tally.highest = np.maximum(self.tally.highest, each.highest)
             yield each.confidence
 
 

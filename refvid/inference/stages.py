@@ -60,11 +60,13 @@ class FrameLogits(Generic[Item]):
         item: The caller's item for this frame.
         pixels: The frame, uint8 RGB [H, W, 3].
         logits: Logits of each expression over the resized frame, float32 [E, h', w'].
+        silent: Indices of the expressions that name nothing, whose masks are to be empty.
     """
 
     item: Item
     pixels: Pixels
     logits: Tensor
+    silent: tuple[int, ...] = ()
 
 
 def bytes_held(item: Prepared[Item] | Encoded[Item] | FrameLogits[Item]) -> int:

@@ -3,66 +3,28 @@
 import time
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 import numpy as np
 import torch
 
-from refvid.errors import OutOfMemoryError, OutputExistsError, UsageError
+from refvid.errors import OutOfMemoryError, OutputExistsError
+from refvid.inference.options import SegmentOptions, SegmentSettings, choose_options, writer_options
 from refvid.inference.report import ExpressionReport, SegmentReport, peak_memory
+from refvid.inference.requests import Expressions, list_expressions
 from refvid.inference.schedule import FramePipeline, Tally
 from refvid.inference.segmenter import Segmenter
-from refvid.model.config import Precision
 from refvid.progress import OnProgress, Tell, tell_nobody
-from refvid.video.colour import ColourMatrix
-from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat, resolve_output
-from refvid.video.reader import ReaderName, VideoReader, open_reader
-from refvid.video.writer import MaskWriter, WriterOptions, open_writer
+from refvid.video.reader import VideoReader, open_reader
+from refvid.video.writer import MaskWriter, check_options_apply, open_writer
 from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
-
-
-@dataclass(frozen=True)
-class SegmentOptions:
-    """The options of `refvid segment` besides input, expressions, output and model.
-
-    None stands for the default of the model, the format or the encoder.
-
-    Attributes:
-        format: Output format; None chooses by the suffix of the output.
-        start: First position of the range.
-        end: Position at which the range ends, exclusive.
-        precision: Precision of the network's arithmetic.
-        refine: Whether to refine the masks with DenseCRF.
-        threshold: Probability above which a pixel belongs to the object, between 0 and 1.
-        quality: Quality number of the encoder.
-        codec: FFmpeg's name of the encoder.
-        audio: Whether to keep the sound.
-        background: Colour behind a cutout: a name or #rrggbb.
-        overwrite: Whether to replace an existing output.
-        reader: Decoder that reads the video.
-        colour_matrix: Matrix between YUV and RGB; "auto" is the tagged one, or that which players assume.
-    """
-
-    format: OutputFormat | None = None
-    start: Position | None = None
-    end: Position | None = None
-    precision: Precision = "auto"
-    refine: bool | None = None
-    threshold: float | None = None
-    quality: int | None = None
-    codec: str | None = None
-    audio: bool = True
-    background: str = "#00b140"
-    overwrite: bool = False
-    reader: ReaderName = "auto"
-    colour_matrix: ColourMatrix = "auto"
 
 
 def segment_video(
     input: Path | str,
-    expressions: Sequence[str],
+    expressions: Expressions,
     output: Path | str | None = None,
     *,
     model: LoadedModel | str | Path = DEFAULT_MODEL,
@@ -71,6 +33,7 @@ def segment_video(
     options: SegmentOptions | None = None,
     progress: OnProgress | None = None,
     warn: Tell | None = None,
+    **settings: Unpack[SegmentSettings],
 ) -> SegmentReport:
     """Segment the object of each expression in a video, an image or a folder of frames, and write the result.
 
@@ -78,12 +41,13 @@ def segment_video(
 
     Args:
         input: Video, image or folder of frames to read.
-        expressions: One or more expressions, which share one pass over the video.
+        expressions: One expression or a list of them, which share one pass over the video.
         output: File or folder to write; None for `<stem>.refvid.<ext>` in the working folder.
         model: A loaded model, or a name, folder, file or Hub id for `load_model`.
         revision: Branch, tag or commit of a Hub repository.
         device: Device as for `load_model`; ignored for a loaded model.
         options: All other options.
+        settings: Options by their names, such as `format="png", end="2f"`; they take precedence over `options`.
         progress: Function called with the frames done and the total number of frames, in the calling thread.
         warn: Function called with each message for the user.
 
@@ -91,18 +55,18 @@ def segment_video(
         RefvidError: Something failed, as the subclass says; no partial output is left.
     """
     started = time.perf_counter()
-    options = options or SegmentOptions()
-    expressions = [expressions] if isinstance(expressions, str) else list(expressions)
-    if not expressions:
-        raise UsageError("no expression given; describe at least one object, such as 'man in yellow shirt'")
+    options = choose_options(options, settings)
+    expressions = list_expressions(expressions)
     with open_reader(
         Path(input),
         reader=options.reader,
-        start=options.start,
-        end=options.end,
+        start=options.first,
+        end=options.stop,
         colour_matrix=options.colour_matrix,
     ) as reader:
-        path, format = resolve_output(reader.info, None if output is None else Path(output), options.format)
+        path, format = resolve_output(reader.info, None if output is None else Path(output), options.output_format)
+        writing = writer_options(options)
+        check_options_apply(format, reader.info, writing)
         if path.exists() and not options.overwrite:
             raise OutputExistsError(f"the output '{path}' already exists; give --overwrite to replace it")
         tally = Tally(len(expressions))
@@ -111,7 +75,8 @@ def segment_video(
         tally.timings["load"] = time.perf_counter() - loading
         segmenter = Segmenter(loaded, threshold=options.threshold, refine=options.refine, precision=options.precision)
         say = warn or tell_nobody
-        _warn_of_words(segmenter, expressions, say)
+        for remark in segmenter.remarks(expressions):
+            say(remark)
         try:
             notes = _stream(reader, segmenter, expressions, path, format, options, tally, progress)
         except (torch.OutOfMemoryError, MemoryError) as error:
@@ -155,29 +120,8 @@ def open_output(
     """Open the writer for the options; the sound is cut to the range if one is given."""
     ranged = options.start is not None or options.end is not None
     first_time, last_time = reader.span if ranged else (None, None)
-    settings = WriterOptions(
-        quality=options.quality,
-        codec=options.codec,
-        audio=options.audio,
-        background=options.background,
-        overwrite=options.overwrite,
-    )
-    return open_writer(path, format, reader.info, expressions, settings, first_time=first_time, last_time=last_time)
-
-
-def _warn_of_words(segmenter: Segmenter, expressions: Sequence[str], warn: Tell) -> None:
-    for expression in expressions:
-        if unknown := segmenter.vocabulary.unknown_words(expression):
-            words = ", ".join(f"'{word}'" for word in unknown)
-            warn(
-                f'the model {segmenter.model.name} has never seen {words} in "{expression}"; '
-                "it ignores the meaning of unknown words"
-            )
-        if dropped := segmenter.vocabulary.dropped_words(expression):
-            warn(
-                f'"{expression}" is longer than the {segmenter.vocabulary.max_words} words that the model reads; '
-                f"'{' '.join(dropped)}' is left out"
-            )
+    writing = writer_options(options)
+    return open_writer(path, format, reader.info, expressions, writing, first_time=first_time, last_time=last_time)
 
 
 def _report(
@@ -200,9 +144,12 @@ def _report(
         revision=segmenter.model.revision,
         device=str(segmenter.model.device),
         precision=str(segmenter.precision).removeprefix("torch."),
+        threshold=segmenter.threshold,
         expressions=tuple(
-            ExpressionReport(expression, int(present), float(mean), segmenter.vocabulary.unknown_words(expression))
-            for expression, present, mean in zip(expressions, tally.present, means, strict=True)
+            ExpressionReport(
+                expression, int(present), float(mean), segmenter.vocabulary.unknown_words(expression), float(highest)
+            )
+            for expression, present, mean, highest in zip(expressions, tally.present, means, tally.highest, strict=True)
         ),
         timings={**tally.timings, **segmenter.timings},
         seconds=seconds,

@@ -43,20 +43,41 @@ def plain_masks(
             around those that come near the threshold. A frame that is no larger than its resized picture is bilinear.
         rivals: Labels of competing expressions, as for `threshold_maps`.
     """
-    height, width = logits.shape[1:]
-    larger = box.height >= height and box.width >= width and (box.height, box.width) != (height, width)
-    if upsampling == "bilinear" or not larger:
+    if upsampling == "bilinear" or not _is_larger(box, logits):
         restored = box.restore(logits)
         return threshold_maps(restored, logit_cut(restored, threshold, threshold_of), rivals)
-    frame, probabilities = torch.from_numpy(np.ascontiguousarray(pixels)), logits.sigmoid()
     restored = torch.zeros(len(logits), box.height, box.width, device=logits.device)
+    _upsample_near(restored, logits, pixels, threshold)
+    return threshold_maps(restored, threshold, rivals)
+
+
+def plain_probabilities(
+    logits: Tensor, pixels: Pixels, box: Letterbox, *, threshold: float, upsampling: UpsamplingName
+) -> Tensor:
+    """Return the probabilities that `plain_masks` cuts at the threshold, float32 [E, H, W], for the same arguments.
+
+    Where "guided" upsampling has nothing to do, far below the threshold, they are upsampled bilinearly.
+    """
+    restored: Tensor = box.restore(logits).sigmoid()
+    if upsampling == "guided" and _is_larger(box, logits):
+        _upsample_near(restored, logits, pixels, threshold)
+    return restored
+
+
+def _is_larger(box: Letterbox, logits: Tensor) -> bool:
+    height, width = logits.shape[1:]
+    return box.height >= height and box.width >= width and (box.height, box.width) != (height, width)
+
+
+def _upsample_near(restored: Tensor, logits: Tensor, pixels: Pixels, threshold: float) -> None:
+    """Write the probabilities of logits [E, h', w'] that come near the threshold into maps [E, H, W], along edges."""
+    frame, probabilities = torch.from_numpy(np.ascontiguousarray(pixels)), logits.sigmoid()
     for row, known in enumerate(probabilities.cpu().numpy()):
         rows, columns = probable_part(known[None], 2 * GUIDED_RADIUS + 1, NEAR * threshold)
         if rows.stop:
             part = _whole_steps(rows), _whole_steps(columns)
             found, place = upsample(probabilities[row, None], frame, part, radius=GUIDED_RADIUS)
             restored[row, *place] = found[0]
-    return threshold_maps(restored, threshold, rivals)
 
 
 def probable_part(probabilities: Probabilities, margin: int, least: float = PROBABLE) -> PixelWindow:
@@ -131,7 +152,11 @@ def mean_confidence(probabilities: NDArray[np.float32], threshold: float | NDArr
         probabilities: Maps, float32 [E, H, W].
         threshold: One threshold for all maps, or one for each, [E, 1, 1].
     """
-    inside = probabilities > threshold
+    return mean_inside(probabilities, probabilities > threshold)
+
+
+def mean_inside(probabilities: NDArray[np.float32], inside: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Return the mean of each map [E, H, W] over the pixels of its mask, float64 [E]; NaN if the mask is empty."""
     counts = inside.sum((1, 2))
     sums = np.where(inside, probabilities, 0.0).sum((1, 2), dtype=np.float64)
     mean: NDArray[np.float64] = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)

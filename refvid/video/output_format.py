@@ -34,6 +34,7 @@ TRANSPARENT_VIDEOS = (".webm", ".mov")
 TRANSPARENT_IMAGES = (".png", ".webp", ".tif", ".tiff")
 _TRANSPARENT_OVERLAYS = (*TRANSPARENT_IMAGES, ".gif")  # whose viewers show transparency without being asked to
 
+OPAQUE = frozenset({OutputFormat.OVERLAY, OutputFormat.CUTOUT, OutputFormat.MATTE})
 FOLDER_FORMATS = frozenset({OutputFormat.PNG, OutputFormat.RGBA})
 _FILE_SUFFIXES = frozenset({*VIDEO_CONTAINERS, *IMAGE_SUFFIXES, ".json", ".avi", ".ts", ".wmv", ".flv", ".mpg"})
 
@@ -89,16 +90,13 @@ def default_suffix(kind: SourceKind, ending: str, format: OutputFormat) -> str:
     if format is OutputFormat.RLE:
         return ".json"
     if kind == "image":
-        fitting = IMAGE_SUFFIXES if format in _OPAQUE else (".png",)
+        fitting = IMAGE_SUFFIXES if format in OPAQUE else (".png",)
         return ending if ending in fitting else ".png"
     if format in FOLDER_FORMATS:
         return ""
     if format is OutputFormat.ALPHA:
         return ".mov" if ending == ".mov" else ".webm"
     return ending if ending in VIDEO_CONTAINERS else ".mp4"
-
-
-_OPAQUE = frozenset({OutputFormat.OVERLAY, OutputFormat.CUTOUT, OutputFormat.MATTE})
 
 
 def _format_of(info: VideoInfo, output: Path) -> OutputFormat:
@@ -140,7 +138,7 @@ def _fitting(info: VideoInfo, format: OutputFormat) -> tuple[str, ...]:
     if info.kind == "image":
         if format is OutputFormat.PNG:
             return (".png",)
-        return IMAGE_SUFFIXES if format in _OPAQUE else TRANSPARENT_IMAGES
+        return IMAGE_SUFFIXES if format in OPAQUE else TRANSPARENT_IMAGES
     if format in FOLDER_FORMATS:
         return ()
     return TRANSPARENT_VIDEOS if format is OutputFormat.ALPHA else tuple(VIDEO_CONTAINERS)

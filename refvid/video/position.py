@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from fractions import Fraction
-from math import ceil
+from math import ceil, isfinite
 
 from refvid.errors import UsageError
 from refvid.video.frame import Position
@@ -32,6 +32,24 @@ def parse_position(text: str) -> Position:
     raise UsageError(
         f"cannot read {text!r} as a position in a video: give seconds (2.5), a timecode (00:00:02.500) "
         "or a frame number (75f)"
+    )
+
+
+def to_position(value: Position | str | float | None) -> Position | None:
+    """Return a position given as such, as text for `parse_position`, as seconds, or None for none.
+
+    Raises:
+        UsageError: It is none of these, or the seconds are negative or not finite.
+    """
+    if value is None or isinstance(value, Position):
+        return value
+    if isinstance(value, str):
+        return parse_position(value)
+    if isinstance(value, int | float | Fraction) and not isinstance(value, bool) and isfinite(value) and value >= 0:
+        return Position(seconds=Fraction(str(value)) if isinstance(value, float) else Fraction(value))
+    raise UsageError(
+        f"{value!r} is no position in a video: give seconds (2.5), or as text a timecode ('00:00:02.500') or a frame "
+        "number ('75f')"
     )
 
 

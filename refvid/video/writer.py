@@ -15,11 +15,19 @@ from refvid.video.encoder import WRITE_FAILURES
 from refvid.video.folder_writer import FolderSink
 from refvid.video.frame import Frame, Masks, VideoInfo
 from refvid.video.image_writer import ImageSink
-from refvid.video.output_format import OutputFormat, is_folder_output, keeps_transparency
+from refvid.video.output_format import (
+    FOLDER_FORMATS,
+    OPAQUE,
+    OutputFormat,
+    is_folder_output,
+    keeps_transparency,
+)
 from refvid.video.render import MAX_INDICES, Painter, painter, parse_colour
 from refvid.video.rle_writer import RleSink
 from refvid.video.time_range import TimeRange
 from refvid.video.video_writer import VideoSink
+
+GREEN = "#00b140"  # the usual colour behind a cutout, easy to replace
 
 
 @dataclass(frozen=True)
@@ -30,14 +38,14 @@ class WriterOptions:
         quality: Quality number of the encoder; None for visually lossless.
         codec: FFmpeg's name of the video encoder; None for the usual one of the container.
         audio: Whether to keep the source's sound.
-        background: Background colour of a cutout, a name or `#rrggbb`.
+        background: Background colour of a cutout, a name or `#rrggbb`; None for green.
         overwrite: Whether to replace an existing output.
     """
 
     quality: int | None = None
     codec: str | None = None
     audio: bool = True
-    background: str = "#00b140"
+    background: str | None = None
     overwrite: bool = False
 
 
@@ -185,11 +193,38 @@ def open_writer(
     # Image files with transparency are written losslessly and need no margin of true colours around the objects.
     drawn = OutputFormat.RGBA if info.kind == "image" and format is OutputFormat.ALPHA else format
     keeps_alpha = keeps_transparency(info, output, format)
-    paint = painter(drawn, tuple(expressions), parse_colour(options.background), keeps_alpha=keeps_alpha)
+    colour = parse_colour(options.background or GREEN)
+    paint = painter(drawn, tuple(expressions), colour, keeps_alpha=keeps_alpha)
     staging = Staging(output, folder=is_folder_output(output, format), overwrite=options.overwrite)
     sink = _sink(output, format, info, expressions, options, paint, TimeRange(first_time, last_time))
     on_black = format is OutputFormat.OVERLAY and not keeps_alpha
     return StagedWriter(output, sink, staging, len(expressions), on_black=on_black)
+
+
+def check_options_apply(format: OutputFormat, info: VideoInfo, options: WriterOptions) -> None:
+    """Check that every option that was given has an effect on such an output.
+
+    Args:
+        format: Format of the output.
+        info: Description of the source.
+        options: Options of the writer.
+
+    Raises:
+        UsageError: One would be ignored, or the background is not a colour.
+    """
+    if options.background is not None:
+        if format is not OutputFormat.CUTOUT:
+            raise UsageError(
+                f"--background is the colour behind a cutout, but the format of this output is {format}; add --format "
+                "cutout, or leave --background out"
+            )
+        parse_colour(options.background)
+    encoded = info.kind != "image" and format not in FOLDER_FORMATS and format is not OutputFormat.RLE
+    made = f"an image in the format {format}" if info.kind == "image" else f"the format {format}"
+    if options.codec is not None and not encoded:
+        raise UsageError(f"--codec is the encoder of a video, but {made} needs none; leave --codec out")
+    if options.quality is not None and not encoded and (info.kind != "image" or format not in OPAQUE):
+        raise UsageError(f"--quality is for what loses quality, but {made} loses none; leave --quality out")
 
 
 def _sink(

@@ -1,6 +1,7 @@
 """The batch: what it plans, what it skips, and that a failure stays alone; the segmenting itself is a stand-in."""
 
 import dataclasses
+import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from refvid.batch.plan import BatchJob, plan_folder, plan_manifest
-from refvid.batch.record import RECORD_NAME
+from refvid.batch.record import RECORD_NAME, Findings
 from refvid.batch.run import BatchResult, run_batch
 from refvid.errors import RefvidError, UsageError, VideoError
 from refvid.video.frame import VideoInfo
@@ -24,6 +25,18 @@ class Options:
     overwrite: bool = False
 
 
+@dataclass(frozen=True)
+class Found:
+    frames_with_object: int
+    mean_probability: float
+
+
+@dataclass(frozen=True)
+class Report:
+    frames: int
+    expressions: tuple[Found, ...]
+
+
 @dataclass
 class Segmenting:
     """Writes the expressions as the output and records what it was called with."""
@@ -31,13 +44,14 @@ class Segmenting:
     calls: list[tuple[str, bool]] = field(default_factory=list)
     act: Callable[[Path], None] = lambda path: None
 
-    def __call__(self, input: Path, expressions: Sequence[str], output: Path, *, options: Options) -> None:
+    def __call__(self, input: Path, expressions: Sequence[str], output: Path, *, options: Options) -> Report:
         self.calls.append((input.name, options.overwrite))
         self.act(input)
         if output.suffix:
             output.write_text(",".join(expressions))
         else:
             output.mkdir(exist_ok=True)
+        return Report(24, tuple(Found(12 + number, 0.5) for number, _ in enumerate(expressions)))
 
 
 def _make(folder: Path, *names: str) -> None:
@@ -216,22 +230,59 @@ def test_finished_work_is_skipped(folder: Path, out: Path) -> None:
         {"revision": "abc"},
     ],
 )
-def test_changed_settings_do_it_again_over_our_own_output(folder: Path, out: Path, change: dict[str, object]) -> None:
+def test_changed_settings_replace_our_own_output_only_if_told(
+    folder: Path, out: Path, change: dict[str, object]
+) -> None:
     segment = Segmenting()
     jobs = plan_folder(folder, ["dog"], out, None)
     _run(jobs, out, segment)
-    assert _statuses(_run(jobs, out, segment, **change)) == ["done", "done"]
+    refused = _run(jobs, out, segment, **change)
+    assert _statuses(refused) == ["failed", "failed"]
+    assert refused[0].error == (
+        f"{out / 'a.mp4'} already exists and was made by an earlier run with other options, another model or another "
+        "state of the input; give -y to replace it, or another folder with -o"
+    )
+    options = change.get("options", Options())
+    assert isinstance(options, Options)
+    told = change | {"options": dataclasses.replace(options, overwrite=True)}
+    assert _statuses(_run(jobs, out, segment, **told)) == ["done", "done"]
     assert segment.calls[2:] == [("a.mp4", True), ("b.mp4", True)]
     assert _statuses(_run(jobs, out, segment, **change)) == ["skipped", "skipped"]
     # The first settings' work was replaced, so it counts no longer.
-    assert _statuses(_run(jobs, out, segment)) == ["done", "done"]
+    assert _statuses(_run(jobs, out, segment)) == ["failed", "failed"]
 
 
-def test_other_expressions_do_it_again(folder: Path, out: Path) -> None:
+def test_other_expressions_replace_nothing_unless_told(folder: Path, out: Path) -> None:
     segment = Segmenting()
-    _run(plan_folder(folder, ["dog"], out, None), out, segment)
-    _run(plan_folder(folder, ["cat"], out, None), out, segment)
-    assert (out / "a.mp4").read_text() == "cat"
+    _run(plan_folder(folder, ["dog"], out, "png"), out, segment)
+    (out / "a" / "00000.png").write_text("mask")
+    jobs = plan_folder(folder, ["cat", "hat"], out, "png")
+    refused = _run(jobs, out, segment)
+    assert _statuses(refused) == ["failed", "failed"]
+    assert "shows 'dog', from an earlier run; give -y to replace it" in (refused[0].error or "")
+    assert (out / "a" / "00000.png").exists()
+    assert len(segment.calls) == 2
+    assert _statuses(_run(jobs, out, segment, options=Options(overwrite=True))) == ["done", "done"]
+
+
+def test_findings_are_remembered(folder: Path, out: Path) -> None:
+    jobs = plan_folder(folder, ["dog", "cat"], out, None)
+    first, again = (_run(jobs, out, Segmenting())[0] for _ in range(2))
+    assert (first.status, again.status) == ("done", "skipped")
+    assert first.findings == again.findings == Findings(24, (12, 13), (0.5, 0.5))
+    assert Findings(24, (12, 0), (0.5, 0.0)).spoken() == "12, 0 of 24"
+
+
+def test_a_record_of_an_earlier_version_is_read(folder: Path, out: Path) -> None:
+    jobs = plan_folder(folder, ["dog"], out, None)
+    _run(jobs, out, Segmenting())
+    record = out / RECORD_NAME
+    entries = [json.loads(line) for line in record.read_text().splitlines()]
+    assert all(entry.pop("findings") for entry in entries)
+    record.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
+    first, _ = _run(jobs, out, Segmenting())
+    assert (first.status, first.findings) == ("skipped", None)
+    assert first.as_json() | {"frames": None, "frames_with_object": None} == first.as_json()
 
 
 def test_overwrite_is_no_reason_to_do_it_again(folder: Path, out: Path) -> None:
@@ -246,7 +297,8 @@ def test_changed_input_and_deleted_output_are_done_again(folder: Path, out: Path
     jobs = plan_folder(folder, ["dog"], out, None)
     _run(jobs, out, segment)
     os.utime(folder / "a.mp4", ns=(1, 1))
-    assert _statuses(_run(jobs, out, segment)) == ["done", "skipped"]
+    assert _statuses(_run(jobs, out, segment)) == ["failed", "skipped"]
+    assert _statuses(_run(jobs, out, segment, options=Options(overwrite=True))) == ["done", "skipped"]
     (out / "b.mp4").unlink()
     assert _statuses(_run(jobs, out, segment)) == ["skipped", "done"]
 
@@ -257,7 +309,9 @@ def test_output_that_is_not_ours_is_kept_unless_overwrite(folder: Path, out: Pat
     jobs = plan_folder(folder, ["dog"], out, None)
     first, second = _run(jobs, out, segment)
     assert (first.status, second.status) == ("failed", "done")
-    assert first.error == f"{out / 'a.mp4'} already exists and is not from this batch; give -y to replace it"
+    assert first.error == (
+        f"{out / 'a.mp4'} already exists and is not from this batch; give -y to replace it, or another folder with -o"
+    )
     assert (out / "a.mp4").read_text() == "a.mp4"
     assert _statuses(_run(jobs, out, segment, options=Options(overwrite=True))) == ["done", "skipped"]
     assert (out / "a.mp4").read_text() == "dog"
@@ -353,4 +407,7 @@ def test_result_as_json(folder: Path, out: Path) -> None:
         "output": str(out / "a.mp4"),
         "status": "done",
         "error": None,
+        "frames": 24,
+        "frames_with_object": (12,),
+        "mean_probability": (0.5,),
     }

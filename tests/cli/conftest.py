@@ -1,4 +1,4 @@
-"""Stand-ins for refvid.inference.video and refvid.weights, so that the command line is tested without torch."""
+"""Stand-ins for refvid.inference.video, its options and refvid.weights: the command line is tested without torch."""
 
 import sys
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class FakeOptions:
     quality: int | None = None
     codec: str | None = None
     audio: bool = True
-    background: str = "#00b140"
+    background: str | None = None
     overwrite: bool = False
     reader: str = "auto"
     colour_matrix: str = "auto"
@@ -40,6 +40,7 @@ class FakeExpressionReport:
     frames_with_object: int
     mean_probability: float = 0.5
     unknown_words: tuple[str, ...] = ()
+    highest_probability: float = 0.9
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class FakeReport:
     model: str = "refvid-small"
     device: str = "cpu"
     precision: str = "float32"
+    threshold: float = 0.45
     seconds: float = 2.0
     frames_per_second: float = 5.0
     notes: tuple[str, ...] = ()
@@ -67,6 +69,7 @@ class FakeSegmenting:
 
     calls: list[dict[str, Any]] = field(default_factory=list)
     found: int = 7
+    highest: float = 0.9
     notes: tuple[str, ...] = ()
     act: Callable[[dict[str, Any]], None] = lambda call: None
 
@@ -77,7 +80,9 @@ class FakeSegmenting:
         info = VideoInfo(input, "video", 4, 4, 10, Fraction(25), Fraction(1, 25), Fraction(0), Fraction(10, 25))
         output = output or Path(f"{input.stem}.refvid.mp4")
         output.write_text("masks")
-        found = tuple(FakeExpressionReport(expression, self.found) for expression in expressions)
+        found = tuple(
+            FakeExpressionReport(expression, self.found, highest_probability=self.highest) for expression in expressions
+        )
         return FakeReport(info, output, found, notes=self.notes)
 
     @property
@@ -93,7 +98,9 @@ def segmenting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeSegmentin
     """Put the stand-ins where the command line imports them from, and change to an empty folder."""
     fake = FakeSegmenting()
     segment = ModuleType("refvid.inference.video")
-    segment.__dict__.update(segment_video=fake, SegmentOptions=FakeOptions)
+    segment.__dict__.update(segment_video=fake)
+    options = ModuleType("refvid.inference.options")
+    options.__dict__.update(SegmentOptions=FakeOptions)
     weights = ModuleType("refvid.weights")
 
     @dataclass
@@ -115,6 +122,7 @@ def segmenting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeSegmentin
         WEIGHTS_FILE="model.safetensors",
     )
     monkeypatch.setitem(sys.modules, "refvid.inference.video", segment)
+    monkeypatch.setitem(sys.modules, "refvid.inference.options", options)
     monkeypatch.setitem(sys.modules, "refvid.weights", weights)
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("REFVID_DEBUG", raising=False)

@@ -68,8 +68,35 @@ def test_weights_trained_again_in_the_same_folder_do_it_again(
     assert refvid(*arguments).code == 0
     assert len(segmenting.calls) == 2
     Path("run/model.safetensors").write_text("other")
-    assert refvid(*arguments).code == 0
+    refused = refvid(*arguments)
+    assert (refused.code, len(segmenting.calls)) == (7, 2)
+    assert "out/a.mp4 already exists and was made by an earlier run with other options, another model" in refused.stderr
+    assert refvid(*arguments, "-y").code == 0
     assert len(segmenting.calls) == 4
+
+
+def test_other_expressions_replace_nothing_without_a_word(
+    refvid: Refvid, segmenting: FakeSegmenting, videos: Path
+) -> None:
+    assert refvid("batch", videos, "dog", "-o", "out").code == 0
+    kept = Path("out/a.mp4").stat().st_mtime_ns
+    refused = refvid("batch", videos, "cat", "-o", "out")
+    assert refused.code == 7
+    assert "out/a.mp4 already exists and shows 'dog', from an earlier run; give -y to replace it" in refused.stderr
+    assert Path("out/a.mp4").stat().st_mtime_ns == kept
+    assert refvid("batch", videos, "cat", "-o", "out", "-y").code == 0
+    assert [call["expressions"] for call in segmenting.calls[2:]] == [["cat"], ["cat"]]
+
+
+def test_what_was_found_is_counted(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:
+    for status in ("done", "skipped"):
+        outcome = refvid("batch", videos, "dog", "cat", "-o", "out", "--json")
+        lines = [json.loads(line) for line in outcome.stdout.splitlines()]
+        assert [line["status"] for line in lines] == [status] * 2
+        for line in lines:
+            found = [line[key] for key in ("expressions", "frames", "frames_with_object", "mean_probability")]
+            assert found == [["dog", "cat"], 10, [7, 7], [0.5, 0.5]]
+        assert outcome.stderr.count("7, 7 of 10") == 4, "in the lines and in the table"
 
 
 def test_failure_is_7_and_the_rest_is_done(refvid: Refvid, segmenting: FakeSegmenting, videos: Path) -> None:

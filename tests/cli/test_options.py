@@ -25,8 +25,8 @@ def test_matrices_are_those_of_the_reader() -> None:
 
 
 def test_the_stand_ins_are_like_the_real_ones() -> None:
+    from refvid.inference.options import SegmentOptions
     from refvid.inference.report import SegmentReport
-    from refvid.inference.video import SegmentOptions
     from refvid.weights import DEFAULT_MODEL
 
     assert [entry.name for entry in dataclasses.fields(SegmentOptions)] == option_names()

@@ -122,9 +122,27 @@ def test_fail_if_empty(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     outcome = refvid("segment", "a.mp4", "dog", "cat", "--fail-if-empty", "--json", "-q")
     assert outcome.code == 5
     assert json.loads(outcome.stdout)["schema"] == 1
-    assert outcome.stderr == (
-        "refvid: error: no frame of a.mp4 contains 'dog' or 'cat'; try other words or a lower --threshold\n"
-    )
+    assert outcome.stderr == ("refvid: error: no frame of a.mp4 contains 'dog' or 'cat'; try other words\n")
+
+
+@pytest.mark.parametrize(
+    ("highest", "advice"),
+    [
+        (0.0, "the highest probability is 0.00, so no lower --threshold finds it: try other words"),
+        (0.021, "the highest probability is 0.02 and the threshold 0.45: try --threshold 0.02 or other words"),
+        (0.3, "the highest probability is 0.30 and the threshold 0.45: try --threshold 0.29 or other words"),
+        (0.404, "the highest probability is 0.40 and the threshold 0.45: try --threshold 0.4 or other words"),
+    ],
+)
+def test_a_lower_threshold_is_advised_only_where_it_finds_more(
+    refvid: Refvid, segmenting: FakeSegmenting, highest: float, advice: str
+) -> None:
+    segmenting.found, segmenting.highest = 0, highest
+    outcome = refvid("segment", "a.mp4", "dog", "--fail-if-empty")
+    assert outcome.code == 5
+    found, _, error = outcome.stderr.splitlines()
+    assert found == f"refvid: 'dog' is in 0 of 10 frames, highest probability {highest:.2f}, threshold 0.45"
+    assert error == f"refvid: error: no frame of a.mp4 contains 'dog'; {advice}"
 
 
 def test_summary_warnings_and_quiet(refvid: Refvid, segmenting: FakeSegmenting) -> None:

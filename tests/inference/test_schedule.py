@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from refvid.inference.options import SegmentOptions
 from refvid.inference.schedule import Overlap, share_cores, usable_cores, where_stages_overlap
 from refvid.inference.segmenter import Segmenter
-from refvid.inference.video import SegmentOptions, open_output, segment_video
+from refvid.inference.video import open_output, segment_video
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import open_reader
 from refvid.weights import LoadedModel

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from refvid.data.sample import Sample
@@ -115,7 +117,7 @@ def test_the_network_in_three_threads_answers_as_in_one(model: LoadedModel) -> N
 def test_the_seconds_of_all_parts_count_as_the_networks(model: LoadedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter(range(10**6))  # one between any two looks at the clock
     clock = SimpleNamespace(perf_counter=lambda: float(next(seconds)))
-    monkeypatch.setattr("refvid.inference.segmenter.time", clock)
+    monkeypatch.setattr("refvid.inference.frame_stages.time", clock)
     segmenter = Segmenter(model)
     encoded = list(segmenter.encode(segmenter.prepare(enumerate(video(4)))))
     assert [frame.seconds for frame in encoded] == [1.0] * 4
@@ -145,8 +147,43 @@ def test_what_waits_between_stages_counts_with_all_its_bytes(model: LoadedModel)
     assert len(answered.logits) == 2
 
 
-def test_no_frames_give_no_masks(model: LoadedModel) -> None:
-    assert list(Segmenter(model).stream(iter([]), ["dog"])) == []
+def test_a_list_of_expressions_adds_a_first_axis(model: LoadedModel) -> None:
+    segmenter, frames = Segmenter(model), video(3)
+    one, listed = segmenter(frames, "dog"), segmenter(frames, ["man in red shirt", "dog"])
+    assert (one.shape, listed.shape) == ((3, 46, 80), (2, 3, 46, 80))
+    assert (listed[1] == one).mean() > 0.999, "only rounding may turn a pixel"
+    assert segmenter(frames, ("dog",)).shape == (1, 3, 46, 80)
+    streamed = list(segmenter.stream(list(frames), "dog"))
+    np.testing.assert_array_equal(streamed, one)
+    assert [masks.shape for masks in segmenter.stream(iter(frames), ["dog", "man"])] == [(2, 46, 80)] * 3
+    assert [found.masks.shape for found in segmenter.run(enumerate(frames), "dog")] == [(1, 46, 80)] * 3
+
+
+def test_probabilities_come_with_the_masks(model: LoadedModel) -> None:
+    segmenter, frames = Segmenter(model), video(2)
+    masks, shares = segmenter(frames, ["dog", "man in red shirt"], probabilities=True)
+    assert (masks.shape, shares.shape, shares.dtype) == ((2, 2, 46, 80), (2, 2, 46, 80), np.float32)
+    assert masks.any((1, 2, 3)).all()
+    wrong = masks != (shares > segmenter.threshold)
+    assert (np.abs(shares[wrong] - segmenter.threshold) < 1e-5).all()
+    np.testing.assert_array_equal(masks, segmenter(frames, ["dog", "man in red shirt"]))
+    alone = list(segmenter.stream(frames, "dog", probabilities=True))
+    np.testing.assert_allclose([shares for _, shares in alone], shares[0], atol=1e-5)
+    expected = 1 / (1 + np.exp(-clip_by_clip(model, frames, "dog")))
+    np.testing.assert_allclose(shares[0], expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["one", "maximum"])
+def test_what_names_nothing_has_empty_masks_and_a_warning(model: LoadedModel, kind: str) -> None:
+    segmenter = Segmenter(model if kind == "one" else relative(model))
+    with pytest.warns(UserWarning, match="by \"red xyzzy\": the model small does not know 'xyzzy'"):
+        masks, shares = segmenter(video(2), ["red xyzzy", "dog"], probabilities=True)
+    assert masks.any((1, 2, 3)).tolist() == [False, True]
+    assert shares[0].max() == 0
+    (first, _) = segmenter.run(enumerate(video(2)), ["el perro", "dog"])
+    assert np.isnan(first.confidence).tolist() == [True, False]
+    with pytest.warns(UserWarning, match="names no thing; its masks are empty"):
+        assert not segmenter(video(2), "in the").any()
 
 
 def test_threshold_moves_the_border(model: LoadedModel) -> None:
@@ -169,11 +206,68 @@ def test_misuse_is_a_sentence(model: LoadedModel) -> None:
         Segmenter(model, threshold=1)
     with pytest.raises(UsageError, match="'!!' has no words"):
         list(Segmenter(model).stream(video(1), ["!!"]))
+    with pytest.raises(UsageError, match="'!!' has no words"):
+        Segmenter(model).stream(video(1), "!!")  # before the first frame is asked for
     mixed = [frame_pixels(0, (32, 32)), frame_pixels(0, (32, 16))]
     with pytest.raises(UsageError, match="first is 32x32 and another is 32x16"):
         list(Segmenter(model).stream(mixed, ["dog"]))
     with pytest.raises(UnavailableError, match="float16 needs a GPU"):
         pick_precision("float16", torch.device("cpu"))
+
+
+GREY = np.zeros((2, 6, 8), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("frames", "sentence"),
+    [
+        ([], "there are no frames to segment; give at least one"),
+        (np.zeros((0, 6, 8, 3), np.uint8), "there are no frames to segment"),
+        (GREY, r"frame 0 is uint8 \[6, 8\], .* repeat a grey frame three times"),
+        (GREY[..., None], r"frame 0 is uint8 \[6, 8, 1\], .* repeat a grey frame three times"),
+        (np.zeros((2, 6, 8, 4), np.uint8), r"uint8 \[6, 8, 4\], .* leave the fourth channel out"),
+        (np.zeros((2, 3, 6, 8), np.uint8), r"uint8 \[3, 6, 8\], .* put the channels last"),
+        (np.zeros((2, 6, 8, 3)), r"frame 0 is float64 \[6, 8, 3\], .* scale values of 0 to 1"),
+        (np.zeros((6, 8, 3), np.uint8), r"frame 0 is uint8 \[8, 3\], .* for a single frame, give a list of it"),
+        (np.zeros((1, 0, 8, 3), np.uint8), r"\[0, 8, 3\], .* with at least one pixel"),
+        ([np.zeros((6, 8, 3), np.uint8), None], r"frame 1 is object \[\], but a frame must be uint8 RGB"),
+        ("park.mp4", "the frames are 'park.mp4'; give arrays of pixels, as refvid.read_video"),
+        (Path("park.mp4"), "give arrays of pixels, as refvid.read_video"),
+        (None, "the frames are a NoneType; give a list or an array"),
+        (7, "the frames are a int; give a list or an array"),
+    ],
+)
+def test_frames_of_another_kind_are_refused(model: LoadedModel, frames: Any, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        Segmenter(model)(frames, "dog")
+    with pytest.raises(UsageError, match=sentence):
+        list(Segmenter(model).stream(frames, ["dog"]))
+
+
+@pytest.mark.parametrize(
+    ("expressions", "sentence"),
+    [
+        ([], "no expression given; describe at least one object"),
+        (None, "the expressions are a NoneType; give a string or a list of strings"),
+        (b"dog", "the expressions are a bytes; give a string"),
+        (["dog", 7], "an expression is a int; each must be a string"),
+        ({"dog"}, "the expressions are a set; give a string or a list"),
+    ],
+)
+def test_expressions_of_another_kind_are_refused(model: LoadedModel, expressions: Any, sentence: str) -> None:
+    with pytest.raises(UsageError, match=sentence):
+        Segmenter(model)(video(1), expressions)
+    with pytest.raises(UsageError, match=sentence):
+        Segmenter(model).stream(video(1), expressions)
+    with pytest.raises(UsageError, match=sentence):
+        list(Segmenter(model).segment_frames(lambda indices: video(1), 1, {0: (0,)}, expressions))
+
+
+def test_pictures_and_tensors_are_frames_too(model: LoadedModel) -> None:
+    frames = video(2)
+    expected = Segmenter(model)(frames, "dog")
+    np.testing.assert_array_equal(Segmenter(model)(map(Image.fromarray, frames), "dog"), expected)
+    np.testing.assert_array_equal(Segmenter(model)(torch.from_numpy(frames), "dog"), expected)  # type: ignore[arg-type]
 
 
 def test_bfloat16_agrees_with_float32(model: LoadedModel) -> None:
@@ -305,7 +399,7 @@ def test_a_share_of_the_maximum_of_refined_probabilities(model: LoadedModel) -> 
     probabilities = 1 / (1 + np.exp(-logits.numpy()))
     expected = probabilities > 0.6 * probabilities.max((1, 2), keepdims=True)
     np.testing.assert_array_equal(found["maximum"].masks, expected)
-    means = [one[mask].mean() / 2 for one, mask in zip(probabilities, expected, strict=True)]
+    means = [one[mask].mean() for one, mask in zip(probabilities, expected, strict=True)]
     np.testing.assert_allclose(found["maximum"].confidence, means, rtol=1e-5)
     assert not found["one"].masks.any()
     assert Segmenter(relative(model), refine=True)(video(2), "dog").any((1, 2)).all()

@@ -13,8 +13,9 @@ from PIL import Image
 
 from refvid.cli.app import main
 from refvid.errors import OutOfMemoryError, OutputExistsError, UsageError, VideoError
+from refvid.inference.options import SegmentOptions
 from refvid.inference.segmenter import Segmenter
-from refvid.inference.video import SegmentOptions, segment_video
+from refvid.inference.video import segment_video
 from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat
 from refvid.video.reader import open_reader
@@ -173,6 +174,36 @@ def test_out_of_memory_is_said(clip: Path, model: LoadedModel, tmp_path: Path, m
     with pytest.raises(OutOfMemoryError, match="out of memory on cpu after 0 frames"):
         segment_video(clip, ["dog"], tmp_path / "out.mp4", model=model)
     assert left_in(tmp_path) == []
+
+
+def test_options_may_be_given_by_their_names(clip: Path, model: LoadedModel, tmp_path: Path) -> None:
+    report = segment_video(str(clip), "dog", str(tmp_path / "masks"), model=model, format="png", end="2f")
+    assert report.frames == len(list((tmp_path / "masks").iterdir())) == 2
+    assert (report.threshold, 0.5 < report.expressions[0].highest_probability <= 1) == (0.5, True)
+    with pytest.raises(UsageError, match="there is no option 'fromat'"):
+        segment_video(clip, "dog", model=model, fromat="png")  # type: ignore[call-arg]
+    with pytest.raises(UsageError, match="--background is the colour behind a cutout"):
+        segment_video(clip, "dog", tmp_path / "out.mp4", model=model, background="red")
+    assert not (tmp_path / "out.mp4").exists()
+
+
+def test_an_expression_that_names_nothing_is_said_and_its_masks_are_empty(
+    clip: Path, checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = ["segment", str(clip), "el perro", "-m", str(checkpoint), "-o", str(tmp_path / "masks"), "-f", "png"]
+    assert main([*base, "-e", "2f", "--json"]) == 0
+    shown = capsys.readouterr()
+    expected = (
+        "refvid: warning: nothing is looked for by \"el perro\": the model small does not know 'el', 'perro', and the "
+        "rest of it names no thing; its masks are empty"
+    )
+    assert shown.err.splitlines()[0] == expected
+    (found,) = json.loads(shown.out)["expressions"]
+    assert (found["frames_with_object"], found["highest_probability"]) == (0, 0)
+    assert found["unknown_words"] == ["el", "perro"]
+    assert not any(np.asarray(Image.open(path)).any() for path in (tmp_path / "masks").iterdir())
+    assert main([*base, "-y", "--fail-if-empty", "-q"]) == 5
+    assert "so no lower --threshold finds it: try other words" in capsys.readouterr().err
 
 
 def test_no_expression_is_a_mistake(clip: Path, model: LoadedModel) -> None:

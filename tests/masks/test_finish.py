@@ -115,6 +115,56 @@ def test_what_is_not_changed_is_cut_at_the_threshold(threshold: float) -> None:
     np.testing.assert_allclose(found.confidence, means, rtol=1e-5)
 
 
+def test_confidence_is_the_networks_own_and_not_the_crfs() -> None:
+    """The CRF brings all probabilities close to 0 or 1; how sure the network is does not change."""
+    pixels, _, logits = scene()
+    found, plain = finish(pixels, logits, Inline()), finish(pixels, logits, Inline(as_it_is))
+    assert 0.5 < plain.confidence[0] < 0.95
+    assert found.confidence[0] == pytest.approx(plain.confidence[0], abs=0.05)
+    own = logits.sigmoid().numpy()
+    assert found.highest == pytest.approx(own.max((1, 2)), abs=0.01)
+    assert Inline().submit(pixels[::2, ::2], own[:, :90, :160])().max() > 0.99, "which proves that it would"
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.7])
+@pytest.mark.parametrize("refine", [Inline(), Inline(as_it_is), None])
+def test_masks_are_the_probabilities_above_the_threshold(threshold: float, refine: Inline | None) -> None:
+    pixels, _, logits = scene((320, 180))
+    logits = torch.cat([logits, logits - 1, logits - 90])
+    finisher: RefinedFinisher[int] | PlainFinisher[int]
+    if refine is None:
+        box = Letterbox(180, 320, (144, 256))
+        finisher = PlainFinisher(threshold, lambda _: box, {"network": 0.0}, "one", "guided", keep_probabilities=True)
+    else:
+        finisher = RefinedFinisher(
+            threshold,
+            SIDE,
+            {"refine": 0.0},
+            refine,  # type: ignore[arg-type]
+            keep_probabilities=True,
+        )
+    (found,) = *finisher.push(0, pixels, logits), *finisher.flush()
+    assert found.probabilities is not None
+    assert (found.probabilities.shape, found.probabilities.dtype) == ((3, 180, 320), np.float32)
+    assert found.masks.any((1, 2)).tolist() == [True, True, False]
+    wrong = found.masks != (found.probabilities > threshold)
+    assert (np.abs(found.probabilities[wrong] - threshold) < 1e-5).all(), "only rounding may turn a pixel"
+    assert found.highest == pytest.approx(logits.sigmoid().amax((1, 2)).numpy(), abs=0.01)
+
+
+def test_without_some_rows_nothing_is_found_in_them() -> None:
+    masks = np.ones((3, 2, 2), np.bool_)
+    whole: Segmented[int] = Segmented.of(0, masks, np.full(3, 0.7), np.ones(3, np.float32), masks.astype(np.float32))
+    found = whole.without((0, 2))
+    assert found.masks.any((1, 2)).tolist() == [False, True, False]
+    np.testing.assert_array_equal(found.confidence, [np.nan, 0.7, np.nan])
+    assert found.highest.tolist() == [0, 1, 0]
+    assert found.probabilities is not None
+    assert found.probabilities.max((1, 2)).tolist() == [0, 1, 0]
+    assert whole.masks.all()
+    assert whole.without(()) is whole
+
+
 @pytest.mark.parametrize("threshold", [0.2, 0.7])
 def test_the_crf_takes_neither_side_at_the_threshold(threshold: float) -> None:
     logits = torch.tensor([[0.0, 4.0]]).expand(1, 4, 2) + np.log(threshold / (1 - threshold))
@@ -194,7 +244,12 @@ def test_confidence_and_masks_agree_on_what_is_empty() -> None:
     (found,) = finisher.push(0, noise, below)
     assert not found.masks.any()
     assert np.isnan(found.confidence).all()
-    empty = Segmented.of(0, np.zeros((2, 3, 3), np.bool_) | np.array([True, False])[:, None, None], np.full(2, 0.7))
+    empty = Segmented.of(
+        0,
+        np.zeros((2, 3, 3), np.bool_) | np.array([True, False])[:, None, None],
+        np.full(2, 0.7),
+        np.ones(2, np.float32),
+    )
     np.testing.assert_array_equal(empty.confidence, [0.7, np.nan])
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from refvid.errors import OutputExistsError, UnavailableError, UsageError, Video
 from refvid.video import folder_writer, video_writer
 from refvid.video.encoder import FrameEncoder
 from refvid.video.encoder_choice import EncoderSettings
+from refvid.video.frame import SourceKind
 from refvid.video.output_format import OutputFormat
 from refvid.video.rle_writer import RleSink
-from refvid.video.writer import MaskWriter, WriterOptions, open_writer
+from refvid.video.writer import MaskWriter, WriterOptions, check_options_apply, open_writer
 from tests.video.written import describe, frame, masks, write
 
 FILES = [("out.mp4", "overlay"), ("out.webm", "alpha"), ("out.json", "rle"), ("out", "png"), ("out", "rgba")]
@@ -27,6 +29,54 @@ def test_the_output_appears_only_when_the_block_is_left(tmp_path: Path, name: st
         assert not output.exists()
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
     assert writer.path == output
+
+
+@pytest.mark.parametrize(
+    ("format", "kind", "options", "sentence"),
+    [
+        (
+            "overlay",
+            "video",
+            WriterOptions(background="red"),
+            "behind a cutout, but the format of this output is overlay",
+        ),
+        (
+            "matte",
+            "image",
+            WriterOptions(background="red"),
+            "but the format of this output is matte; add --format cutout",
+        ),
+        ("png", "video", WriterOptions(background="red"), "but the format of this output is png"),
+        ("cutout", "video", WriterOptions(background="gren"), "'gren' is not a colour"),
+        (
+            "png",
+            "video",
+            WriterOptions(codec="libx264"),
+            "--codec is the encoder of a video, but the format png needs none",
+        ),
+        ("rle", "video", WriterOptions(codec="libx264"), "--codec is the encoder"),
+        ("overlay", "image", WriterOptions(codec="libx264"), "but an image in the format overlay needs none"),
+        ("rgba", "frames", WriterOptions(quality=3), "the format rgba loses none; leave --quality out"),
+        ("rle", "video", WriterOptions(quality=3), "the format rle loses none"),
+        ("alpha", "image", WriterOptions(quality=3), "an image in the format alpha loses none"),
+    ],
+)
+def test_an_option_without_effect_is_refused(
+    tmp_path: Path, format: str, kind: SourceKind, options: WriterOptions, sentence: str
+) -> None:
+    info = replace(describe(tmp_path / "in"), kind=kind)
+    with pytest.raises(UsageError, match=sentence):
+        check_options_apply(OutputFormat(format), info, options)
+
+
+def test_options_with_an_effect_are_taken(tmp_path: Path) -> None:
+    video = describe(tmp_path / "in")
+    image = replace(video, kind="image")
+    for format in OutputFormat:
+        check_options_apply(format, video, WriterOptions(audio=False, overwrite=True))
+    check_options_apply(OutputFormat.CUTOUT, video, WriterOptions(background="red", codec="libx264", quality=3))
+    check_options_apply(OutputFormat.ALPHA, video, WriterOptions(codec="prores_ks", quality=3))
+    check_options_apply(OutputFormat.OVERLAY, image, WriterOptions(quality=90))
 
 
 def write_and_raise(writer: MaskWriter, error: type[BaseException]) -> None:

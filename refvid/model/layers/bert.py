@@ -65,6 +65,15 @@ class WordPieces:
             rows.append(torch.tensor([self.ids[FIRST_PIECE], *pieces, self.ids[LAST_PIECE]]))
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING_ID)
 
+    def read(self, expression: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Return each word of an expression with itself as the word it is read as, or with none if it is unknown."""
+        unknown = self.unknown_words(expression)
+        return [(word, () if word in unknown else (word,)) for word in split_words(expression)]
+
+    def guessed_words(self, expression: str) -> dict[str, str]:
+        """Return no words, because word pieces need no guessing."""
+        return {}
+
     def unknown_words(self, expression: str) -> tuple[str, ...]:
         """Return the words of the expression that cannot be split into known pieces, each once and in order."""
         tokenizer = _tokenizer(self.words)

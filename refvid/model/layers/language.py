@@ -44,8 +44,16 @@ class Words(Protocol):
         """
         ...
 
+    def read(self, expression: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Return each word of an expression with the known words that it is read as, none if it is unknown."""
+        ...
+
     def unknown_words(self, expression: str) -> tuple[str, ...]:
         """Return the words of the expression that the network does not know, each once and in order."""
+        ...
+
+    def guessed_words(self, expression: str) -> dict[str, str]:
+        """Return the words of the expression that are taken for misspelt ones, each with what it is read as."""
         ...
 
     def dropped_words(self, expression: str) -> tuple[str, ...]:
@@ -88,6 +96,14 @@ class Vocabulary:
                 )
             rows.append(torch.tensor([ids.get(word, UNKNOWN_ID) for word in words]))
         return nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=PADDING_ID)
+
+    def read(self, expression: str) -> list[tuple[str, tuple[str, ...]]]:
+        """Return each word of an expression with itself as the word it is read as, or with none if it is unknown."""
+        return [(word, (word,) if word in self.ids else ()) for word in split_words(expression)]
+
+    def guessed_words(self, expression: str) -> dict[str, str]:
+        """Return no words, because this vocabulary does not guess."""
+        return {}
 
     def unknown_words(self, expression: str) -> tuple[str, ...]:
         """Return the words of the expression that the model has never seen, each once and in order."""

@@ -1,5 +1,6 @@
 """A vocabulary that understands more words than it lists, by mapping other spellings and forms to listed words."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from refvid.model.config import ModelConfig
-from refvid.model.layers.language import PADDING_ID, UNKNOWN_ID, Vocabulary
+from refvid.model.layers.language import FIRST_WORD_ID, PADDING_ID, UNKNOWN_ID, Vocabulary
 from refvid.model.layers.spelling import LEAST_SLIP, compounds, inflections, other_spellings, slips
 
 _SPOKEN = re.compile(r"\w+(?:['’\-‐‑]\w+)*")  # unlike in `split_words`, words keep their hyphens
 _HYPHEN = re.compile(r"[-‐‑]")
 _OWNER = re.compile(r"(?:n't|'(?:s|d|m|ll|re|ve)?)$")
+COMMON = 10_000  # first words of a vocabulary, for which a short word may be a misspelling
+LONG = 8  # letters of a word that may be a misspelling of any
 _KEPT = 4096  # resolved words in the cache
 
 
@@ -26,8 +29,9 @@ class OpenVocabulary(Vocabulary):
     The vocabulary may end with names of two or three words, "fire hydrant"; such a name, singular or plural, is read as
     one word. A word that is not listed is tried, in this order, without its hyphens, as the parts between the hyphens,
     without a possessive or contracted ending ("man's"), as another form of a listed word ("terriers"), and in British
-    or American spelling. Last, it is read as two words written as one or as a misspelling by one letter, whichever
-    gives the commoner words.
+    or American spelling. Last comes a guess: it is read as two words written as one or as a misspelling by one letter,
+    whichever gives the commoner words. A short word is only taken for one of the commonest words, because among the
+    rarer ones there is a similar one for many a foreign word or name.
     """
 
     @cached_property
@@ -66,26 +70,40 @@ class OpenVocabulary(Vocabulary):
         if word not in known:
             if len(known) >= _KEPT:
                 known.clear()
-            known[word] = self._spell_back(word)
+            known[word] = self._spell_back(word, guessing=True)
         return known[word]
 
-    def _spell_back(self, word: str) -> tuple[str, ...]:
+    def guessed_words(self, expression: str) -> dict[str, str]:
+        """Return the words of the expression that are taken for misspelt ones, each with what it is read as."""
+        return {
+            word: " ".join(found)
+            for word, found in self.read(expression)
+            if found and " " not in word and not self._spell_back(word, guessing=False)
+        }
+
+    def _spell_back(self, word: str, *, guessing: bool) -> tuple[str, ...]:
+        if word in self.ids:
+            return (word,)
         if _HYPHEN.search(word):
             joined = _HYPHEN.sub("", word)
             if found := self._first(chain((joined,), inflections(joined))):
                 return (found,)
             if (name := _HYPHEN.sub(" ", word)) in self.ids:
                 return (name,)
-            parts = [self.resolve(part) for part in _HYPHEN.split(word)]
+            parts = [self._spell_back(part, guessing=guessing) for part in _HYPHEN.split(word)]
             return tuple(found for part in parts for found in part) if all(parts) else ()
         owner = _OWNER.sub("", word)
         if owner != word:
-            return self.resolve(owner)
+            return self._spell_back(owner, guessing=guessing)
         if not word.isalpha() or not word.isascii():
             return ()
         for candidates in (inflections(word), other_spellings(word)):
             if found := self._first(candidates):
                 return (found,)
+        return self._guess(word) if guessing else ()
+
+    def _guess(self, word: str) -> tuple[str, ...]:
+        """Return the listed words that a word is probably a misspelling of; none if there are none."""
         pair = self._pair(word)
         if (name := " ".join(pair)) in self.ids:
             return (name,)
@@ -104,7 +122,12 @@ class OpenVocabulary(Vocabulary):
 
     def _commonest(self, candidates: Iterator[str], word: str) -> str | None:
         """Return the commonest candidate, preferring those with the same first letter as the word."""
-        found = {candidate for candidate in candidates if candidate in self.ids and len(candidate) >= LEAST_SLIP - 1}
+        last = len(self.ids) if len(word) >= LONG else COMMON
+        found = {
+            candidate
+            for candidate in candidates
+            if self.ids.get(candidate, math.inf) < last + FIRST_WORD_ID and len(candidate) >= LEAST_SLIP - 1
+        }
         return min(found, key=lambda one: (one[0] != word[0], self.ids[one]), default=None)
 
     def encode(self, expressions: Sequence[str]) -> Tensor:
