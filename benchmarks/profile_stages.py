@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from refvid.inference.segmenter import Segmenter
+from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.weights import load_model
 
 CLOCKS = {"cpu": time.process_time, "wall": time.perf_counter}
@@ -87,9 +88,7 @@ class Runner:
         watch(network, "normalise", "normalise")
         trunk = network.backbone
         bilateral = getattr(network, "bilateral", None)
-        stages = getattr(trunk, "stages", None) or [trunk.res3, trunk.res4, trunk.res5]
-        for part, name in ((trunk.stem, "stem"), (trunk.res2, "Res2"), (stages[0], "Res3"), (stages[1], "Res4"),
-                           (stages[2], "Res5"), (trunk.colours, "colour path"), (trunk.fine, "fine features"),
+        for part, name in (*_stages_of(trunk), (trunk.colours, "colour path"), (trunk.fine, "fine features"),
                            (network.fusion.score, "score"), (network.detail, "detail head"),
                            (getattr(network, "actors", None), "codes of actors"),
                            (getattr(network, "evidence", None), "word evidence"),
@@ -148,6 +147,15 @@ class Runner:
             self.step()
             self.stages.own["whole frame"] = counter.get_total_flops()
         return {name: operations / 1e9 for name, operations in self.stages.own.items()}
+
+
+def _stages_of(backbone: Any) -> list[tuple[Any, str]]:
+    """Return the stages of a light or a pretrained backbone with their names."""
+    if isinstance(backbone, PretrainedBackbone):
+        describe = (backbone.trunk.head, "head features"), (backbone.trunk.classifier, "classifier")
+        return [(backbone.trunk, "pretrained trunk"), *describe, (backbone, "neck")]
+    stages = getattr(backbone, "stages", None) or [backbone.res3, backbone.res4, backbone.res5]
+    return [(backbone.stem, "stem"), (backbone.res2, "Res2"), *zip(stages, ("Res3", "Res4", "Res5"), strict=True)]
 
 
 def _product_flop(rows: Any, columns: Any, *_: Any, out_shape: Any = None, **__: Any) -> int:
