@@ -18,10 +18,11 @@ from pathlib import Path
 
 import torch
 
+from refvid.embedded import embedded_models
 from refvid.inference.segmenter import Segmenter
 from refvid.video.frame import Pixels
 from refvid.video.reader import open_reader
-from refvid.weights import DEFAULT_MODEL, WEIGHTS_FILE, embedded_models, load_model, locate_checkpoint
+from refvid.weights import DEFAULT_MODEL, WEIGHTS_FILE, load_model, locate_checkpoint
 
 CLIP = Path(__file__).parent.parent / "examples" / "park.mp4"
 EXPRESSION = "man in yellow shirt"

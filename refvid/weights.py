@@ -14,7 +14,9 @@ from huggingface_hub import constants, errors, snapshot_download
 from safetensors import SafetensorError
 from safetensors.torch import load, load_file, save_file
 
+from refvid import embedded
 from refvid.closest import did_you_mean
+from refvid.embedded import EMBEDDED_FOLDERS, embedded_folder, embedded_models
 from refvid.errors import UnavailableError, UsageError, WeightsError
 from refvid.files import whole_file, write_whole
 from refvid.model.config import ModelConfig
@@ -22,11 +24,8 @@ from refvid.model.fast.folding import fold
 from refvid.model.interface import ReferringNetwork
 from refvid.model.registry import CONFIGS, FORMER_NAMES, build_network, read_config
 
-CONFIG_FILE, WEIGHTS_FILE = "config.json", "model.safetensors"
-DEFAULT_MODEL = "refvid-small"
+CONFIG_FILE, WEIGHTS_FILE, DEFAULT_MODEL = embedded.CONFIG_FILE, embedded.WEIGHTS_FILE, embedded.DEFAULT_MODEL
 _EXPECTED = f"expected a checkpoint: {CONFIG_FILE} and {WEIGHTS_FILE}"
-# The weights lie inside the package in a wheel, and beside it in a checkout.
-_EMBEDDED = (Path(__file__).parent / "embedded_weights", Path(__file__).parent.parent / "weights")
 # `cached_property` has no lock of its own since Python 3.12. All models share this one, because a model that contains a
 # lock could be neither copied nor sent to another process.
 _folding = threading.Lock()
@@ -64,12 +63,6 @@ class LoadedModel:
         return fold(self.network)
 
 
-def embedded_models() -> list[str]:
-    """Return the names of the models that come with refvid."""
-    folders = (folder for root in _EMBEDDED if root.is_dir() for folder in root.iterdir())
-    return sorted({folder.name for folder in folders if (folder / CONFIG_FILE).is_file()})
-
-
 def load_model(
     name_or_path: str | Path = DEFAULT_MODEL, *, device: str = "auto", revision: str | None = None
 ) -> LoadedModel:
@@ -99,7 +92,7 @@ def _own_name(config: ModelConfig, folder: Path, asked: str) -> str:
     of the model that it began as.
     """
     taken = config.name in CONFIGS or config.name in embedded_models()
-    if not taken or folder.parent in _EMBEDDED:
+    if not taken or folder.parent in EMBEDDED_FOLDERS:
         return config.name
     return str(folder) if Path(asked).expanduser().is_file() else asked
 
@@ -224,10 +217,8 @@ def locate_checkpoint(name: str, revision: str | None = None) -> tuple[Path, str
         UsageError: The Hub id is invalid.
         WeightsError: The folder contains no checkpoint.
     """
-    embedded = FORMER_NAMES.get(name, name)
-    for root in _EMBEDDED:
-        if (root / embedded / CONFIG_FILE).is_file() and "/" not in embedded:
-            return root / embedded, None
+    if (folder := embedded_folder(FORMER_NAMES.get(name, name))) is not None:
+        return folder, None
     path = Path(name).expanduser()
     if path.is_file():
         path = path.parent

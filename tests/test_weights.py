@@ -14,12 +14,12 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 import refvid.weights
+from refvid.embedded import embedded_folder, embedded_models
 from refvid.errors import RefvidError, UnavailableError, UsageError, WeightsError
 from refvid.model.cmsa.config import CmsaConfig, full_config
 from refvid.model.registry import build_network
 from refvid.weights import (
     DEFAULT_MODEL,
-    embedded_models,
     load_model,
     locate_checkpoint,
     pick_device,
@@ -139,7 +139,8 @@ def test_the_embedded_models_load_and_are_small() -> None:
         config = load_model(name, device="cpu").config
         assert config.name == name
         assert config.training, "the training record travels with the weights"
-        folder = next(root / name for root in refvid.weights._EMBEDDED if (root / name).is_dir())
+        folder = embedded_folder(name)
+        assert folder is not None
         assert (folder / "model.safetensors").stat().st_size <= (24 if name == DEFAULT_MODEL else 12) * 2**20
     assert load_model(device="cpu").config.architecture == "refvid"
 

@@ -147,7 +147,7 @@ def _plan(
 def _identify(asked: str, loaded: "LoadedModel") -> str:
     """Return a name of the weights that changes when they do: after more training, or with another release."""
     from refvid import __version__
-    from refvid.weights import CONFIG_FILE, WEIGHTS_FILE, embedded_models
+    from refvid.embedded import CONFIG_FILE, WEIGHTS_FILE, embedded_models
 
     if asked in embedded_models():
         return f"{asked} of refvid {__version__}"

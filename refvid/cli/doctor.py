@@ -109,7 +109,7 @@ def _examine_encoders() -> Iterator[Finding]:
 
 def _examine_models() -> Finding:
     try:
-        from refvid.weights import embedded_models
+        from refvid.embedded import embedded_models
 
         names = embedded_models()
     except (ImportError, OSError, RefvidError) as error:

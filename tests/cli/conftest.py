@@ -117,9 +117,6 @@ def segmenting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> FakeSegmentin
     weights.__dict__.update(
         load_model=load_model,
         loads=loads,
-        embedded_models=lambda: ["refvid-tiny"],
-        CONFIG_FILE="config.json",
-        WEIGHTS_FILE="model.safetensors",
     )
     monkeypatch.setitem(sys.modules, "refvid.inference.video", segment)
     monkeypatch.setitem(sys.modules, "refvid.inference.options", options)

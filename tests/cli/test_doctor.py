@@ -51,8 +51,8 @@ def test_missing_needed_package_exits_3(
     assert outcome.stderr == "refvid: error: av missing; the lines above say what to type\n"
 
 
-def test_no_embedded_model_exits_3(refvid: Refvid, segmenting: FakeSegmenting) -> None:
-    sys.modules["refvid.weights"].__dict__["embedded_models"] = lambda: []
+def test_no_embedded_model_exits_3(refvid: Refvid, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("refvid.embedded.EMBEDDED_FOLDERS", ())
     outcome = refvid("doctor")
     assert outcome.code == 3
     assert "embedded models missing" in outcome.stderr
