@@ -24,7 +24,11 @@ WRITE_FAILURES: tuple[type[Exception], ...] = (OSError, av.FFmpegError)
 
 
 class FrameEncoder:
-    """An encoder of pictures with exact presentation times, as a stream of an output container."""
+    """An encoder of pictures with exact presentation times, as a stream of an output container.
+
+    Attributes:
+        stream: The stream.
+    """
 
     def __init__(
         self,
@@ -50,7 +54,7 @@ class FrameEncoder:
         rate = info.frame_rate.limit_denominator(1_000_000)
         stream = container.add_stream(settings.codec, rate=rate, options=settings.options)
         assert isinstance(stream, VideoStream)
-        self._stream, self._time_base = stream, info.time_base
+        self.stream, self._time_base = stream, info.time_base
         self._durations: dict[int, int] = {}
         context: Any = stream.codec_context  # PyAV's stubs lack the setters of the colour attributes
         context.width, context.height, context.pix_fmt = info.width, info.height, settings.pixel_format
@@ -82,13 +86,13 @@ class FrameEncoder:
         frame.pts, frame.time_base = pts, self._time_base
         frames = [self._conversion.convert(frame)] if self._palette is None else self._palette.convert(frame)
         for converted in frames:
-            yield from self._timed(self._stream.encode(converted))
+            yield from self._timed(self.stream.encode(converted))
 
     def flush(self) -> Iterator[PicturePacket]:
         """Yield the packets that the encoder still holds."""
         for frame in self._palette.convert(None) if self._palette else []:
-            yield from self._timed(self._stream.encode(frame))
-        yield from self._timed(self._stream.encode(None))
+            yield from self._timed(self.stream.encode(frame))
+        yield from self._timed(self.stream.encode(None))
 
     def _timed(self, packets: list[PicturePacket]) -> Iterator[PicturePacket]:
         # Encoders drop the durations of frames, but a container needs that of the last frame.

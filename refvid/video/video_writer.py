@@ -1,4 +1,4 @@
-"""Write a video file with the times, colours, pixel aspect ratio and sound of the source."""
+"""Write a video file with the times, colours, pixel aspect ratio, tracks and metadata of the source."""
 
 from contextlib import suppress
 from fractions import Fraction
@@ -6,20 +6,19 @@ from pathlib import Path
 
 import av
 from av.container import OutputContainer
+from av.stream import Disposition
 
 from refvid.errors import VideoError
-from refvid.video.audio_copy import SoundTracks
 from refvid.video.encoder import FrameEncoder
 from refvid.video.encoder_choice import choose_encoder
 from refvid.video.frame import Frame, Masks, VideoInfo
+from refvid.video.inherited import Inheritance, container_options, inherit, missing, set_texts
 from refvid.video.output_format import VIDEO_CONTAINERS
 from refvid.video.picture import loop_count
 from refvid.video.probe import open_container, picture_stream
 from refvid.video.render import Painter
+from refvid.video.side_tracks import SideTracks
 from refvid.video.time_range import TimeRange, ticks
-
-# Metadata about the container itself rather than its content.
-_TECHNICAL_METADATA = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration"})
 
 
 class VideoSink:
@@ -47,15 +46,19 @@ class VideoSink:
         self._info, self._paint, self._suffix, self._times = info, paint, suffix, times
         self._transparent = transparent
         self._settings = choose_encoder(info, suffix, codec=codec, quality=quality, transparent=transparent)
-        self._wants_sound = audio and info.kind == "video" and bool(info.audio)
+        self._wants_sound = audio
         self._container: OutputContainer | None = None
-        self._sound: SoundTracks | None = None
+        self._side: SideTracks | None = None
+        self._inherited, self._temporary = Inheritance(), Path()
         self._shift = ticks(times.shift(info), info.time_base)
         self._last_pts: int | None = None
 
     def open(self, temporary: Path) -> None:
-        """Open the container, the encoder and the sound of the source."""
+        """Open the container, the encoder and the other tracks of the source."""
         info, container_name = self._info, VIDEO_CONTAINERS[self._suffix]
+        self._temporary, pixel_aspect = temporary, None
+        if info.kind == "video":
+            self._inherited, pixel_aspect = self._inherit()
         # By default the muxer shifts all streams if one starts below zero: early sound would move the picture.
         options = {"avoid_negative_ts": "disabled"}
         if container_name in ("mp4", "mov"):
@@ -63,37 +66,45 @@ class VideoSink:
             options |= {"movflags": "faststart", "movie_timescale": str(_timescale(info.time_base))}
         if container_name == "gif" and (loops := loop_count(info.path, info.codec)) is not None:
             options["loop"] = str(loops)
+        options |= container_options(self._inherited, container_name)
         # An absolute path: FFmpeg would take "a:b.mp4" for a protocol.
         container = av.open(str(temporary.absolute()), "w", format=container_name, options=options)
         self._container = container
-        pixel_aspect = None
-        if info.kind == "video":
-            pixel_aspect = self._inherit(container)
+        container.metadata.update(self._inherited.texts)
+        container.set_chapters(list(self._inherited.chapters))
         self._encoder = FrameEncoder(container, self._settings, info, pixel_aspect, transparent=self._transparent)
-        if self._wants_sound:
-            self._sound = SoundTracks(info, container, self._suffix, self._times, self.notes)
+        if info.kind == "video":
+            self._describe_picture(container_name)
+            self._side = SideTracks(info, container, self._suffix, self._times, self.notes, sound=self._wants_sound)
+            self._side.begin()
         if info.start_time < 0 and self._times.first is None:
             self.notes.append(f"the output starts at 0 s instead of {float(info.start_time):.3f} s")
 
-    def _inherit(self, container: OutputContainer) -> Fraction | None:
-        """Copy the title and other metadata; return the pixel aspect ratio of the source if pixels are not square."""
+    def _describe_picture(self, container_name: str) -> None:
+        stream = self._encoder.stream
+        set_texts(stream, self._inherited.picture, container_name)
+        stream.disposition = Disposition(self._inherited.flags)
+        if self._inherited.timecode is not None:
+            stream.metadata["timecode"] = self._inherited.timecode
+
+    def _inherit(self) -> tuple[Inheritance, Fraction | None]:
+        """Return what the output inherits, and the pixel aspect ratio of the source if pixels are not square."""
         info = self._info
         with open_container(info.path) as source:
-            texts = {key: text for key, text in source.metadata.items() if key.lower() not in _TECHNICAL_METADATA}
-            container.metadata.update(texts)
             stream = picture_stream(info.path, source)
+            inherited = inherit(source, stream, info, self._times)
             aspect = stream.sample_aspect_ratio
             coded = stream.codec_context.width, stream.codec_context.height
         if not aspect or aspect == 1:
-            return None
+            return inherited, None
         turned = info.rotation in (90, 270)
         if (info.width, info.height) != (coded[::-1] if turned else coded):
-            return None  # the reader scales frames of another size than coded to square pixels
+            return inherited, None  # the reader scales frames of another size than coded to square pixels
         exact = Fraction(aspect.numerator, aspect.denominator)
-        return 1 / exact if turned else exact
+        return inherited, 1 / exact if turned else exact
 
     def add(self, frame: Frame, masks: Masks) -> None:
-        """Encode one frame, and write the sound up to it.
+        """Encode one frame, and write the other tracks up to it.
 
         Raises:
             VideoError: The frame's size is not that of the video.
@@ -105,8 +116,8 @@ class VideoSink:
                 f"frame {frame.name or frame.index} is {width}x{height} pixels, but the video is "
                 f"{self._info.width}x{self._info.height}; a video has one size, use --format png or rle for several"
             )
-        if self._sound is not None:
-            self._sound.mux_until(frame.time)
+        if self._side is not None:
+            self._side.mux_until(frame.time)
         time_base = self._info.time_base
         pts = ticks(frame.time, time_base) - self._shift
         if self._last_pts is not None:
@@ -116,19 +127,25 @@ class VideoSink:
             self._container.mux(packet)
 
     def finish(self) -> None:
-        """Write the encoder's remaining packets, the rest of the sound, and the index."""
+        """Write the encoder's remaining packets, the rest of the other tracks, and the index; say what is missing."""
         assert self._container is not None
         for packet in self._encoder.flush():
             self._container.mux(packet)
-        if self._sound is not None:
-            self._sound.finish()
-            self._sound.close()
+        left_out: list[str] = []
+        if self._side is not None:
+            self._side.finish()
+            self._side.close()
+            left_out += self._side.left_out
+        tracks = [dict(stream.metadata) for stream in self._container.streams]
         self._container.close()
+        left_out += missing(self._inherited, tracks, self._temporary, VIDEO_CONTAINERS[self._suffix])
+        if left_out:
+            self.notes.append(f"left out, because {self._suffix} files do not hold it: {', '.join(left_out)}")
 
     def abandon(self) -> None:
         """Close everything; closing the container tries to complete the file, whose failure is ignored."""
-        if self._sound is not None:
-            self._sound.close()
+        if self._side is not None:
+            self._side.close()
         if self._container is not None:
             with suppress(OSError, ValueError, av.FFmpegError):
                 self._container.close()

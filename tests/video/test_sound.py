@@ -178,7 +178,7 @@ def test_sound_is_read_no_further_than_the_picture(clip: Clip, tmp_path: Path, m
         with open_container(path) as container:
             yield WatchedContainer(container, read)
 
-    monkeypatch.setattr("refvid.video.audio_copy.open_container", watched)
+    monkeypatch.setattr("refvid.video.side_tracks.open_container", watched)
     info = probe(source)
     found = np.ones((1, info.height, info.width), bool)
     with open_writer(tmp_path / "a.mp4", OutputFormat.MATTE, info, ["a"], WriterOptions()) as writer:
