@@ -24,7 +24,7 @@ from refvid.model.layers.language import FIRST_WORD_ID, Words
 from refvid.train.actor_objective import MIN_REGION, actor_loss, edge_loss, intersection_over_union, on_grid
 
 LOSS_STRIDE = 4  # stride of the grid on which masks are compared, which takes a 16th of the work at full size
-FALSE_TO_TRUE, LEAST_FALSE = 10.0, 0.005  # for `ObjectiveSettings.balanced`
+FALSE_TO_TRUE = 10.0  # for `ObjectiveSettings.balanced`
 FINEST_LOSS_STRIDE = 2  # minimum stride of this grid if the logits are finer
 
 
@@ -45,8 +45,8 @@ class ObjectiveSettings:
             actor codes.
         edges: Weight of 1 - Dice coefficient of each actor as found by its fine codes; for networks with actor codes.
         balanced: Whether in `attributes` the positions where a word is false count less, so that all of them together
-            weigh `FALSE_TO_TRUE` times as much as those where it is true, or as the share `LEAST_FALSE` of all
-            positions if that is more. Otherwise a word that few photos show is learnt to be false everywhere.
+            weigh `FALSE_TO_TRUE` times as much as those where it is true. Otherwise a word that few photos show, or
+            that is never surely true, is learnt to be false everywhere.
         foreground: Weight of a pixel of the object in the cross-entropy, relative to one of the background.
     """
 
@@ -228,9 +228,7 @@ def balance(truth: Tensor, counts: Tensor | None) -> Tensor:
     """
     counts = torch.ones_like(truth) if counts is None else counts
     true, false = ((counts * share).sum((0, 2, 3), keepdim=True) for share in (truth, 1 - truth))  # [1, K, 1, 1]
-    positions = truth.numel() / truth.shape[1]
-    wanted = torch.maximum(FALSE_TO_TRUE * true, torch.full_like(true, LEAST_FALSE * positions))
-    factor = (wanted / false.clamp(min=1e-6)).clamp(max=1)
+    factor = (FALSE_TO_TRUE * true / false.clamp(min=1e-6)).clamp(max=1)
     return counts * (truth + (1 - truth) * factor)
 
 

@@ -158,6 +158,6 @@ def test_balanced_weights_hold_false_positions_to_a_multiple_of_true_ones() -> N
         true = float((counts[:, word] * truth[:, word]).sum())
         false = float((counts[:, word] * (1 - truth[:, word])).sum())
         left = float((found[:, word] - counts[:, word] * truth[:, word]).sum())
-        assert left == pytest.approx(min(false, max(10 * true, 0.005 * 40)), rel=1e-5)
+        assert left == pytest.approx(min(false, 10 * true), rel=1e-5)
     assert torch.equal(balance(truth, None)[:, 1], torch.ones(2, 4, 5))
-    assert balance(truth, None)[:, 2].sum() == pytest.approx(0.2)
+    assert not balance(truth, None)[:, 2].any(), "nothing is learnt about a word that is true of nothing"
