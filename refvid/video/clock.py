@@ -52,8 +52,8 @@ def repair_clock(
     """
     times: list[Moment] = [None if moment is None else Fraction(moment) for moment in moments]
     missing = times.count(None) if any(time is not None for time in times) else 0
+    disordered = 0 if goes_back else _sort(times)
     gap = _typical_gap(times) or gap
-    disordered = 0 if goes_back else _sort(times, gap)
     joins, astray = _join(times, gap, longest_pause)
     repeated = _forget_repeated(times)
     return Clock(_filled(times, gap), tuple(joins), missing, disordered + astray, repeated)
@@ -72,7 +72,7 @@ def _mean_gap(times: Sequence[Moment]) -> Fraction | None:
     return (max(known) - min(known)) / (len(known) - 1) or None if len(known) > 1 else None
 
 
-def _sort(times: list[Moment], gap: Fraction) -> int:
+def _sort(times: list[Moment]) -> int:
     """Sort the known times; return how many moved."""
     places = [index for index, time in enumerate(times) if time is not None]
     ordered = sorted(time for time in times if time is not None)
@@ -80,7 +80,7 @@ def _sort(times: list[Moment], gap: Fraction) -> int:
     for index, time in zip(places, ordered, strict=True):
         times[index] = time
     # FFmpeg gives the last frame of an AVI that has B frames one unit after the one before, however short a unit is.
-    if moved and len(ordered) > 1 and ordered[-1] - ordered[-2] < gap / 4:
+    if moved and ordered[-1] - ordered[-2] < (_typical_gap(ordered) or 0) / 4:
         times[places[-1]] = None
     return moved
 

@@ -17,6 +17,7 @@ from refvid.video.entry_points import EntryTest, entry_test
 from refvid.video.transparency import alpha_decoder
 
 _TRIED_FRAMES = 12  # frames decoded to see whether the packets tell the truth; more than any reordering holds back
+_MOST_REORDERED = 17  # frames looked back at; one more than H.264 and HEVC allow
 _FINGERPRINT_BYTES = 4096
 _VP8_SHOWN = 0x10  # bit in the first byte of a VP8 packet; packets without it are only references, never shown
 
@@ -37,6 +38,8 @@ class PacketTable:
         exact: Whether every packet has a presentation time.
         ordered: Whether decoding times only grow, and presentation times never lie before them.
         goes_back: Whether decoding times go back, or are not there to tell.
+        reordered: Greatest number of frames that come before a frame in the file and are shown after it.
+        held_back: Number of frames that the decoder holds back to put them in order.
         trimmed: Whether an edit list hides packets after the first that is shown.
         corrupt: Whether the demuxer calls a packet corrupt.
         broken: Whether reading stopped with an error.
@@ -57,6 +60,8 @@ class PacketTable:
     exact: bool = True
     ordered: bool = True
     goes_back: bool = False
+    reordered: int = 0
+    held_back: int = 0
     trimmed: bool = False
     corrupt: bool = False
     broken: bool = False
@@ -69,8 +74,8 @@ class PacketTable:
     def timeline(self, longest_pause: Fraction, *, lossy: bool) -> Sequence[int] | None:
         """Return the presentation times of all frames, ascending; None where only decoding tells them.
 
-        The packets are believed if each has a time of its own, none goes back or far ahead, and the first frames that
-        the decoder gave are those that they promise.
+        The packets are believed if each has a time of its own, none goes back or far ahead, the decoder can put them
+        in the order of their times, and the first frames that it gave are those that they promise.
 
         Args:
             longest_pause: Greatest step between two frames, in units of the time base.
@@ -78,6 +83,8 @@ class PacketTable:
                 one in which the file was cut off.
         """
         if not self.exact or not self.ordered or (self.corrupt and lossy) or not self.tried or self.tried[0] is None:
+            return None
+        if self.reordered > self.held_back:
             return None
         pts = array("q", sorted(self.pts))
         # A recording may start between two key frames: packets before the first picture are never shown.
@@ -116,6 +123,7 @@ def read_packets(container: InputContainer, stream: VideoStream) -> PacketTable:
                 _note(packet, table, is_entry)
     except av.FFmpegError:
         table.broken = True  # the reader reports at which frame
+    table.held_back = stream.codec_context.reorder_depth
     return table
 
 
@@ -159,6 +167,8 @@ def _note(packet: VideoPacket, table: PacketTable, is_entry: EntryTest | None) -
         table.dts.append(dts)
     if pts is None:
         return
+    if pts < table.last[0]:
+        table.reordered = max(table.reordered, sum(earlier > pts for earlier in table.pts[-_MOST_REORDERED:]))
     table.pts.append(pts)
     table.last = max(table.last, (pts, packet.duration or 0))
     if packet.is_keyframe:

@@ -18,13 +18,14 @@ def joined(paths: Sequence[Path], path: Path) -> Path:
     return path
 
 
-def retimed(source: Path, path: Path, times: Callable[[int], int]) -> Path:
-    """Copy an FLV file without B frames; `times` gives the milliseconds of each picture.
+def retimed(source: Path, path: Path, times: Callable[[int], int], late: Callable[[int], int] | None = None) -> Path:
+    """Copy an FLV file without B frames, with other decoding times.
 
     Args:
         source: FLV file without sound.
         path: File to write.
-        times: Function of the number of the picture.
+        times: Decoding time of a picture in milliseconds, by its number.
+        late: How long after that it is shown, in milliseconds; None for at once.
     """
     content = bytearray(source.read_bytes())
     at, number = _FLV_HEADER, 0
@@ -35,6 +36,8 @@ def retimed(source: Path, path: Path, times: Callable[[int], int]) -> Path:
             milliseconds = times(number) & 0xFFFFFFFF
             content[at + 4 : at + 7] = (milliseconds & 0xFFFFFF).to_bytes(3, "big")
             content[at + 7] = milliseconds >> 24
+            if late is not None:
+                content[at + _FLV_TAG + 2 : at + _FLV_TAG + 5] = late(number).to_bytes(3, "big")
             number += 1
         at += _FLV_TAG + size + _FLV_TRAILER
     path.write_bytes(content)
