@@ -167,7 +167,8 @@ def make_key(job: BatchJob, options: "SegmentOptions", model: str, revision: str
         RefvidError: The input cannot be opened.
     """
     settings = asdict(options)
-    del settings["overwrite"]
+    for without_effect in ("overwrite", "timeout"):
+        settings.pop(without_effect, None)
     parts = [*_state(job.input), job.expressions, settings, model, revision]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
 

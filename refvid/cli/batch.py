@@ -56,6 +56,7 @@ def batch(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video on stdout.")] = False,
     reader: opt.Reader = "auto",
     colour_matrix: opt.ColourMatrix = "auto",
+    timeout: opt.Timeout = opt.DEFAULT_TIMEOUT,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
@@ -69,7 +70,7 @@ def batch(
     options = opt.build_options(
         format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
         codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader,
-        colour_matrix=colour_matrix)  # fmt: skip
+        colour_matrix=colour_matrix, timeout=timeout)  # fmt: skip
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
         left = _PassedOver()
         jobs = _plan(source, expressions or [], output_folder, format, left)

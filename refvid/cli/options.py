@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from refvid.inference.options import SegmentOptions
 
 DEFAULT_MODEL = "refvid-small"
+DEFAULT_TIMEOUT = 30.0  # seconds, as in refvid.video.incoming
 # Written out so that --help need not import refvid.video; a test compares the names with OutputFormat.
 FormatName = Literal["overlay", "cutout", "matte", "alpha", "png", "rgba", "rle"]
 PrecisionName = Literal["auto", "float32", "bfloat16", "float16"]
@@ -65,6 +66,16 @@ ColourMatrix = Annotated[
         "--color-matrix",
         rich_help_panel=_RANGE,
         help="Colours of the video: auto takes what it is tagged with; untagged, SD is bt601, HD and UHD bt709.",
+    ),
+]
+Timeout = Annotated[
+    float,
+    typer.Option(
+        "--timeout",
+        metavar="SECONDS",
+        min=0.1,
+        rich_help_panel=_RANGE,
+        help="Give up a URL that sends nothing for so long.",
     ),
 ]
 Model = Annotated[
@@ -193,6 +204,7 @@ def build_options(
     overwrite: bool,
     reader: ReaderName,
     colour_matrix: MatrixName,
+    timeout: float,
 ) -> "SegmentOptions":
     """Check the options as typed and convert them to `SegmentOptions`.
 
@@ -218,4 +230,5 @@ def build_options(
         overwrite=overwrite,
         reader=reader,
         colour_matrix=colour_matrix,
+        timeout=timeout,
     )

@@ -9,7 +9,7 @@ import typer
 
 from refvid.cli import options as opt
 from refvid.cli.console import Terminal
-from refvid.errors import NothingFoundError
+from refvid.errors import NothingFoundError, UsageError
 
 if TYPE_CHECKING:
     from refvid.inference.report import SegmentReport
@@ -20,7 +20,11 @@ LEAST_THRESHOLD = 0.02  # a lower one would find almost anything, rightly or not
 
 def segment(
     input: Annotated[
-        Path, typer.Argument(metavar="INPUT", help="A video, an image, or a folder of frames in natural order.")
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="A video, an image, a folder of frames in natural order, a URL, or - for standard input.",
+        ),
     ],
     expressions: Annotated[
         list[str],
@@ -30,13 +34,14 @@ def segment(
         ),
     ],
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             "-o",
             "--output",
             metavar="PATH",
             rich_help_panel="Output",
-            help="File or folder to write (default: <stem>.refvid.<ext> in the working folder).",
+            help="File or folder to write, or - for standard output: y4m, or bare RGB frames with --codec rawvideo "
+            "(default: <stem>.refvid.<ext> in the working folder).",
         ),
     ] = None,
     format: opt.Format = None,
@@ -59,6 +64,7 @@ def segment(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object about the run on stdout.")] = False,
     reader: opt.Reader = "auto",
     colour_matrix: opt.ColourMatrix = "auto",
+    timeout: opt.Timeout = opt.DEFAULT_TIMEOUT,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
@@ -69,22 +75,36 @@ def segment(
     refvid segment park.mp4 "man in yellow shirt" -o out.mp4
     """
     expressions = opt.check_expressions(expressions)
+    if as_json and output == "-":
+        raise UsageError("--json and -o - both write to standard output; leave one of them out")
     options = opt.build_options(
         format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
         codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader,
-        colour_matrix=colour_matrix)  # fmt: skip
+        colour_matrix=colour_matrix, timeout=timeout)  # fmt: skip
     from refvid.inference.video import segment_video
 
+    source, target = _path_or_stream(input), None if output is None else _path_or_stream(output)
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
-        with terminal.progress(input.name) as progress:
+        with terminal.progress(_label(input)) as progress:
             report = segment_video(
-                input, expressions, output, model=model, revision=revision, device=device, options=options,
+                source, expressions, target, model=model, revision=revision, device=device, options=options,
                 progress=progress, warn=terminal.warn)  # fmt: skip
         _summarise(report, terminal)
         if as_json:
             typer.echo(json.dumps(report.as_json()))
         if fail_if_empty:
             _require_something(report)
+
+
+def _path_or_stream(name: str) -> Path | str:
+    """Return a path; a URL and "-" stay text."""
+    from refvid.video.incoming import STANDARD, is_url
+
+    return name if name == STANDARD or is_url(name) else Path(name)
+
+
+def _label(input: str) -> str:
+    return "standard input" if input == "-" else Path(input).name
 
 
 def _summarise(report: "SegmentReport", terminal: Terminal) -> None:
@@ -99,8 +119,9 @@ def _summarise(report: "SegmentReport", terminal: Terminal) -> None:
             else f"highest probability {found.highest_probability:.2f}, threshold {report.threshold:g}"
         )
         terminal.say(f"'{found.expression}' is in {found.frames_with_object} of {report.frames} frames, {sure}")
+    place = "standard output" if str(report.output) == "-" else report.output
     terminal.say(
-        f"wrote {report.output}: {report.frames} frames in {report.seconds:.1f} s "
+        f"wrote {place}: {report.frames} frames in {report.seconds:.1f} s "
         f"({report.frames_per_second:.1f} frames/s, {report.model} on {report.device}, {report.precision})"
     )
 

@@ -8,6 +8,7 @@ from refvid.errors import UsageError
 from refvid.model.config import Precision
 from refvid.video.colour import ColourMatrix
 from refvid.video.frame import Position
+from refvid.video.incoming import DEFAULT_TIMEOUT
 from refvid.video.output_format import OutputFormat
 from refvid.video.position import to_position
 from refvid.video.reader import ReaderName
@@ -36,6 +37,7 @@ class SegmentOptions:
         overwrite: Whether to replace an existing output.
         reader: Decoder that reads the video.
         colour_matrix: Matrix between YUV and RGB; "auto" is the tagged one, or that which players assume.
+        timeout: Seconds without data after which a URL is given up.
 
     Raises:
         UsageError: There is no such format, position, precision or reader, or the threshold is out of range.
@@ -54,6 +56,7 @@ class SegmentOptions:
     overwrite: bool = False
     reader: ReaderName = "auto"
     colour_matrix: ColourMatrix = "auto"
+    timeout: float = DEFAULT_TIMEOUT
 
     def __post_init__(self) -> None:
         if self.format is not None and self.format not in list(OutputFormat):
@@ -103,6 +106,7 @@ class SegmentSettings(TypedDict, total=False):
     overwrite: bool
     reader: ReaderName
     colour_matrix: ColourMatrix
+    timeout: float
 
 
 def choose_options(options: SegmentOptions | None, settings: SegmentSettings) -> SegmentOptions:

@@ -52,6 +52,7 @@ class SegmentReport:
         frames_per_second: Frames written per second, not counting the time to load the model.
         peak_memory_bytes: Peak memory of the process, plus that of the GPU where one is used.
         notes: Messages for the user, for example that the sound had to be transcoded.
+        source: The input as the user names it: a path, a URL, or "standard input"; empty for the path of `input`.
     """
 
     input: VideoInfo
@@ -69,6 +70,7 @@ class SegmentReport:
     frames_per_second: float
     peak_memory_bytes: int
     notes: tuple[str, ...]
+    source: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `refvid segment --json` prints."""
@@ -82,7 +84,7 @@ class SegmentReport:
             "precision": self.precision,
             "threshold": self.threshold,
             "input": {
-                "path": str(info.path),
+                "path": self.source or str(info.path),
                 "width": info.width,
                 "height": info.height,
                 "frames": info.frame_count,

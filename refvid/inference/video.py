@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -16,8 +17,10 @@ from refvid.inference.requests import Expressions, list_expressions
 from refvid.inference.schedule import FramePipeline, Tally
 from refvid.inference.segmenter import Segmenter
 from refvid.progress import OnProgress, Tell, tell_nobody
+from refvid.video.incoming import STANDARD, local_source
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import VideoReader, open_reader
+from refvid.video.stream_writer import stdout_suffix
 from refvid.video.writer import MaskWriter, check_options_apply, open_writer
 from refvid.weights import DEFAULT_MODEL, LoadedModel, load_model
 
@@ -40,9 +43,9 @@ def segment_video(
     On the CPU this changes how the whole process keeps freed memory, as every `Segmenter` does.
 
     Args:
-        input: Video, image or folder of frames to read.
+        input: Video, image or folder of frames to read; a URL, or "-" for standard input.
         expressions: One expression or a list of them, which share one pass over the video.
-        output: File or folder to write; None for `<stem>.refvid.<ext>` in the working folder.
+        output: File or folder to write; "-" for standard output; None for `<stem>.refvid.<ext>` in the working folder.
         model: A loaded model, or a name, folder, file or Hub id for `load_model`.
         revision: Branch, tag or commit of a Hub repository.
         device: Device as for `load_model`; ignored for a loaded model.
@@ -57,17 +60,21 @@ def segment_video(
     started = time.perf_counter()
     options = choose_options(options, settings)
     expressions = list_expressions(expressions)
-    with open_reader(
-        Path(input),
-        reader=options.reader,
-        start=options.first,
-        end=options.stop,
-        colour_matrix=options.colour_matrix,
-    ) as reader:
-        path, format = resolve_output(reader.info, None if output is None else Path(output), options.output_format)
+    with (
+        local_source(input, timeout=options.timeout, end=options.stop) as source,
+        open_reader(
+            source.path,
+            reader=options.reader,
+            start=options.first,
+            end=options.stop,
+            colour_matrix=options.colour_matrix,
+        ) as reader,
+    ):
+        stdout = output == STANDARD  # a Path of this name is a file
+        path, format = _resolve(reader, output, options)
         writing = writer_options(options)
         check_options_apply(format, reader.info, writing)
-        if path.exists() and not options.overwrite:
+        if path.exists() and not (stdout or options.overwrite):
             raise OutputExistsError(f"the output '{path}' already exists; give --overwrite to replace it")
         tally = Tally(len(expressions))
         loading = time.perf_counter()
@@ -78,15 +85,25 @@ def segment_video(
         for remark in segmenter.remarks(expressions):
             say(remark)
         try:
-            notes = _stream(reader, segmenter, expressions, path, format, options, tally, progress)
+            notes = _stream(reader, segmenter, expressions, path, format, options, tally, progress, stdout=stdout)
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise OutOfMemoryError(
                 f"out of memory on {loaded.device} after {tally.frames} frames; use a smaller model, "
                 "fewer expressions, or --device cpu"
             ) from error
+        notes = tuple(source.renamed(note) for note in notes)
         for note in notes:
             say(note)
-        return _report(reader, segmenter, expressions, path, tally, notes, time.perf_counter() - started)
+        report = _report(reader, segmenter, expressions, path, tally, notes, time.perf_counter() - started)
+        return replace(report, source=source.name, output=Path(STANDARD) if stdout else path)
+
+
+def _resolve(reader: VideoReader, output: Path | str | None, options: SegmentOptions) -> tuple[Path, OutputFormat]:
+    """Return the path and the format of the output; for standard output, the name of a file with its content."""
+    if output != STANDARD:
+        return resolve_output(reader.info, None if output is None else Path(output), options.output_format)
+    format = options.output_format or OutputFormat.OVERLAY
+    return Path(f"stdout{stdout_suffix(reader.info, format, options.codec)}"), format
 
 
 def _stream(
@@ -98,9 +115,11 @@ def _stream(
     options: SegmentOptions,
     tally: Tally,
     progress: OnProgress | None,
+    *,
+    stdout: bool,
 ) -> tuple[str, ...]:
     """Carry every frame from the reader to the writer; return the notes for the user."""
-    with open_output(reader, expressions, path, format, options) as writer:
+    with open_output(reader, expressions, path, format, options, stdout=stdout) as writer:
         with (
             segmenter.refiner() if segmenter.refine else nullcontext() as refiner,
             closing(FramePipeline(reader, segmenter, writer, expressions, refiner, tally).carry()) as written,
@@ -115,13 +134,21 @@ def _stream(
 
 
 def open_output(
-    reader: VideoReader, expressions: Sequence[str], path: Path, format: OutputFormat, options: SegmentOptions
+    reader: VideoReader,
+    expressions: Sequence[str],
+    path: Path,
+    format: OutputFormat,
+    options: SegmentOptions,
+    *,
+    stdout: bool = False,
 ) -> MaskWriter:
     """Open the writer for the options; the sound is cut to the range if one is given."""
     ranged = options.start is not None or options.end is not None
     first_time, last_time = reader.span if ranged else (None, None)
     writing = writer_options(options)
-    return open_writer(path, format, reader.info, expressions, writing, first_time=first_time, last_time=last_time)
+    return open_writer(
+        path, format, reader.info, expressions, writing, first_time=first_time, last_time=last_time, stdout=stdout
+    )
 
 
 def _report(

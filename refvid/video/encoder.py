@@ -75,7 +75,7 @@ class FrameEncoder:
                 f"({log[2] if log else (error.strerror or str(error)).lower()}); try another --codec"
             ) from error
         self._palette = _PaletteGraph(info, transparent=transparent) if settings.pixel_format == "pal8" else None
-        self._conversion = _Conversion(settings.pixel_format, tags, info)
+        self._conversion = Conversion(settings.pixel_format, tags, info)
 
     def encode(self, pixels: NDArray[np.uint8], pts: int, duration: int) -> Iterator[PicturePacket]:
         """Encode one picture, uint8 RGB [H, W, 3] or RGBA [H, W, 4]; yield the packets that are ready."""
@@ -122,7 +122,7 @@ def _range_tag(tags: ColourTags) -> int:
     return {None: 0, False: 1, True: 2}[tags.full_range]
 
 
-class _Conversion:
+class Conversion:
     """The conversion from RGB to the encoder's pixel format, with the tagged matrix and range, or as players assume."""
 
     def __init__(self, pixel_format: str, tags: ColourTags, info: VideoInfo) -> None:

@@ -30,13 +30,15 @@ VIDEO_CONTAINERS: Mapping[str, str] = {
     ".gif": "gif",
 }
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+Y4M = ".y4m"  # frames one after the other, with neither times nor sound
+RAW_SUFFIXES = (".rgb", ".rgba")  # bare frames, on standard output only
 TRANSPARENT_VIDEOS = (".webm", ".mov")
 TRANSPARENT_IMAGES = (".png", ".webp", ".tif", ".tiff")
 _TRANSPARENT_OVERLAYS = (*TRANSPARENT_IMAGES, ".gif")  # whose viewers show transparency without being asked to
 
 OPAQUE = frozenset({OutputFormat.OVERLAY, OutputFormat.CUTOUT, OutputFormat.MATTE})
 FOLDER_FORMATS = frozenset({OutputFormat.PNG, OutputFormat.RGBA})
-_FILE_SUFFIXES = frozenset({*VIDEO_CONTAINERS, *IMAGE_SUFFIXES, ".json", ".avi", ".ts", ".wmv", ".flv", ".mpg"})
+_FILE_SUFFIXES = frozenset({*VIDEO_CONTAINERS, *IMAGE_SUFFIXES, ".json", Y4M, ".avi", ".ts", ".wmv", ".flv", ".mpg"})
 
 
 def resolve_output(info: VideoInfo, output: Path | None, format: OutputFormat | None) -> tuple[Path, OutputFormat]:
@@ -57,8 +59,6 @@ def resolve_output(info: VideoInfo, output: Path | None, format: OutputFormat | 
         chosen = format or OutputFormat.OVERLAY
         ending = info.path.suffix.lower() if info.kind != "frames" else ""
         return Path(f"{_stem(info)}.refvid{default_suffix(info.kind, ending, chosen)}"), chosen
-    if str(output) == "-":
-        raise UsageError("refvid does not write to standard output; give a file or folder with --output")
     chosen = format or _format_of(info, output)
     _check_suffix(info, output, chosen)
     return output, chosen
@@ -141,7 +141,7 @@ def _fitting(info: VideoInfo, format: OutputFormat) -> tuple[str, ...]:
         return IMAGE_SUFFIXES if format in OPAQUE else TRANSPARENT_IMAGES
     if format in FOLDER_FORMATS:
         return ()
-    return TRANSPARENT_VIDEOS if format is OutputFormat.ALPHA else tuple(VIDEO_CONTAINERS)
+    return TRANSPARENT_VIDEOS if format is OutputFormat.ALPHA else (*VIDEO_CONTAINERS, Y4M)
 
 
 def _kind(info: VideoInfo) -> str:

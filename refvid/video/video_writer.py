@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 from av.container import OutputContainer
 from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from refvid.errors import VideoError
 from refvid.video.encoder import FrameEncoder
@@ -92,16 +93,7 @@ class VideoSink:
         info = self._info
         with open_container(info.path) as source:
             stream = picture_stream(info.path, source)
-            inherited = inherit(source, stream, info, self._times)
-            aspect = stream.sample_aspect_ratio
-            coded = stream.codec_context.width, stream.codec_context.height
-        if not aspect or aspect == 1:
-            return inherited, None
-        turned = info.rotation in (90, 270)
-        if (info.width, info.height) != (coded[::-1] if turned else coded):
-            return inherited, None  # the reader scales frames of another size than coded to square pixels
-        exact = Fraction(aspect.numerator, aspect.denominator)
-        return inherited, 1 / exact if turned else exact
+            return inherit(source, stream, info, self._times), pixel_aspect(info, stream)
 
     def add(self, frame: Frame, masks: Masks) -> None:
         """Encode one frame, and write the other tracks up to it.
@@ -149,6 +141,24 @@ class VideoSink:
         if self._container is not None:
             with suppress(OSError, ValueError, av.FFmpegError):
                 self._container.close()
+
+
+def pixel_aspect(info: VideoInfo, stream: VideoStream) -> Fraction | None:
+    """Return the width of a source's pixel divided by its height, upright; None if pixels are square.
+
+    Args:
+        info: Description of the source.
+        stream: Its picture.
+    """
+    aspect = stream.sample_aspect_ratio
+    coded = stream.codec_context.width, stream.codec_context.height
+    if not aspect or aspect == 1:
+        return None
+    turned = info.rotation in (90, 270)
+    if (info.width, info.height) != (coded[::-1] if turned else coded):
+        return None  # the reader scales frames of another size than coded to square pixels
+    exact = Fraction(aspect.numerator, aspect.denominator)
+    return 1 / exact if turned else exact
 
 
 def _timescale(time_base: Fraction) -> int:

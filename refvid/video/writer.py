@@ -1,8 +1,9 @@
 """Write masks: `open_writer` returns a `MaskWriter` for any output format."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
@@ -18,14 +19,18 @@ from refvid.video.image_writer import ImageSink
 from refvid.video.output_format import (
     FOLDER_FORMATS,
     OPAQUE,
+    RAW_SUFFIXES,
+    Y4M,
     OutputFormat,
     is_folder_output,
     keeps_transparency,
 )
+from refvid.video.probe import open_container, picture_stream
 from refvid.video.render import MAX_INDICES, Painter, painter, parse_colour
 from refvid.video.rle_writer import RleSink
+from refvid.video.stream_writer import StdoutWriter, StreamSink
 from refvid.video.time_range import TimeRange
-from refvid.video.video_writer import VideoSink
+from refvid.video.video_writer import VideoSink, pixel_aspect
 
 GREEN = "#00b140"  # the usual colour behind a cutout, easy to replace
 
@@ -166,6 +171,7 @@ def open_writer(
     *,
     first_time: Fraction | None = None,
     last_time: Fraction | None = None,
+    stdout: bool = False,
 ) -> MaskWriter:
     """Return the writer for a format.
 
@@ -177,6 +183,7 @@ def open_writer(
         options: Options of the writer.
         first_time: Start of the range in seconds on the source's clock; it becomes time zero of a video output.
         last_time: End of the range, exclusive; later sound is left out.
+        stdout: Whether to write to standard output what a file with the suffix of `output` would contain.
 
     Raises:
         OutputExistsError: The output exists and `options.overwrite` is off.
@@ -189,12 +196,15 @@ def open_writer(
         raise UsageError(
             f"the format png holds at most {MAX_INDICES} expressions, but {len(expressions)} were given; use rle"
         )
-    _check_source_stays(output, info)
+    if not stdout:
+        _check_source_stays(output, info)
     # Image files with transparency are written losslessly and need no margin of true colours around the objects.
     drawn = OutputFormat.RGBA if info.kind == "image" and format is OutputFormat.ALPHA else format
     keeps_alpha = keeps_transparency(info, output, format)
     colour = parse_colour(options.background or GREEN)
     paint = painter(drawn, tuple(expressions), colour, keeps_alpha=keeps_alpha)
+    if stdout:
+        return StdoutWriter(_sink(output, format, info, expressions, options, paint, TimeRange()), output.suffix)
     staging = Staging(output, folder=is_folder_output(output, format), overwrite=options.overwrite)
     sink = _sink(output, format, info, expressions, options, paint, TimeRange(first_time, last_time))
     on_black = format is OutputFormat.OVERLAY and not keeps_alpha
@@ -242,6 +252,11 @@ def _sink(
         return FolderSink(paint)
     if info.kind == "image":
         return ImageSink(paint, quality=options.quality)
+    if (suffix := output.suffix.lower()) in (Y4M, *RAW_SUFFIXES):
+        if options.quality is not None or options.codec not in (None, suffix[1:], "rawvideo"):
+            raise UsageError("frames are written as they are; leave out --quality and --codec")
+        shape = replace(info, audio=()) if not options.audio else info
+        return StreamSink(shape, paint, suffix, aspect=partial(_aspect_of, info))
     return VideoSink(
         info,
         paint,
@@ -252,6 +267,13 @@ def _sink(
         audio=options.audio,
         times=times,
     )
+
+
+def _aspect_of(info: VideoInfo) -> Fraction | None:
+    if info.kind != "video":
+        return None
+    with open_container(info.path) as source:
+        return pixel_aspect(info, picture_stream(info.path, source))
 
 
 def _check_source_stays(output: Path, info: VideoInfo) -> None:

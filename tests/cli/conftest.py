@@ -32,6 +32,7 @@ class FakeOptions:
     overwrite: bool = False
     reader: str = "auto"
     colour_matrix: str = "auto"
+    timeout: float = 30.0
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,14 @@ class FakeSegmenting:
     notes: tuple[str, ...] = ()
     act: Callable[[dict[str, Any]], None] = lambda call: None
 
-    def __call__(self, input: Path, expressions: list[str], output: Path | None = None, **settings: Any) -> FakeReport:
+    def __call__(
+        self, input: Path | str, expressions: list[str], output: Path | None = None, **settings: Any
+    ) -> FakeReport:
         call = {"input": input, "expressions": list(expressions), "output": output, **settings}
         self.calls.append(call)
         self.act(call)
-        info = VideoInfo(input, "video", 4, 4, 10, Fraction(25), Fraction(1, 25), Fraction(0), Fraction(10, 25))
-        output = output or Path(f"{input.stem}.refvid.mp4")
+        info = VideoInfo(Path(input), "video", 4, 4, 10, Fraction(25), Fraction(1, 25), Fraction(0), Fraction(10, 25))
+        output = output or Path(f"{Path(input).stem}.refvid.mp4")
         output.write_text("masks")
         found = tuple(
             FakeExpressionReport(expression, self.found, highest_probability=self.highest) for expression in expressions

@@ -57,6 +57,20 @@ def test_every_option_reaches_segment_video(refvid: Refvid, segmenting: FakeSegm
         )
 
 
+def test_streams_stay_text(refvid: Refvid, segmenting: FakeSegmenting) -> None:
+    segmenting.act = lambda call: call.update(output=Path("file.mp4"))
+    for input, output in (("-", None), ("https://host/a.mp4", "out.mp4"), ("./-", "./out.mp4")):
+        refvid("segment", input, "dog", *(() if output is None else ("-o", output)), "--timeout", "7")
+        assert segmenting.calls[-1]["input"] == (Path("-") if input == "./-" else input)
+        assert segmenting.options.timeout == 7
+
+
+def test_json_and_video_do_not_share_standard_output(refvid: Refvid, segmenting: FakeSegmenting) -> None:
+    outcome = refvid("segment", "a.mp4", "dog", "-o", "-", "--json")
+    assert (outcome.code, outcome.stdout) == (2, "")
+    assert "both write to standard output" in outcome.stderr
+
+
 def test_no_refine_is_not_the_models_default(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     refvid("segment", "a.mp4", "dog", "--no-refine")
     assert segmenting.options.refine is False

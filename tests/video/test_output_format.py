@@ -84,13 +84,12 @@ def test_suffix_decides_without_a_format(output: str, kind: SourceKind, expected
         ("a.mp4", "video", "png", r"is a folder of PNG files, not one \.mp4 file"),
         ("a.png", "video", "png", r"leave out the suffix of a\.png"),
         ("a.png", "video", None, r"give --format png or rgba and the name of a folder"),
-        ("a.avi", "video", None, r"must end in \.mp4, \.m4v, \.mov, \.mkv, \.webm or \.gif"),
+        ("a.avi", "video", None, r"must end in \.mp4, \.m4v, \.mov, \.mkv, \.webm, \.gif or \.y4m"),
         ("a.xyz", "video", None, r"does not determine a format"),
         ("a.mp4", "image", None, r"must end in \.png"),
         ("a.jpg", "image", "rgba", r"cannot hold the format rgba of this image"),
         ("a", "image", None, r"does not determine a format"),
         ("out", "video", "overlay", r"out cannot hold the format overlay"),
-        ("-", "video", None, r"does not write to standard output"),
     ],
 )
 def test_contradictions_are_usage_errors(output: str, kind: SourceKind, format: str | None, message: str) -> None:
