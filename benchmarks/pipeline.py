@@ -141,7 +141,7 @@ def each_stage_alone(setting: Setting, clock: Clock) -> None:
         paint = painter(drawn, tuple(setting.expressions), parse_colour(setting.options.background))
         with clock.time("draw"):
             for each in segmented if format is not OutputFormat.RLE else []:
-                paint(each.item.pixels, each.masks)
+                paint(each.item, each.masks)
         with clock.time("write"), open_output(reader, setting.expressions, path, format, setting.options) as writer:
             for each in segmented:
                 writer.write(each.item, each.masks)
