@@ -1,4 +1,4 @@
-# Two commands: `make demo` cuts out the man in the yellow shirt, `make test` runs the tests.
+# Two commands: `make demo` cuts out the man in the yellow shirt, `make test` runs the tests on all cores.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ demo: $(VENV)/.installed
 	@echo "look at out.mp4"
 
 test: $(VENV)/.installed-dev
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --maxprocesses 8 --dist loadfile
 
 # g++ builds pydensecrf; without it the demo is installed without refinement, and the tests cannot run.
 $(VENV)/.installed: pyproject.toml | check-tools

@@ -1,5 +1,6 @@
 """Fixtures that the whole suite shares: a small random model on disk."""
 
+import os
 import signal
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from tests.clips import frame_pixels
 
 # A shell that starts the tests in the background has SIGINT ignored, by them and by the programs that they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Where several processes of pytest-xdist share the cores, each takes one thread, and so do the programs that it starts.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 WORDS = ("dog", "in", "man", "red", "shirt", "the", "yellow")
 
