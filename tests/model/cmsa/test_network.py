@@ -172,3 +172,11 @@ def test_the_image_model_sees_each_frame_by_itself() -> None:
             assert torch.equal(one, own)
             torch.testing.assert_close(other, own, rtol=1e-12, atol=1e-12)
     assert list(stream.flush()) == []
+
+
+def test_the_trunk_learns_from_the_neighbours_unless_told_otherwise() -> None:
+    network, clips = build(), pictures(1, 3).requires_grad_()
+    for options, taught in (({}, [True, True, True]), ({"neighbour_gradients": False}, [False, True, False])):
+        features = network.enhance(clips, 1, **options)
+        (gradient,) = torch.autograd.grad(sum(level.square().sum() for level in features.levels), clips)
+        assert gradient[0].flatten(1).any(1).tolist() == taught
