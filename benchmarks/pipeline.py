@@ -36,6 +36,7 @@ from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import VideoReader, open_reader
 from refvid.video.render import painter, parse_colour
+from refvid.video.writer import GREEN
 from refvid.weights import DEFAULT_MODEL, load_model
 
 # The threads of `segment_video` with their stages, on a CPU and with a GPU.
@@ -89,11 +90,11 @@ class Setting:
     def open(self) -> VideoReader:
         """Open the video, cut to the requested frames."""
         options = self.options
-        return open_reader(self.video, reader=options.reader, start=options.start, end=options.end)
+        return open_reader(self.video, reader=options.reader, start=options.first, end=options.stop)
 
     def output(self, reader: VideoReader, name: str) -> tuple[Path, OutputFormat]:
         """Return the path and format of an output."""
-        path, format = resolve_output(reader.info, None, self.options.format)
+        path, format = resolve_output(reader.info, None, self.options.output_format)
         return self.folder / f"{name}{path.suffix}", format
 
     def threads(self) -> tuple[int, int, int, int]:
@@ -138,7 +139,7 @@ def each_stage_alone(setting: Setting, clock: Clock) -> None:
                 segmented = list(segmenter.finish(answers, refiner))
         path, format = setting.output(reader, "alone")
         drawn = OutputFormat.OVERLAY if format is OutputFormat.RLE else format  # RLE draws nothing
-        paint = painter(drawn, tuple(setting.expressions), parse_colour(setting.options.background))
+        paint = painter(drawn, tuple(setting.expressions), parse_colour(setting.options.background or GREEN))
         with clock.time("draw"):
             for each in segmented if format is not OutputFormat.RLE else []:
                 paint(each.item, each.masks)

@@ -84,7 +84,7 @@ def _outer_stages(settings: Settings, model: LoadedModel) -> dict[str, float]:
     options, output = segment_options(sizes.frames), settings.work / "stages.mp4"
     times: dict[str, list[float]] = {}
     for _ in range(sizes.rounds):
-        with open_reader(PARK, end=options.end) as reader:
+        with open_reader(PARK, end=options.stop) as reader:
             began = time.perf_counter()
             frames = [(frame, frame.pixels) for frame in reader]
             times.setdefault("decode", []).append(time.perf_counter() - began)

@@ -54,7 +54,7 @@ def left_in(folder: Path) -> list[str]:
 def one_after_another(clip: Path, output: Path, model: LoadedModel, options: SegmentOptions) -> Path:
     """Segment in one thread, frame by frame."""
     with open_reader(clip, reader=options.reader) as reader:
-        path, format = resolve_output(reader.info, output, options.format)
+        path, format = resolve_output(reader.info, output, options.output_format)
         with open_output(reader, EXPRESSIONS, path, format, options) as writer:
             frames = ((frame, frame.pixels) for frame in reader)
             for each in Segmenter(model, refine=options.refine).run(frames, EXPRESSIONS):

@@ -162,7 +162,7 @@ def test_a_list_of_expressions_adds_a_first_axis(model: LoadedModel) -> None:
 def test_probabilities_come_with_the_masks(model: LoadedModel) -> None:
     segmenter, frames = Segmenter(model), video(2)
     masks, shares = segmenter(frames, ["dog", "man in red shirt"], probabilities=True)
-    assert (masks.shape, shares.shape, shares.dtype) == ((2, 2, 46, 80), (2, 2, 46, 80), np.float32)
+    assert (masks.shape, shares.shape, shares.dtype) == ((2, 2, 46, 80), (2, 2, 46, 80), np.dtype(np.float32))
     assert masks.any((1, 2, 3)).all()
     wrong = masks != (shares > segmenter.threshold)
     assert (np.abs(shares[wrong] - segmenter.threshold) < 1e-5).all()
@@ -266,8 +266,8 @@ def test_expressions_of_another_kind_are_refused(model: LoadedModel, expressions
 def test_pictures_and_tensors_are_frames_too(model: LoadedModel) -> None:
     frames = video(2)
     expected = Segmenter(model)(frames, "dog")
-    np.testing.assert_array_equal(Segmenter(model)(map(Image.fromarray, frames), "dog"), expected)
-    np.testing.assert_array_equal(Segmenter(model)(torch.from_numpy(frames), "dog"), expected)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(Segmenter(model)((Image.fromarray(frame) for frame in frames), "dog"), expected)  # type: ignore[misc]
+    np.testing.assert_array_equal(Segmenter(model)(torch.from_numpy(frames), "dog"), expected)
 
 
 def test_bfloat16_agrees_with_float32(model: LoadedModel) -> None:

@@ -145,7 +145,7 @@ def test_masks_are_the_probabilities_above_the_threshold(threshold: float, refin
         )
     (found,) = *finisher.push(0, pixels, logits), *finisher.flush()
     assert found.probabilities is not None
-    assert (found.probabilities.shape, found.probabilities.dtype) == ((3, 180, 320), np.float32)
+    assert (found.probabilities.shape, found.probabilities.dtype) == ((3, 180, 320), np.dtype(np.float32))
     assert found.masks.any((1, 2)).tolist() == [True, True, False]
     wrong = found.masks != (found.probabilities > threshold)
     assert (np.abs(found.probabilities[wrong] - threshold) < 1e-5).all(), "only rounding may turn a pixel"

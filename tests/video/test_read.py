@@ -21,7 +21,7 @@ def test_frames_are_the_readers(clip: Path) -> None:
     with open_reader(clip, start=parse_position("2f"), end=parse_position("6f")) as reader:
         expected = np.stack([frame.pixels for frame in reader])
     found = read_video(str(clip), start="2f", end="6f")
-    assert (found.shape, found.dtype) == ((4, 24, 32, 3), np.uint8)
+    assert (found.shape, found.dtype) == ((4, 24, 32, 3), np.dtype(np.uint8))
     np.testing.assert_array_equal(found, expected)
     np.testing.assert_array_equal(list(stream_video(clip, start="2f", end="6f")), expected)
     assert len(read_video(clip, end=0.1)) == 3

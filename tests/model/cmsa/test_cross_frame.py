@@ -1,12 +1,15 @@
 """CFSA against the literal formulas, and the stream against every clip computed alone, in float64."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from refvid.model.cmsa import cross_frame_stream
 from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
-from refvid.model.cmsa.cross_frame_stream import CrossFrameStream
+from refvid.model.cmsa.cross_frame_stream import CrossFrameStream, attend_block
 from refvid.model.layers.spatial import spatial_code
 from refvid.model.refvid.space_time import SpaceTimeCrossFrame
 
@@ -111,6 +114,25 @@ def test_blocks_together_are_the_blocks_one_by_one(module: CrossFrameSelfAttenti
         torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
     for found, expected in zip(together.flush(), apart.flush(), strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-11, atol=1e-11)
+
+
+@torch.no_grad()
+def test_a_new_frame_costs_two_blocks_for_each_frame_of_its_window_but_one(
+    module: CrossFrameSelfAttention, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blocks = []
+
+    def attend(*arguments: Any) -> Tensor:
+        blocks.append(arguments)
+        return attend_block(*arguments)
+
+    monkeypatch.setattr(cross_frame_stream, "attend_block", attend)
+    stream, costs = CrossFrameStream(module, 2), []
+    for frame in video(9):
+        blocks.clear()
+        stream.push(frame[None])
+        costs.append(len(blocks))
+    assert costs == [1, 3, 5, 7, 9, 9, 9, 9, 9]
 
 
 @pytest.mark.parametrize("scale", [1, 20, 200])
