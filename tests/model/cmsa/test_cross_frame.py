@@ -135,12 +135,12 @@ def test_a_new_frame_costs_two_blocks_for_each_frame_of_its_window_but_one(
     assert costs == [1, 3, 5, 7, 9, 9, 9, 9, 9]
 
 
-@pytest.mark.parametrize("scale", [1, 20, 200])
+@pytest.mark.parametrize(("part", "scale"), [("query", 1), ("query", 20), ("query", 200), ("key", 200)])
 @torch.no_grad()
-def test_stream_in_float32_is_equal_to_rounding_for_large_logits(scale: float) -> None:
+def test_stream_in_float32_is_equal_to_rounding_for_large_logits(part: str, scale: float) -> None:
     torch.manual_seed(2)
     module = CrossFrameSelfAttention(6, 8)
-    module.query.weight.mul_(scale)
+    module.get_parameter(f"{part}.weight").mul_(scale)
     sequence = video(6).float()
     stream = CrossFrameStream(module, 1)
     results = [r for r in (stream.push(frame[None]) for frame in sequence) if r is not None]
