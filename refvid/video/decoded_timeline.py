@@ -10,6 +10,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from refvid.video.clock import Clock, repair_clock
+from refvid.video.frame import ClockJoin
 from refvid.video.packet_table import PacketTable, VideoPacket, decodable
 from refvid.video.transparency import alpha_decoder
 
@@ -26,13 +27,13 @@ class DecodedTimeline:
     Attributes:
         pts: Presentation times, ascending.
         time_base: Seconds per unit of `pts`.
-        offsets: Seconds added to the stream's own times in each part of joined recordings but the first.
+        joins: Where the clock starts anew.
         repairs: What was repaired, as one line for the user; empty if nothing.
     """
 
     pts: Sequence[int]
     time_base: Fraction
-    offsets: tuple[Fraction, ...]
+    joins: tuple[ClockJoin, ...]
     repairs: str
 
 
@@ -107,9 +108,9 @@ def decode_timeline(
     clock = repair_clock(pts, gap, longest_pause(container) / time_base, goes_back=table.goes_back)
     remarks += _remarks(clock, time_base)
     finer = 1 if gap >= _FINE_GAP else clock.refinement()
-    offsets = tuple(offset * time_base for _, offset in clock.joins)
+    joins = tuple(ClockJoin(clock.times[index] * time_base, offset * time_base) for index, offset in clock.joins)
     repairs = f"the times of the frames were repaired: {'; '.join(remarks)}" if remarks else ""
-    return DecodedTimeline(_whole(clock.times, finer), time_base / finer, offsets, repairs)
+    return DecodedTimeline(_whole(clock.times, finer), time_base / finer, joins, repairs)
 
 
 def _whole(times: Sequence[Fraction], finer: int) -> "array[int]":

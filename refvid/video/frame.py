@@ -31,6 +31,19 @@ class ColourTags:
 
 
 @dataclass(frozen=True)
+class ClockJoin:
+    """A place where the clock of a file starts anew, as in recordings that were joined.
+
+    Attributes:
+        start: Repaired time of the first frame after it, in seconds.
+        added: Seconds that were added to the file's own times from there on.
+    """
+
+    start: Fraction
+    added: Fraction
+
+
+@dataclass(frozen=True)
 class VideoInfo:
     """The description of a source, as a player would show it.
 
@@ -49,7 +62,7 @@ class VideoInfo:
         variable_frame_rate: Whether the times between frames differ by more than the rounding to the time base.
         codec: FFmpeg's name of the video codec, or the format of an image.
         pixel_format: FFmpeg's name of the pixel format, or the mode of an image.
-        clock_offsets: Seconds added to the file's own times in each part of joined recordings but the first.
+        joins: Where the clock of joined recordings starts anew.
         colour: Colour description of a video.
         alpha: Whether frames may be transparent.
         audio: Codec name of each sound stream; empty if there is none.
@@ -67,7 +80,7 @@ class VideoInfo:
     rotation: int = 0
     mirrored: bool = False
     variable_frame_rate: bool = False
-    clock_offsets: tuple[Fraction, ...] = ()
+    joins: tuple[ClockJoin, ...] = ()
     codec: str = ""
     pixel_format: str = ""
     colour: ColourTags = ColourTags()

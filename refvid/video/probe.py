@@ -19,7 +19,7 @@ from av.video.stream import VideoStream
 
 from refvid.errors import VideoError
 from refvid.video.decoded_timeline import DecodedTimeline, decode_timeline, is_broadcast, longest_pause
-from refvid.video.frame import ColourTags, VideoInfo
+from refvid.video.frame import ClockJoin, ColourTags, VideoInfo
 from refvid.video.image_folder import is_image, looks_still, scan_folder, scan_image
 from refvid.video.orientation import frame_orientation
 from refvid.video.packet_table import PacketTable, read_packets
@@ -117,10 +117,10 @@ def _scan_container(path: Path, container: InputContainer) -> ProbedSource:
     ]
     pts = table.timeline(longest_pause(container) / time_base, lossy=is_broadcast(container))
     exact, repairs = pts is not None, ""
-    offsets: tuple[Fraction, ...] = ()
+    joins: tuple[ClockJoin, ...] = ()
     if pts is None:
         decoded = _decode(path, table, [rate for rate in nominal if rate <= _FASTEST])
-        pts, time_base, offsets, repairs = decoded.pts, decoded.time_base, decoded.offsets, decoded.repairs
+        pts, time_base, joins, repairs = decoded.pts, decoded.time_base, decoded.joins, decoded.repairs
     last = table.last[1] * Fraction(stream.time_base or Fraction(1, 1000))
     gap = (pts[-1] - pts[0]) * time_base / (len(pts) - 1) if len(pts) > 1 else Fraction(0)
     # Some containers lack the last duration, and AVI gives the last frame one unit.
@@ -128,7 +128,7 @@ def _scan_container(path: Path, container: InputContainer) -> ProbedSource:
         last = gap or 1 / next(iter(nominal), _FALLBACK_RATE)
     rate = average_rate(pts, time_base, last, nominal)
     info = _describe(path, container, stream, table.first, pts, time_base, last, rate)
-    info = replace(info, clock_offsets=offsets)
+    info = replace(info, joins=joins)
     entries, fingerprints = table.entries(pts) if exact else ((), ())
     return ProbedSource(
         info,

@@ -80,7 +80,7 @@ class SideTracks:
             if track is not None:
                 tracks[index] = track
         if tracks:
-            self._feeds.append(TrackFeed(source, tracks, self._container, self._times))
+            self._feeds.append(TrackFeed(source, tracks, self._container, self._times, info.joins))
 
     def _add(self, stream: Any, sample: "AnyPacket | None") -> Track | None:
         """Add a stream of the source to the output; return its track if its packets lie along the time."""

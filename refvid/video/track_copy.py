@@ -5,7 +5,7 @@ are read no further than the picture has got: memory then stays bounded, and the
 finds sound and picture of the same moment close together in the file.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from fractions import Fraction
 from typing import Any, Protocol
@@ -14,6 +14,8 @@ import av
 from av.container import InputContainer, OutputContainer
 
 from refvid.video.container_trial import AnyPacket
+from refvid.video.frame import ClockJoin
+from refvid.video.joined_clock import JoinedClock
 from refvid.video.time_range import TimeRange, ticks
 
 _LEAD = Fraction(1, 2)  # seconds that tracks are written ahead of the picture; players prefetch about as much
@@ -43,7 +45,12 @@ class TrackFeed:
     """
 
     def __init__(
-        self, source: InputContainer, tracks: Mapping[int, Track], output: OutputContainer, times: TimeRange
+        self,
+        source: InputContainer,
+        tracks: Mapping[int, Track],
+        output: OutputContainer,
+        times: TimeRange,
+        joins: Sequence[ClockJoin] = (),
     ) -> None:
         """Read up to the first packet.
 
@@ -52,7 +59,9 @@ class TrackFeed:
             tracks: The tracks by the index of their stream in the source.
             output: The output, which has the tracks' streams.
             times: Range of the source to carry.
+            joins: Where the source's clock starts anew.
         """
+        self._joins = joins
         self.damaged, self.breaks_off = 0, False
         self._tracks, self._output, self._times = tracks, output, times
         self._packets = self._read(source)
@@ -80,12 +89,12 @@ class TrackFeed:
         if not self._tracks:
             return
         first, last = self._times.first, self._times.last
-        if first is not None and first > _MARGIN:
+        if first is not None and first > _MARGIN and not self._joins:
             with suppress(av.FFmpegError):  # if seeking fails, the file is read from its beginning
                 source.seek(int((first - _MARGIN) * av.time_base))
         ended: set[int] = set()
         try:
-            for packet in source.demux(*(source.streams[index] for index in self._tracks)):
+            for packet in self._on_one_clock(source.demux(*(source.streams[index] for index in self._tracks))):
                 moment = _start(packet)
                 if moment is None:
                     continue
@@ -98,6 +107,19 @@ class TrackFeed:
                     yield packet
         except av.FFmpegError:
             self.breaks_off = True
+
+    def _on_one_clock(self, packets: Iterable[AnyPacket]) -> Iterator[AnyPacket]:
+        """Yield packets with the times that the picture's were repaired to."""
+        clock = JoinedClock(self._joins)
+        for packet in packets:
+            start, time_base = _start(packet), Fraction(packet.time_base or 1)
+            if self._joins and start is not None:
+                added = clock.place(packet.stream.index, start, (packet.duration or 0) * time_base)
+                if added is None:
+                    continue
+                packet.pts = None if packet.pts is None else packet.pts + ticks(added, time_base)
+                packet.dts = None if packet.dts is None else packet.dts + ticks(added, time_base)
+            yield packet
 
     def _send(self, packet: AnyPacket) -> None:
         try:

@@ -65,7 +65,7 @@ def test_joined_recordings(tmp_path: Path, suffix: str, order: tuple[int, ...]) 
     else:
         assert len(damage) == 1
         assert "the clock starts anew at frame 12 (0.480 s)" in damage[0]
-        assert len(probe(path).clock_offsets) == (1 if suffix == "mkv" else len(order) - 1)
+        assert len(probe(path).joins) == (1 if suffix == "mkv" else len(order) - 1)
 
 
 @pytest.mark.parametrize("starts", [(0, 3600), (3600, 0), (0, Fraction(1, 2)), (95_000, 0), (20, 40)])
