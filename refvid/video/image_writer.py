@@ -5,7 +5,8 @@ from typing import Any
 
 from refvid.errors import VideoError
 from refvid.video.folder_writer import picture_image, save_picture
-from refvid.video.frame import Frame, Masks
+from refvid.video.frame import Frame, Masks, VideoInfo
+from refvid.video.picture import carried_settings
 from refvid.video.render import Painter
 
 BEST_JPEG = 95  # Pillow advises against more, because the file grows but the picture does not improve
@@ -14,10 +15,10 @@ BEST_JPEG = 95  # Pillow advises against more, because the file grows but the pi
 class ImageSink:
     """A sink that writes the single frame of an image, in the format of the output's suffix."""
 
-    def __init__(self, paint: Painter, *, quality: int | None) -> None:
-        """Store the painter and the quality, which applies to JPEG and WebP: 1 to 100, None for visually lossless."""
+    def __init__(self, info: VideoInfo, paint: Painter, *, quality: int | None) -> None:
+        """Store the source, the painter and the quality of JPEG and WebP: 1 to 100, None for visually lossless."""
         self.notes: list[str] = []
-        self._paint, self._quality = paint, quality
+        self._info, self._paint, self._quality = info, paint, quality
         self._path = Path()
         self._written = False
 
@@ -33,8 +34,18 @@ class ImageSink:
         """
         if self._written:
             raise VideoError("an image output holds one frame, but there is a second one")
-        save_picture(picture_image(self._paint(frame, masks)), self._path, **self._settings())
+        drawn = self._paint(frame, masks)
+        # Index masks are no pictures of the source.
+        carried = self._carried() if drawn.ndim == 3 else {}
+        save_picture(picture_image(drawn), self._path, **carried, **self._settings())
         self._written = True
+
+    def _carried(self) -> dict[str, Any]:
+        suffix = self._path.suffix.lower()
+        carried, left_out = carried_settings(self._info.path, suffix)
+        if left_out:
+            self.notes.append(f"left out, because {suffix} files do not hold it: {', '.join(left_out)}")
+        return carried
 
     def _settings(self) -> dict[str, Any]:
         suffix = self._path.suffix.lower()

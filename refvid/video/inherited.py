@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from av.container.core import Chapter
 
 # Metadata about the container or the encoding itself rather than the content.
-_TECHNICAL = frozenset({"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "timecode"})
+_TECHNICAL = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "software", "duration", "timecode"}
+)
 _TECHNICAL_OF_TRACKS = frozenset(
     {"encoder", "duration", "timecode", "vendor_id", "rotate", "alpha_mode", "stereo_mode", "language", "source_id"}
 )
@@ -129,6 +131,11 @@ def container_options(inherited: Inheritance, container: str) -> dict[str, str]:
     return {} if inherited.has_cover and container == "mp4" else {"movflags": "faststart+use_metadata_tags"}
 
 
+def tracks_of(container: Any) -> list[Any]:
+    """Return the streams of a container that are tracks: neither covers nor attached files."""
+    return [each for each in container.streams if each.type != "attachment" and not each.disposition & _COVER]
+
+
 def missing(inherited: Inheritance, tracks: Sequence[dict[str, str]], output: Path, container: str) -> list[str]:
     """Return the names of what did not get into the output, from the header of the finished file.
 
@@ -148,7 +155,7 @@ def missing(inherited: Inheritance, tracks: Sequence[dict[str, str]], output: Pa
             found.append("chapters" if lost == len(inherited.chapters) else f"{lost} chapters")
         found += [
             f"{name} of track {index}"
-            for index, (given, stream) in enumerate(zip(tracks, written.streams, strict=False))
+            for index, (given, stream) in enumerate(zip(tracks, tracks_of(written), strict=False))
             for name in ("title", "language")
             if name in given and not _is_there(name, given[name], stream.metadata)
         ]

@@ -55,7 +55,7 @@ class SideTracks:
         self._shift = times.shift(info)
         self._from_zero = times.first is not None
         self._covers: list[AnyPacket] = []
-        self._feeds: list[TrackFeed] = []
+        self._feeds: dict[str, TrackFeed] = {}  # by the name of what they carry
         self._stack = ExitStack()
         try:
             with open_container(info.path) as source:
@@ -65,14 +65,14 @@ class SideTracks:
                 sounds = [each.index for each in others if each.type == "audio"]
                 rest = [each.index for each in others if each.type != "audio"]
             if sound and sounds:
-                self._feed(info, sounds, samples)
+                self._feed("sound", info, sounds, samples)
             if rest:
-                self._feed(info, rest, samples)
+                self._feed("subtitles or data", info, rest, samples)
         except BaseException:
             self._stack.close()
             raise
 
-    def _feed(self, info: VideoInfo, indices: list[int], samples: dict[int, AnyPacket]) -> None:
+    def _feed(self, name: str, info: VideoInfo, indices: list[int], samples: dict[int, AnyPacket]) -> None:
         source = self._stack.enter_context(open_container(info.path))
         tracks: dict[int, Track] = {}
         for index in indices:
@@ -80,7 +80,7 @@ class SideTracks:
             if track is not None:
                 tracks[index] = track
         if tracks:
-            self._feeds.append(TrackFeed(source, tracks, self._container, self._times, info.joins))
+            self._feeds[name] = TrackFeed(source, tracks, self._container, self._times, info.joins)
 
     def _add(self, stream: Any, sample: "AnyPacket | None") -> Track | None:
         """Add a stream of the source to the output; return its track if its packets lie along the time."""
@@ -189,17 +189,18 @@ class SideTracks:
 
     def mux_until(self, time: Fraction) -> None:
         """Write the tracks up to a little after `time`, in seconds on the source's clock."""
-        for feed in self._feeds:
+        for feed in self._feeds.values():
             feed.mux_until(time)
 
     def finish(self) -> None:
         """Write all that remains of the tracks, including what comes after the last frame."""
-        for feed in self._feeds:
+        for feed in self._feeds.values():
             feed.finish()
-        if any(feed.breaks_off for feed in self._feeds):
-            self._notes.append("the sound breaks off early, because the file is damaged")
-        if damaged := sum(feed.damaged for feed in self._feeds):
-            self._notes.append(f"damaged sound packets were left out: {damaged}")
+        for name, feed in self._feeds.items():
+            if feed.breaks_off:
+                self._notes.append(f"the reading of {name} breaks off early, because the file is damaged")
+            if feed.damaged:
+                self._notes.append(f"damaged packets of {name} were left out: {feed.damaged}")
 
     def close(self) -> None:
         """Close the source."""

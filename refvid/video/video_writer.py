@@ -13,7 +13,8 @@ from refvid.errors import VideoError
 from refvid.video.encoder import FrameEncoder
 from refvid.video.encoder_choice import choose_encoder
 from refvid.video.frame import Frame, Masks, VideoInfo
-from refvid.video.inherited import Inheritance, container_options, inherit, missing, set_texts
+from refvid.video.inherited import Inheritance, container_options, inherit, missing, set_texts, tracks_of
+from refvid.video.mov_flags import disable_tracks
 from refvid.video.output_format import VIDEO_CONTAINERS
 from refvid.video.picture import loop_count
 from refvid.video.probe import open_container, picture_stream
@@ -128,8 +129,16 @@ class VideoSink:
             self._side.finish()
             self._side.close()
             left_out += self._side.left_out
-        tracks = [dict(stream.metadata) for stream in self._container.streams]
+        streams = tracks_of(self._container)
+        tracks = [dict(stream.metadata) for stream in streams]
+        hidden = {
+            number
+            for number, each in enumerate(streams)
+            if each.type == "subtitle" and not each.disposition & Disposition.default
+        }
         self._container.close()
+        if VIDEO_CONTAINERS[self._suffix] in ("mp4", "mov"):
+            disable_tracks(self._temporary, hidden)
         left_out += missing(self._inherited, tracks, self._temporary, VIDEO_CONTAINERS[self._suffix])
         if left_out:
             self.notes.append(f"left out, because {self._suffix} files do not hold it: {', '.join(left_out)}")

@@ -251,7 +251,7 @@ def _sink(
     if is_folder_output(output, format):
         return FolderSink(paint)
     if info.kind == "image":
-        return ImageSink(paint, quality=options.quality)
+        return ImageSink(info, paint, quality=options.quality)
     if (suffix := output.suffix.lower()) in (Y4M, *RAW_SUFFIXES):
         if options.quality is not None or options.codec not in (None, suffix[1:], "rawvideo"):
             raise UsageError("frames are written as they are; leave out --quality and --codec")

@@ -181,6 +181,7 @@ def test_other_containers_convert_subtitles_and_say_what_they_leave_out(
     assert [each[1] for each in described(output)] == languages
     assert [each[2] for each in described(output)] == [None, "Kommentar", "Untertitel"]
     assert [each[3] & Disposition.default for each in described(output)][:2] == [0, Disposition.default]
+    assert described(output)[2][3] & Disposition.default == 0, "subtitles that nobody asked for stay hidden"
     assert timecode(output) == "01:00:00:00"
 
 
