@@ -32,11 +32,11 @@ from refvid.inference.options import SegmentOptions
 from refvid.inference.schedule import Overlap, share_cores, usable_cores, where_stages_overlap
 from refvid.inference.segmenter import Segmenter
 from refvid.inference.video import open_output, segment_video
+from refvid.video.backdrop import GREEN, open_backdrop
 from refvid.video.frame import Position
 from refvid.video.output_format import OutputFormat, resolve_output
 from refvid.video.reader import VideoReader, open_reader
-from refvid.video.render import painter, parse_colour
-from refvid.video.writer import GREEN
+from refvid.video.render import painter
 from refvid.weights import DEFAULT_MODEL, load_model
 
 # The threads of `segment_video` with their stages, on a CPU and with a GPU.
@@ -139,7 +139,7 @@ def each_stage_alone(setting: Setting, clock: Clock) -> None:
                 segmented = list(segmenter.finish(answers, refiner))
         path, format = setting.output(reader, "alone")
         drawn = OutputFormat.OVERLAY if format is OutputFormat.RLE else format  # RLE draws nothing
-        paint = painter(drawn, tuple(setting.expressions), parse_colour(setting.options.background or GREEN))
+        paint = painter(drawn, tuple(setting.expressions), open_backdrop(setting.options.background or GREEN))
         with clock.time("draw"):
             for each in segmented if format is not OutputFormat.RLE else []:
                 paint(each.item, each.masks)

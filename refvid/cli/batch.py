@@ -51,6 +51,8 @@ def batch(
     quality: opt.Quality = None,
     codec: opt.Codec = None,
     background: opt.Background = None,
+    effect: opt.Effect = None,
+    invert: opt.Invert = False,
     no_audio: opt.NoAudio = False,
     overwrite: opt.Overwrite = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object per video on stdout.")] = False,
@@ -69,11 +71,14 @@ def batch(
     """
     options = opt.build_options(
         format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
-        codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader,
-        colour_matrix=colour_matrix, timeout=timeout)  # fmt: skip
+        codec=codec, no_audio=no_audio, background=background, effect=effect, invert=invert,
+        overwrite=overwrite, reader=reader, colour_matrix=colour_matrix, timeout=timeout)  # fmt: skip
     with Terminal(quiet=quiet, verbose=verbose, log_file=log_file) as terminal:
         left = _PassedOver()
-        jobs = _plan(source, expressions or [], output_folder, format, left)
+        from refvid.video.output_format import OutputFormat, implied_format
+
+        planned = implied_format(None if format is None else OutputFormat(format), background)
+        jobs = _plan(source, expressions or [], output_folder, planned, left)
         left.tell(terminal)
         from refvid.batch.run import run_batch
         from refvid.weights import load_model

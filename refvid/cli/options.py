@@ -139,9 +139,28 @@ Background = Annotated[
     str | None,
     typer.Option(
         "--background",
-        metavar="COLOUR",
+        metavar="WHAT",
         rich_help_panel=_OUTPUT,
-        help="Colour behind a cutout: a name or #rrggbb (default: green, #00b140).",
+        help="Behind a cutout: a colour (a name or #rrggbb), an image, a video, blur, blur:N (pixels) or transparent; "
+        "alone it asks for --format cutout (default: green, #00b140).",
+    ),
+]
+Effect = Annotated[
+    str | None,
+    typer.Option(
+        "--effect",
+        metavar="EFFECT",
+        rich_help_panel=_OUTPUT,
+        help="Instead of the tint, change everything but the object: grey, blur, blur:N, pixelate or pixelate:N "
+        "(pixels); with --invert, the object itself.",
+    ),
+]
+Invert = Annotated[
+    bool,
+    typer.Option(
+        "--invert",
+        rich_help_panel=_OUTPUT,
+        help="Swap the object and the rest, for --effect and the formats cutout, matte, alpha and rgba.",
     ),
 ]
 NoAudio = Annotated[bool, typer.Option("--no-audio", rich_help_panel=_OUTPUT, help="Leave out the sound.")]
@@ -201,6 +220,8 @@ def build_options(
     codec: str | None,
     no_audio: bool,
     background: str | None,
+    effect: str | None,
+    invert: bool,
     overwrite: bool,
     reader: ReaderName,
     colour_matrix: MatrixName,
@@ -227,6 +248,8 @@ def build_options(
         codec=codec,
         audio=not no_audio,
         background=background,
+        effect=effect,
+        invert=invert,
         overwrite=overwrite,
         reader=reader,
         colour_matrix=colour_matrix,

@@ -56,6 +56,8 @@ def segment(
     quality: opt.Quality = None,
     codec: opt.Codec = None,
     background: opt.Background = None,
+    effect: opt.Effect = None,
+    invert: opt.Invert = False,
     no_audio: opt.NoAudio = False,
     overwrite: opt.Overwrite = False,
     fail_if_empty: Annotated[
@@ -79,8 +81,8 @@ def segment(
         raise UsageError("--json and -o - both write to standard output; leave one of them out")
     options = opt.build_options(
         format=format, start=start, end=end, precision=precision, refine=refine, threshold=threshold, quality=quality,
-        codec=codec, no_audio=no_audio, background=background, overwrite=overwrite, reader=reader,
-        colour_matrix=colour_matrix, timeout=timeout)  # fmt: skip
+        codec=codec, no_audio=no_audio, background=background, effect=effect, invert=invert,
+        overwrite=overwrite, reader=reader, colour_matrix=colour_matrix, timeout=timeout)  # fmt: skip
     from refvid.inference.video import segment_video
 
     source, target = _path_or_stream(input), None if output is None else _path_or_stream(output)

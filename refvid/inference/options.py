@@ -9,7 +9,7 @@ from refvid.model.config import Precision
 from refvid.video.colour import ColourMatrix
 from refvid.video.frame import Position
 from refvid.video.incoming import DEFAULT_TIMEOUT
-from refvid.video.output_format import OutputFormat
+from refvid.video.output_format import OutputFormat, implied_format
 from refvid.video.position import to_position
 from refvid.video.reader import ReaderName
 from refvid.video.writer import WriterOptions
@@ -33,7 +33,11 @@ class SegmentOptions:
         quality: Quality number of the encoder.
         codec: FFmpeg's name of the encoder.
         audio: Whether to keep the sound.
-        background: Colour behind a cutout: a name or #rrggbb; None for green.
+        background: What lies behind a cutout: a colour, an image, a video, "blur", "blur:N" or "transparent"; None for
+            green. Without a format it asks for a cutout.
+        effect: Effect on everything but the object, in place of the tint: "grey", "blur", "blur:N", "pixelate" or
+            "pixelate:N".
+        invert: Whether to treat everything but the object as the object, and the other way round.
         overwrite: Whether to replace an existing output.
         reader: Decoder that reads the video.
         colour_matrix: Matrix between YUV and RGB; "auto" is the tagged one, or that which players assume.
@@ -53,6 +57,8 @@ class SegmentOptions:
     codec: str | None = None
     audio: bool = True
     background: str | None = None
+    effect: str | None = None
+    invert: bool = False
     overwrite: bool = False
     reader: ReaderName = "auto"
     colour_matrix: ColourMatrix = "auto"
@@ -76,8 +82,8 @@ class SegmentOptions:
 
     @property
     def output_format(self) -> OutputFormat | None:
-        """The format; None if the suffix of the output decides."""
-        return None if self.format is None else OutputFormat(self.format)
+        """The format that is asked for; None if the suffix of the output decides."""
+        return implied_format(None if self.format is None else OutputFormat(self.format), self.background)
 
     @property
     def first(self) -> Position | None:
@@ -103,6 +109,8 @@ class SegmentSettings(TypedDict, total=False):
     codec: str | None
     audio: bool
     background: str | None
+    effect: str | None
+    invert: bool
     overwrite: bool
     reader: ReaderName
     colour_matrix: ColourMatrix
@@ -128,5 +136,7 @@ def writer_options(options: SegmentOptions) -> WriterOptions:
         codec=options.codec,
         audio=options.audio,
         background=options.background,
+        effect=options.effect,
+        invert=options.invert,
         overwrite=options.overwrite,
     )

@@ -100,9 +100,13 @@ def segment_video(
 
 def _resolve(reader: VideoReader, output: Path | str | None, options: SegmentOptions) -> tuple[Path, OutputFormat]:
     """Return the path and the format of the output; for standard output, the name of a file with its content."""
+    wanted = options.output_format
     if output != STANDARD:
-        return resolve_output(reader.info, None if output is None else Path(output), options.output_format)
-    format = options.output_format or OutputFormat.OVERLAY
+        path, format = resolve_output(reader.info, None if output is None else Path(output), wanted)
+        if options.background is not None and wanted is None and format is OutputFormat.OVERLAY:
+            format = OutputFormat.CUTOUT  # an overlay has no background
+        return path, format
+    format = wanted or (OutputFormat.OVERLAY if options.background is None else OutputFormat.CUTOUT)
     return Path(f"stdout{stdout_suffix(reader.info, format, options.codec)}"), format
 
 

@@ -64,6 +64,17 @@ def resolve_output(info: VideoInfo, output: Path | None, format: OutputFormat | 
     return output, chosen
 
 
+def implied_format(format: OutputFormat | None, background: str | None) -> OutputFormat | None:
+    """Return the format that `--format` and `--background` ask for together; None if the output's suffix decides.
+
+    A cutout on a transparent background has the format alpha. Any other background without a format asks for a cutout,
+    unless the name of the output asks for masks (`resolve_output`).
+    """
+    if background is not None and background.strip().lower() == "transparent":
+        return OutputFormat.ALPHA if format in (None, OutputFormat.CUTOUT) else format
+    return format
+
+
 def keeps_transparency(info: VideoInfo, output: Path, format: OutputFormat) -> bool:
     """Return whether an overlay keeps the transparency of its source; where it does not, it lies on black."""
     return format is OutputFormat.OVERLAY and info.alpha and output.suffix.lower() in _TRANSPARENT_OVERLAYS

@@ -9,15 +9,14 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageColor, ImageFilter
+from PIL import Image, ImageFilter
 
-from refvid.errors import UsageError
+from refvid.video.backdrop import Backdrop, Colour
+from refvid.video.effect import Effect
 from refvid.video.frame import Frame, Masks, Pixels
 from refvid.video.legend import blend_legend
 from refvid.video.output_format import OutputFormat
 from refvid.video.transparency import over
-
-Colour = tuple[int, int, int]
 
 Painter = Callable[[Frame, Masks], NDArray[np.uint8]]
 Alpha = NDArray[np.uint8]  # opacity [H, W]
@@ -42,19 +41,6 @@ HALO = 0.45  # darkness of the rim that sets off the outline from a background o
 def expression_colour(index: int) -> Colour:
     """Return the colour of expression `index` (from 0); the colours repeat after the seventh."""
     return EXPRESSION_COLOURS[index % len(EXPRESSION_COLOURS)]
-
-
-def parse_colour(text: str) -> Colour:
-    """Return the colour that a name or `#rrggbb` stands for.
-
-    Raises:
-        UsageError: The text is not a colour.
-    """
-    try:
-        red, green, blue = ImageColor.getrgb(text)[:3]
-    except ValueError as error:
-        raise UsageError(f"{text!r} is not a colour; give a name such as green or a code such as #00b140") from error
-    return red, green, blue
 
 
 def union(masks: Masks) -> NDArray[np.bool_]:
@@ -107,12 +93,23 @@ def draw_transparent_overlay(frame: Frame, masks: Masks, expressions: Sequence[s
     return np.dstack([np.where(untouched[..., None], frame.colours, colours), np.where(untouched, frame.alpha, alpha)])
 
 
-def draw_cutout(pixels: Pixels, masks: Masks, background: Colour, alpha: Alpha | None = None) -> Pixels:
-    """Return the objects on a plain colour, uint8 RGB [H, W, 3]; what is transparent of them lets it through."""
-    paint = np.array(background, np.uint8)
+def draw_cutout(
+    pixels: Pixels, masks: Masks, background: Colour | NDArray[np.uint8], alpha: Alpha | None = None
+) -> Pixels:
+    """Return the objects on a colour or a picture, uint8 RGB [H, W, 3]; what is transparent of them lets it through."""
+    paint = np.asarray(background, np.uint8)
     if alpha is None:
         return np.where(union(masks)[..., None], pixels, paint)
     return over(pixels, alpha * union(masks), paint)
+
+
+def draw_effect(frame: Frame, masks: Masks, effect: Effect, *, keeps_alpha: bool = False) -> NDArray[np.uint8]:
+    """Return the frame with an effect on everything but the objects, uint8 RGB [H, W, 3], or RGBA [H, W, 4]."""
+    area = ~union(masks)
+    if not keeps_alpha:
+        return effect.apply(frame.pixels, area)
+    alpha = np.full(area.shape, 255, np.uint8) if frame.alpha is None else frame.alpha
+    return np.dstack([effect.apply(frame.colours, area), alpha])
 
 
 def draw_matte(masks: Masks) -> Pixels:
@@ -184,23 +181,38 @@ def davis_palette() -> list[int]:
 
 
 def painter(
-    format: OutputFormat, expressions: tuple[str, ...], background: Colour, *, keeps_alpha: bool = False
+    format: OutputFormat,
+    expressions: tuple[str, ...],
+    backdrop: Backdrop,
+    *,
+    keeps_alpha: bool = False,
+    effect: Effect | None = None,
+    invert: bool = False,
 ) -> Painter:
     """Return the drawing function of a format: a frame and its masks to uint8 [H, W], [H, W, 3] or [H, W, 4].
 
     Args:
         format: Format of the output.
         expressions: One expression for each mask.
-        background: Colour behind a cutout.
+        backdrop: What lies behind a cutout.
         keeps_alpha: Whether overlays are RGBA, with the transparency of the frame, instead of lying on black.
+        effect: Effect on everything but the objects, in place of an overlay's tint.
+        invert: Whether everything but the objects is treated as the object, and the other way round.
     """
+    if invert:
+        paint = painter(format, expressions, backdrop, keeps_alpha=keeps_alpha, effect=effect)
+        return lambda frame, masks: paint(frame, ~union(masks)[None])
     match format:
+        case OutputFormat.OVERLAY if effect is not None:
+            return lambda frame, masks: draw_effect(frame, masks, effect, keeps_alpha=keeps_alpha)
         case OutputFormat.OVERLAY if keeps_alpha:
             return lambda frame, masks: draw_transparent_overlay(frame, masks, expressions)
         case OutputFormat.OVERLAY:
             return lambda frame, masks: draw_overlay(frame.pixels, masks, expressions)
         case OutputFormat.CUTOUT:
-            return lambda frame, masks: draw_cutout(frame.colours, masks, background, frame.alpha)
+            return lambda frame, masks: draw_cutout(
+                frame.colours, masks, backdrop.behind(frame, union(masks)), frame.alpha
+            )
         case OutputFormat.MATTE:
             return lambda frame, masks: draw_matte(masks)
         case OutputFormat.ALPHA:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refvid.errors import UsageError, VideoError
+from refvid.video.backdrop import Backdrop
 from refvid.video.colour import RGB_PIXELS
 from refvid.video.encoder import Conversion
 from refvid.video.frame import ColourTags, Frame, Masks, VideoInfo
@@ -120,7 +121,7 @@ class StdoutWriter:
 
     path = Path("-")
 
-    def __init__(self, sink: _Sink, suffix: str) -> None:
+    def __init__(self, sink: _Sink, suffix: str, backdrop: Backdrop) -> None:
         """Check that something reads standard output.
 
         Raises:
@@ -129,7 +130,7 @@ class StdoutWriter:
         if sys.stdout.isatty():
             raise UsageError("standard output is a terminal; pipe it into a program or a file, or give a name with -o")
         self.notes = sink.notes
-        self._sink, self._suffix = sink, suffix
+        self._sink, self._suffix, self._backdrop = sink, suffix, backdrop
         self._folder: Path | None = None
 
     def __enter__(self) -> Self:
@@ -147,11 +148,13 @@ class StdoutWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._backdrop.close()
         try:
             if error is not None:
                 self._sink.abandon()
                 return
             self._sink.finish()
+            self.notes.extend(self._backdrop.notes)
             if self._folder is not None:
                 with (self._folder / f"whole{self._suffix}").open("rb") as file:
                     shutil.copyfileobj(file, sys.stdout.buffer)

@@ -12,6 +12,8 @@ import numpy as np
 
 from refvid.errors import UsageError, VideoError
 from refvid.files import Staging, writing
+from refvid.video.backdrop import GREEN, TRANSPARENT, Backdrop, check_backdrop, open_backdrop
+from refvid.video.effect import parse_effect
 from refvid.video.encoder import WRITE_FAILURES
 from refvid.video.folder_writer import FolderSink
 from refvid.video.frame import Frame, Masks, VideoInfo
@@ -26,13 +28,13 @@ from refvid.video.output_format import (
     keeps_transparency,
 )
 from refvid.video.probe import open_container, picture_stream
-from refvid.video.render import MAX_INDICES, Painter, painter, parse_colour
+from refvid.video.render import MAX_INDICES, Painter, painter
 from refvid.video.rle_writer import RleSink
 from refvid.video.stream_writer import StdoutWriter, StreamSink
 from refvid.video.time_range import TimeRange
 from refvid.video.video_writer import VideoSink, pixel_aspect
 
-GREEN = "#00b140"  # the usual colour behind a cutout, easy to replace
+_INVERTED = frozenset({OutputFormat.CUTOUT, OutputFormat.MATTE, OutputFormat.ALPHA, OutputFormat.RGBA})
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,9 @@ class WriterOptions:
         quality: Quality number of the encoder; None for visually lossless.
         codec: FFmpeg's name of the video encoder; None for the usual one of the container.
         audio: Whether to keep the source's sound.
-        background: Background colour of a cutout, a name or `#rrggbb`; None for green.
+        background: Background of a cutout, as for `open_backdrop`; None for green.
+        effect: Effect in place of an overlay's tint, as for `parse_effect`.
+        invert: Whether everything but the objects is treated as the object, and the other way round.
         overwrite: Whether to replace an existing output.
     """
 
@@ -51,6 +55,8 @@ class WriterOptions:
     codec: str | None = None
     audio: bool = True
     background: str | None = None
+    effect: str | None = None
+    invert: bool = False
     overwrite: bool = False
 
 
@@ -104,10 +110,18 @@ class StagedWriter:
     """The `MaskWriter` of every format: a sink that writes to a temporary file or folder, which is then renamed."""
 
     def __init__(
-        self, path: Path, sink: Sink, staging: Staging, expression_total: int, *, on_black: bool = False
+        self,
+        path: Path,
+        sink: Sink,
+        staging: Staging,
+        expression_total: int,
+        *,
+        backdrop: Backdrop,
+        on_black: bool = False,
     ) -> None:
         self.path, self.notes = path, sink.notes
         self._sink, self._staging, self._expression_total = sink, staging, expression_total
+        self._backdrop = backdrop
         self._on_black = on_black  # whether transparency, if there is any, is lost
         self._written = 0
 
@@ -117,6 +131,7 @@ class StagedWriter:
                 self._staging.open()
                 self._sink.open(self._staging.temporary)
         except BaseException:
+            self._backdrop.close()
             self._discard()
             raise
         return self
@@ -141,6 +156,7 @@ class StagedWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._backdrop.close()
         if error is not None:
             self._discard()
             return
@@ -150,6 +166,7 @@ class StagedWriter:
             with writing(self.path, failures=WRITE_FAILURES):
                 self._sink.finish()
                 self._staging.commit()
+            self.notes.extend(self._backdrop.notes)
         except BaseException:  # including Ctrl-C
             self._discard()
             raise
@@ -201,14 +218,28 @@ def open_writer(
     # Image files with transparency are written losslessly and need no margin of true colours around the objects.
     drawn = OutputFormat.RGBA if info.kind == "image" and format is OutputFormat.ALPHA else format
     keeps_alpha = keeps_transparency(info, output, format)
-    colour = parse_colour(options.background or GREEN)
-    paint = painter(drawn, tuple(expressions), colour, keeps_alpha=keeps_alpha)
-    if stdout:
-        return StdoutWriter(_sink(output, format, info, expressions, options, paint, TimeRange()), output.suffix)
-    staging = Staging(output, folder=is_folder_output(output, format), overwrite=options.overwrite)
-    sink = _sink(output, format, info, expressions, options, paint, TimeRange(first_time, last_time))
+    staging = None
+    if not stdout:
+        staging = Staging(output, folder=is_folder_output(output, format), overwrite=options.overwrite)
+    backdrop = open_backdrop(options.background if options.background and format is OutputFormat.CUTOUT else GREEN)
+    paint = painter(
+        drawn,
+        tuple(expressions),
+        backdrop,
+        keeps_alpha=keeps_alpha,
+        effect=None if options.effect is None else parse_effect(options.effect),
+        invert=options.invert,
+    )
+    try:
+        if staging is None:
+            sink = _sink(output, format, info, expressions, options, paint, TimeRange())
+            return StdoutWriter(sink, output.suffix, backdrop)
+        sink = _sink(output, format, info, expressions, options, paint, TimeRange(first_time, last_time))
+    except BaseException:
+        backdrop.close()
+        raise
     on_black = format is OutputFormat.OVERLAY and not keeps_alpha
-    return StagedWriter(output, sink, staging, len(expressions), on_black=on_black)
+    return StagedWriter(output, sink, staging, len(expressions), on_black=on_black, backdrop=backdrop)
 
 
 def check_options_apply(format: OutputFormat, info: VideoInfo, options: WriterOptions) -> None:
@@ -220,21 +251,41 @@ def check_options_apply(format: OutputFormat, info: VideoInfo, options: WriterOp
         options: Options of the writer.
 
     Raises:
-        UsageError: One would be ignored, or the background is not a colour.
+        UsageError: One would be ignored, or there is no such background or effect.
     """
-    if options.background is not None:
-        if format is not OutputFormat.CUTOUT:
+    _check_background(format, options.background)
+    if options.effect is not None:
+        parse_effect(options.effect)
+        if format is not OutputFormat.OVERLAY:
             raise UsageError(
-                f"--background is the colour behind a cutout, but the format of this output is {format}; add --format "
-                "cutout, or leave --background out"
+                f"--effect changes the picture around the object, but the format of this output is {format}; leave "
+                "--format or --effect out"
             )
-        parse_colour(options.background)
+    if options.invert and format not in _INVERTED and options.effect is None:
+        raise UsageError(
+            f"--invert swaps the object and the rest, which the format {format} does not show; add --effect, or one of "
+            f"--format {', '.join(sorted(_INVERTED))}"
+        )
     encoded = info.kind != "image" and format not in FOLDER_FORMATS and format is not OutputFormat.RLE
     made = f"an image in the format {format}" if info.kind == "image" else f"the format {format}"
     if options.codec is not None and not encoded:
         raise UsageError(f"--codec is the encoder of a video, but {made} needs none; leave --codec out")
     if options.quality is not None and not encoded and (info.kind != "image" or format not in OPAQUE):
         raise UsageError(f"--quality is for what loses quality, but {made} loses none; leave --quality out")
+
+
+def _check_background(format: OutputFormat, background: str | None) -> None:
+    if background is None:
+        return
+    check_backdrop(background)
+    if background.strip().lower() == TRANSPARENT:
+        if format not in (OutputFormat.ALPHA, OutputFormat.RGBA):
+            raise UsageError(f"the format {format} has no transparent background; add --format alpha or rgba")
+    elif format is not OutputFormat.CUTOUT:
+        raise UsageError(
+            f"--background lies behind a cutout, but the format of this output is {format}; add --format cutout, or "
+            "leave --background out"
+        )
 
 
 def _sink(

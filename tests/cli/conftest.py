@@ -29,6 +29,8 @@ class FakeOptions:
     codec: str | None = None
     audio: bool = True
     background: str | None = None
+    effect: str | None = None
+    invert: bool = False
     overwrite: bool = False
     reader: str = "auto"
     colour_matrix: str = "auto"

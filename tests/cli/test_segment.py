@@ -27,11 +27,12 @@ def test_every_option_reaches_segment_video(refvid: Refvid, segmenting: FakeSegm
     long = (
         "segment in.mov --output out.webm --format alpha --start 2.5 --end 75f --model owner/name --revision v1 "
         "--device cuda:1 --precision bfloat16 --refine --threshold 0.3 --quality 20 --codec libvpx-vp9 "
-        "--background #112233 --no-audio --overwrite --reader pyav --colour-matrix bt709"
+        "--background #112233 --effect blur:9 --invert --no-audio --overwrite --reader pyav --colour-matrix bt709"
     )
     short = (
         "segment in.mov -o out.webm -f alpha -s 2.5 -e 75f -m owner/name --revision v1 --device cuda:1 "
-        "--precision bfloat16 --refine --threshold 0.3 --quality 20 --codec libvpx-vp9 --background #112233 "
+        "--precision bfloat16 --refine --threshold 0.3 --quality 20 --codec libvpx-vp9 "
+        "--background #112233 --effect blur:9 --invert "
         "--no-audio -y --reader pyav --color-matrix bt709"
     )
     for line in (long, short):
@@ -51,6 +52,8 @@ def test_every_option_reaches_segment_video(refvid: Refvid, segmenting: FakeSegm
             codec="libvpx-vp9",
             audio=False,
             background="#112233",
+            effect="blur:9",
+            invert=True,
             overwrite=True,
             reader="pyav",
             colour_matrix="bt709",

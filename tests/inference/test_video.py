@@ -182,9 +182,23 @@ def test_options_may_be_given_by_their_names(clip: Path, model: LoadedModel, tmp
     assert (report.threshold, 0.5 < report.expressions[0].highest_probability <= 1) == (0.5, True)
     with pytest.raises(UsageError, match="there is no option 'fromat'"):
         segment_video(clip, "dog", model=model, fromat="png")  # type: ignore[call-arg]
-    with pytest.raises(UsageError, match="--background is the colour behind a cutout"):
-        segment_video(clip, "dog", tmp_path / "out.mp4", model=model, background="red")
+    with pytest.raises(UsageError, match=r"--background lies behind a cutout, but .* is overlay"):
+        segment_video(clip, "dog", tmp_path / "out.mp4", model=model, format="overlay", background="red")
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_a_background_alone_asks_for_a_cutout(model: LoadedModel, tmp_path: Path) -> None:
+    picture = np.random.default_rng(0).integers(0, 200, (46, 80, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "in.png")
+    segment_video(tmp_path / "in.png", "dog", tmp_path / "red.png", model=model, background="#ff0000")
+    segment_video(tmp_path / "in.png", "dog", tmp_path / "clear.png", model=model, background="transparent")
+    mask = Segmenter(model)([picture], "dog")[0]
+    red, clear = (np.asarray(Image.open(tmp_path / f"{name}.png")) for name in ("red", "clear"))
+    np.testing.assert_array_equal(red, np.where(mask[..., None], picture, (255, 0, 0)))
+    np.testing.assert_array_equal(clear[..., 3] == 255, mask)
+    assert 0 < mask.mean() < 1
+    with pytest.raises(UsageError, match=r"cannot hold the format alpha"):
+        segment_video(tmp_path / "in.png", "dog", tmp_path / "a.jpg", model=model, background="transparent")
 
 
 def test_an_expression_that_names_nothing_is_said_and_its_masks_are_empty(

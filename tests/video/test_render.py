@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from refvid.errors import UsageError
+from refvid.video.backdrop import open_backdrop, parse_colour
 from refvid.video.frame import Frame, Masks, Pixels
 from refvid.video.output_format import OutputFormat
 from refvid.video.render import (
@@ -18,7 +19,6 @@ from refvid.video.render import (
     draw_rgba,
     expression_colour,
     painter,
-    parse_colour,
 )
 
 HEIGHT, WIDTH = 180, 240
@@ -181,7 +181,7 @@ def test_colours_by_name_and_code() -> None:
     [("overlay", 3), ("cutout", 3), ("matte", 3), ("alpha", 4), ("rgba", 4), ("png", None)],
 )
 def test_painters_draw_in_the_formats_own_layout(format: str, shape: int | None) -> None:
-    drawn = painter(OutputFormat(format), ("a", "b"), (1, 2, 3))(
+    drawn = painter(OutputFormat(format), ("a", "b"), open_backdrop("#010203"))(
         Frame(0, Fraction(0), Fraction(1, 25), picture()), two_blocks()
     )
     assert drawn.shape == ((HEIGHT, WIDTH) if shape is None else (HEIGHT, WIDTH, shape))

@@ -47,7 +47,17 @@ def test_the_output_appears_only_when_the_block_is_left(tmp_path: Path, name: st
             "but the format of this output is matte; add --format cutout",
         ),
         ("png", "video", WriterOptions(background="red"), "but the format of this output is png"),
-        ("cutout", "video", WriterOptions(background="gren"), "'gren' is not a colour"),
+        ("cutout", "video", WriterOptions(background="gren"), "'gren' is no colour and no file; give a name"),
+        ("overlay", "video", WriterOptions(background="transparent"), "add --format alpha or rgba"),
+        ("cutout", "video", WriterOptions(effect="grey"), "--effect changes the picture .* of this output is cutout"),
+        ("overlay", "video", WriterOptions(effect="gray scale"), "there is no effect 'gray scale'"),
+        (
+            "overlay",
+            "video",
+            WriterOptions(invert=True),
+            "--invert swaps .* add --effect, or one of --format alpha",
+        ),
+        ("png", "video", WriterOptions(invert=True), "the format png does not show"),
         (
             "png",
             "video",
@@ -77,6 +87,8 @@ def test_options_with_an_effect_are_taken(tmp_path: Path) -> None:
     check_options_apply(OutputFormat.CUTOUT, video, WriterOptions(background="red", codec="libx264", quality=3))
     check_options_apply(OutputFormat.ALPHA, video, WriterOptions(codec="prores_ks", quality=3))
     check_options_apply(OutputFormat.OVERLAY, image, WriterOptions(quality=90))
+    check_options_apply(OutputFormat.OVERLAY, video, WriterOptions(effect="blur:7", invert=True))
+    check_options_apply(OutputFormat.ALPHA, video, WriterOptions(background="transparent", invert=True))
 
 
 def write_and_raise(writer: MaskWriter, error: type[BaseException]) -> None:
@@ -272,7 +284,7 @@ def test_frames_of_two_sizes_do_not_fit_a_video(tmp_path: Path) -> None:
             r"--quality 52 is out of range; libx264 accepts 0 \(best\) to 51",
         ),
         ("a.mkv", "overlay", {"codec": "ffv1", "quality": 3}, UsageError, "ffv1 has no quality number"),
-        ("a.mp4", "cutout", {"background": "no"}, UsageError, "'no' is not a colour"),
+        ("a.mp4", "cutout", {"background": "no"}, UsageError, "'no' is no colour and no file"),
     ],
 )
 def test_impossible_options(
