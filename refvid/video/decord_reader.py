@@ -130,9 +130,9 @@ def distrust(source: ProbedSource, start: int) -> str:
     if not source.exact_times:
         return "cannot follow the times of the frames"
     if source.info.mirrored:
-        return "turns mirrored pictures"
+        return "turns the mirrored pictures"
     if source.interlaced:
-        return "blurs the colours of interlaced pictures"
+        return "blurs the colours of the interlaced pictures"
     if start > 0 and not source.closed:
         return "does not find a frame in the middle"
     return ""
@@ -145,7 +145,7 @@ def _open(source: ProbedSource, start: int) -> Any:
 
     path = source.info.path
     if reason := distrust(source, start):
-        raise VideoError(f"decord {reason} in {path}; read it with --reader pyav")
+        raise VideoError(f"decord {reason} of {path}; read it with --reader pyav")
     if source.matrix is not None or (is_untagged(source.info) and not is_bt601(source.info)):
         raise VideoError(f"decord cannot convert the colours of {path} as players do; read it with --reader pyav")
     if source.info.alpha:
@@ -168,6 +168,8 @@ def _open(source: ProbedSource, start: int) -> Any:
         raise VideoError(
             f"decord gives the frames of {path} other times than the container; read it with --reader pyav"
         )
+    if start > 0 and not set(decoder.get_key_indices()) <= set(source.entries):  # it would seek to any of them
+        raise VideoError(f"decord does not find a frame in the middle of {path}; read it with --reader pyav")
     _check_landing(source, start, decoder)
     return decoder
 
