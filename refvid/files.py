@@ -2,8 +2,10 @@
 
 import errno
 import os
+import re
 import secrets
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -110,6 +112,32 @@ def _temporary_name(path: Path) -> Path:
 def is_temporary(path: Path) -> bool:
     """Return whether a path is named like an unfinished file, which a killed process leaves behind."""
     return path.name.startswith(".") and ".refvid-" in path.name and ".part" in path.name
+
+
+def remove_stale(output: Path) -> None:
+    """Remove the unfinished files and folders of an output that killed processes of this machine have left behind."""
+    pattern = re.compile(re.escape(f".{output.stem[:40]}.refvid-") + r"(\d+)-[0-9a-f]{6}\.(part|old).*")
+    with suppress(OSError):
+        for entry in output.absolute().parent.iterdir():
+            match = pattern.fullmatch(entry.name)
+            if match is None or _runs(int(match[1])):
+                continue
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    if sys.platform == "win32":
+        return True  # asking would end it there
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    return True
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from refvid.inference.options import SegmentOptions
 
 LOGGER = logging.getLogger(__name__)
+_CLOCK_STEP = 20_000_000  # nanoseconds by which the clock of a file system may lag behind
 RECORD_NAME = ".refvid-batch.jsonl"
 
 
@@ -99,13 +101,30 @@ class BatchRecord:
         self._path = folder / RECORD_NAME
         self._outputs: dict[str, list[Finished]] = {}  # key of a job -> its results, the newest last
         self._latest: dict[Path, tuple[str, Finished]] = {}  # output -> key and result of the job that wrote it last
-        if self._path.exists():
-            for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
-                self._read(line)
+        self._begun: dict[
+            Path, tuple[str | None, int]
+        ] = {}  # output -> key of the job begun last, and when, until it is done
+        self._known = 0  # bytes of the file that have been read
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read what has been added to the file since, by this run or another."""
+        if not self._path.exists() or self._path.stat().st_size <= self._known:
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._known)
+            added = file.read()
+        whole = added[: added.rfind(b"\n") + 1]  # another run may be in the middle of a line
+        self._known += len(whole)
+        for line in whole.decode(errors="replace").splitlines():
+            self._read(line)
 
     def _read(self, line: str) -> None:
         try:
             entry = json.loads(line)
+            if "begun" in entry:
+                self._begun[self._folder / entry["output"]] = entry["begun"], entry["time"]
+                return
             found = entry.get("findings")
             findings = None
             if found is not None:
@@ -119,6 +138,7 @@ class BatchRecord:
     def _remember(self, key: str, finished: Finished) -> None:
         self._outputs.setdefault(key, []).append(finished)
         self._latest[finished.output] = key, finished
+        self._begun.pop(finished.output, None)
 
     def find(self, key: str, job: BatchJob) -> Finished | None:
         """Return finished work with this key, if its output still exists; for a named output, only that one."""
@@ -131,30 +151,55 @@ class BatchRecord:
                 return replace(finished, output=job.output)
             if not job.named:
                 return finished
-        return None
+        return self._unrecorded(key, job, own)
+
+    def _unrecorded(self, key: str, job: BatchJob, own: Path) -> Finished | None:
+        """Return the work of a run that was killed when the output had appeared, whole, but was not yet recorded."""
+        begun, moment = self._begun.get(own, (None, 0))
+        if begun != key or not own.exists() or own.stat().st_mtime_ns < moment - _CLOCK_STEP:
+            return None
+        return Finished(job.output, job.expressions, None)
 
     def writer_of(self, output: Path) -> Finished | None:
         """Return the job of an earlier run that wrote an output last; None if there is none."""
         latest = self._latest.get(output.resolve())
         return None if latest is None else latest[1]
 
+    def begin(self, key: str, job: BatchJob) -> None:
+        """Record that a job is begun."""
+        self._append({"begun": key, "output": self._relative(job.output.resolve()), "time": time.time_ns()})
+
+    def give_up(self, job: BatchJob) -> None:
+        """Record that a job that was begun has failed: an output that appears later is not its work."""
+        self._append({"begun": None, "output": self._relative(job.output.resolve()), "time": 0})
+
     def add(self, key: str, job: BatchJob, findings: Findings) -> None:
         """Record a finished job; the line is on the disk when this returns."""
-        output = job.output.resolve()
         entry = {
             "key": key,
             "input": str(job.input),
             "expressions": job.expressions,
-            # The path is relative, so that the output folder can be moved together with its record.
-            "output": str(output.relative_to(self._folder)) if output.is_relative_to(self._folder) else str(output),
+            "output": self._relative(job.output.resolve()),
             "findings": asdict(findings),
         }
-        cut_off = self._path.exists() and not self._path.read_bytes().endswith(b"\n")
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("\n" * cut_off + json.dumps(entry) + "\n")
+        self._append(entry)
+
+    def _relative(self, output: Path) -> str:
+        """Return a path relative to the folder, so that this can be moved together with its record."""
+        return str(output.relative_to(self._folder)) if output.is_relative_to(self._folder) else str(output)
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        line = json.dumps(entry).encode() + b"\n"
+        with self._path.open("a+b") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(size - 1)
+                if file.read(1) != b"\n":  # a run was killed while it wrote
+                    line = b"\n" + line
+            file.write(line)  # at once and at the end, so that two runs do not mix their lines
             file.flush()
             os.fsync(file.fileno())
-        self._remember(key, Finished(output, job.expressions, findings))
+        self.refresh()
 
 
 def make_key(job: BatchJob, options: "SegmentOptions", model: str, revision: str | None) -> str:

@@ -2,7 +2,9 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +18,7 @@ from refvid.errors import BatchError, RefvidError, UsageError
 
 if TYPE_CHECKING:
     from refvid.batch.plan import BatchJob
-    from refvid.batch.run import BatchResult
+    from refvid.batch.run import BatchResult, SegmentFunction
     from refvid.inference.options import SegmentOptions
     from refvid.inference.report import SegmentReport
     from refvid.weights import LoadedModel
@@ -59,6 +61,16 @@ def batch(
     reader: opt.Reader = "auto",
     colour_matrix: opt.ColourMatrix = "auto",
     timeout: opt.Timeout = opt.DEFAULT_TIMEOUT,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers",
+            metavar="N",
+            min=1,
+            rich_help_panel="Model",
+            help="Videos at a time, each in a process with a model of its own; fewer if memory is short.",
+        ),
+    ] = 1,
     quiet: opt.Quiet = False,
     verbose: opt.Verbose = False,
     log_file: opt.LogFile = None,
@@ -80,15 +92,74 @@ def batch(
         planned = implied_format(None if format is None else OutputFormat(format), background)
         jobs = _plan(source, expressions or [], output_folder, planned, left)
         left.tell(terminal)
-        from refvid.batch.run import run_batch
+        print_data = typer.echo if as_json else None
+        if workers > 1:
+            with _started(min(workers, len(jobs)), model, revision, device, terminal) as (segments, name, commit):
+                run = _Run(jobs, options, output_folder, name, commit)
+                _report(run.results(segments), len(jobs), left, terminal, print_data)
+            return
         from refvid.weights import load_model
 
         loaded = load_model(model, device=device, revision=revision)
+        run = _Run(jobs, options, output_folder, _identify(model), loaded.revision)
         segment = partial(_segment_one, model=loaded, terminal=terminal)
-        results = run_batch(
-            jobs, segment=segment, options=options, model=_identify(model, loaded), revision=loaded.revision,
-            output_folder=output_folder)  # fmt: skip
-        _report(results, len(jobs), left, terminal, typer.echo if as_json else None)
+        _report(run.results(segment), len(jobs), left, terminal, print_data)
+
+
+@dataclass(frozen=True)
+class _Run:
+    jobs: "list[BatchJob]"
+    options: "SegmentOptions"
+    output_folder: Path
+    model: str
+    revision: str | None
+
+    def results(self, segment: "SegmentFunction | Sequence[SegmentFunction]") -> "Iterable[BatchResult]":
+        from refvid.batch.run import run_batch
+
+        return run_batch(
+            self.jobs, segment=segment, options=self.options, model=self.model, revision=self.revision,
+            output_folder=self.output_folder)  # fmt: skip
+
+
+@contextmanager
+def _started(
+    total: int, model: str, revision: str | None, device: str, terminal: Terminal
+) -> "Iterator[tuple[Sequence[SegmentFunction], str, str | None]]":
+    """Yield worker processes, the name that identifies their model, and its commit; end them after the block."""
+    from refvid.batch.worker import end_workers, start_workers
+    from refvid.weights import locate_checkpoint
+
+    _, commit = locate_checkpoint(model, revision)
+    processes = start_workers(partial(_prepare, model, device, revision), total, terminal.warn)
+    try:
+        yield processes, _identify(model), commit
+    finally:
+        end_workers(processes)
+
+
+def _prepare(
+    model: str, device: str, revision: str | None, number: int, total: int, tell: Callable[[str], None]
+) -> "SegmentFunction":
+    """Load a worker's model, on one GPU after the other and with its share of the CPU; return what segments."""
+    import torch
+
+    from refvid.inference.video import segment_video
+    from refvid.weights import load_model
+
+    torch.set_num_threads(max(1, torch.get_num_threads() // total))
+    if device == "auto" and (gpus := torch.cuda.device_count()) > 1:
+        device = f"cuda:{number % gpus}"
+    loaded = load_model(model, device=device, revision=revision)
+
+    def segment(
+        input: Path | str, expressions: Sequence[str], output: Path, *, options: "SegmentOptions"
+    ) -> "SegmentReport":
+        return segment_video(
+            input, expressions, output, model=loaded, options=options,
+            warn=lambda sentence: tell(f"{input}: {sentence}"))  # fmt: skip
+
+    return segment
 
 
 class _PassedOver:
@@ -150,7 +221,7 @@ def _plan(
     return plan_manifest(source, output_folder, format)
 
 
-def _identify(asked: str, loaded: "LoadedModel") -> str:
+def _identify(asked: str) -> str:
     """Return a name of the weights that changes when they do: after more training, or with another release."""
     from refvid import __version__
     from refvid.embedded import CONFIG_FILE, WEIGHTS_FILE, embedded_models

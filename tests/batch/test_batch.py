@@ -4,6 +4,8 @@ import dataclasses
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -277,7 +279,7 @@ def test_a_record_of_an_earlier_version_is_read(folder: Path, out: Path) -> None
     jobs = plan_folder(folder, ["dog"], out, None)
     _run(jobs, out, Segmenting())
     record = out / RECORD_NAME
-    entries = [json.loads(line) for line in record.read_text().splitlines()]
+    entries = [entry for line in record.read_text().splitlines() if "key" in (entry := json.loads(line))]
     assert all(entry.pop("findings") for entry in entries)
     record.write_text("".join(f"{json.dumps(entry)}\n" for entry in entries))
     first, _ = _run(jobs, out, Segmenting())
@@ -368,9 +370,41 @@ def test_cut_off_record_loses_its_last_line_only(folder: Path, out: Path) -> Non
     _run(jobs, out, Segmenting())
     record = out / RECORD_NAME
     record.write_bytes(record.read_bytes()[:-20])
-    # b.mp4 is there but no longer known as ours.
+    # b.mp4 was begun and is there, whole, as outputs appear: the run was killed before it could record it.
+    again = _run(jobs, out, Segmenting())
+    assert _statuses(again) == ["skipped", "skipped"]
+    assert again[1].findings is None
+
+
+def test_output_older_than_its_beginning_is_not_taken_for_finished(folder: Path, out: Path) -> None:
+    jobs = plan_folder(folder, ["dog"], out, None)
+    _run(jobs, out, Segmenting())
+    record = out / RECORD_NAME
+    record.write_bytes(record.read_bytes()[:-20])
+    os.utime(out / "b.mp4", ns=(1, 1))
     assert _statuses(_run(jobs, out, Segmenting(), options=Options(overwrite=True))) == ["skipped", "done"]
-    assert _statuses(_run(jobs, out, Segmenting())) == ["skipped", "skipped"]
+
+
+def test_output_that_appears_after_a_failure_is_not_ours(folder: Path, out: Path) -> None:
+    def fail(path: Path) -> None:
+        raise VideoError("no")
+
+    jobs = plan_folder(folder, ["dog"], out, None)
+    _run(jobs, out, Segmenting(act=fail))
+    _make(out, "a.mp4")
+    assert _statuses(_run(jobs, out, Segmenting())) == ["failed", "done"]
+
+
+def test_leftovers_of_killed_runs_go_with_their_output(folder: Path, out: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    stale = f".a.refvid-{ended.pid}-0a1b2c.part.mp4"
+    living = f".a.refvid-{os.getpid()}-0a1b2c.part.mp4"
+    _make(out, stale, living, f".x.refvid-{ended.pid}-0a1b2c.part.mp4")
+    _run(plan_folder(folder, ["dog"], out, None), out, Segmenting())
+    left = {path.name for path in out.iterdir()}
+    assert stale not in left
+    assert {living, f".x.refvid-{ended.pid}-0a1b2c.part.mp4"} < left
 
 
 def test_output_folder_can_be_moved_with_its_record(folder: Path, out: Path, tmp_path: Path) -> None:
