@@ -151,6 +151,20 @@ def test_stream_in_float32_is_equal_to_rounding_for_large_logits(part: str, scal
         torch.testing.assert_close(result[0].double(), expected, rtol=1e-4, atol=1e-4)
 
 
+@torch.no_grad()
+def test_stream_that_sees_time_is_not_rounded_to_bfloat16() -> None:
+    torch.manual_seed(2)
+    module = SpaceTimeCrossFrame(6, 8, radius=1)
+    module.time_value.weight.normal_()
+    stream, sequence = CrossFrameStream(module, 1), video(4)
+    results = [result for frame in sequence.float() if (result := stream.push(frame[None])) is not None]
+    exact = module.double()
+    for index, result in enumerate(results):
+        first = max(0, index - 1)
+        expected = literal(exact, sequence[first : index + 2], index - first)
+        torch.testing.assert_close(result[0].double(), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_gradients_reach_every_parameter(module: CrossFrameSelfAttention) -> None:
     module(video(3)[None], 1).square().sum().backward()
     for name, parameter in module.named_parameters():
