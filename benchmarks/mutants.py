@@ -47,7 +47,11 @@ TESTS: dict[str, tuple[str, ...]] = {
     "model/cmsa": (CMSA, "tests/model/test_registry.py"),
     "model/cmsa/network.py": (f"{CMSA}/test_network.py", ACTORS, EVIDENCE),
     "model/cmsa/cross_frame_stream.py": (f"{CMSA}/test_cross_frame.py",),
-    "model/cmsa/cross_modal.py": (f"{CMSA}/test_cross_modal.py", f"{ABLATIONS}/test_alternatives.py"),
+    "model/cmsa/cross_modal.py": (
+        f"{CMSA}/test_cross_modal.py",
+        f"{CMSA}/test_network.py",
+        f"{ABLATIONS}/test_alternatives.py",
+    ),
     "model/cmsa/config.py": ("tests/model/test_registry.py", f"{ABLATIONS}/test_alternatives.py"),
     "model/cmsa/build.py": ("tests/model/test_registry.py", f"{ABLATIONS}/test_alternatives.py"),
     "model/cmsa/multimodal.py": (
