@@ -44,10 +44,8 @@ def is_held(stream: Stream, sample: "AnyPacket | None", container_name: str) -> 
     return False
 
 
-def keeps_gaps(stream: Stream, sample: "AnyPacket | None", container_name: str) -> bool:
+def keeps_gaps(stream: Stream, sample: AnyPacket, container_name: str) -> bool:
     """Return whether a time without packets stays as long as it is in a container of this format."""
-    if sample is None:
-        return True
     times = []
     for moment in (0, _GAP):
         twin = _twin(sample)
@@ -55,11 +53,11 @@ def keeps_gaps(stream: Stream, sample: "AnyPacket | None", container_name: str) 
         times.append(twin)
     content = _written(stream, times, container_name)
     if content is None:
-        return False
+        return True  # the repeated packet was refused, which says nothing about gaps
     with suppress(av.FFmpegError), av.open(BytesIO(content), "r") as copy:
-        ends = [packet.pts * packet.time_base for packet in copy.demux() if packet.pts is not None]
-        return bool(ends) and max(ends) > _GAP / 2
-    return False
+        found = [packet.pts * packet.time_base for packet in copy.demux() if packet.pts is not None]
+        return not found or max(found) > _GAP / 2
+    return True
 
 
 def _twin(sample: AnyPacket) -> AnyPacket:

@@ -105,8 +105,10 @@ class SideTracks:
         codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "an unknown format"
         format = self._container.format.name
         if is_held(stream, sample, format):
-            gaps, silence = keeps_gaps(stream, sample, format), silent_sample(codec)
-            if gaps or silence is not None:
+            silence = silent_sample(codec)
+            # Sound that begins so late that there is no packet to try is filled up where that is possible.
+            gaps = sample is not None and keeps_gaps(stream, sample, format)
+            if gaps or silence is not None or sample is None:
                 copied = self._container.add_stream_from_template(stream)
                 describe_track(stream, copied, format)
                 if gaps or silence is None:
