@@ -80,6 +80,20 @@ def every_frame(
         return  # the file breaks off; the scan of its packets has found that too
 
 
+def confirms(container: InputContainer, stream: VideoStream, pts: Sequence[int], count: int) -> bool:
+    """Return whether the first `count` frames of a stream come out at the times `pts`.
+
+    Args:
+        container: The file, opened anew.
+        stream: Stream of the picture.
+        pts: Expected presentation times.
+        count: Number of frames to decode.
+    """
+    prepare_stream(stream)
+    frames = every_frame(stream, container.demux(stream), [])
+    return all(frame.pts == expected for frame, expected in zip(frames, pts[:count], strict=False))
+
+
 def decode_timeline(
     container: InputContainer, stream: VideoStream, table: PacketTable, rate: Fraction
 ) -> DecodedTimeline:

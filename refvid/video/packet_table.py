@@ -39,6 +39,7 @@ class PacketTable:
         ordered: Whether decoding times only grow, and presentation times never lie before them.
         goes_back: Whether decoding times go back, or are not there to tell.
         reordered: Greatest number of frames that come before a frame in the file and are shown after it.
+        reordered_at: Number of frames before the last place where that grew.
         held_back: Number of frames that the decoder holds back to put them in order.
         trimmed: Whether an edit list hides packets after the first that is shown.
         corrupt: Whether the demuxer calls a packet corrupt.
@@ -61,6 +62,7 @@ class PacketTable:
     ordered: bool = True
     goes_back: bool = False
     reordered: int = 0
+    reordered_at: int = 0
     held_back: int = 0
     trimmed: bool = False
     corrupt: bool = False
@@ -94,6 +96,13 @@ class PacketTable:
         if list(pts[: len(self.tried)]) != self.tried:
             return None
         return pts
+
+    def to_confirm(self) -> int:
+        """Return how many frames the decoder must give to show that it reorders them as their times say.
+
+        Times that are wrong look like frames that are reordered for the first time. Only the decoder knows better.
+        """
+        return self.reordered_at + _TRIED_FRAMES if self.reordered_at >= len(self.tried) else 0
 
     def entries(self, pts: Sequence[int]) -> "tuple[array[int], array[int]]":
         """Return the index in `pts` and the fingerprint of each entry point, in the order of presentation."""
@@ -168,7 +177,9 @@ def _note(packet: VideoPacket, table: PacketTable, is_entry: EntryTest | None) -
     if pts is None:
         return
     if pts < table.last[0]:
-        table.reordered = max(table.reordered, sum(earlier > pts for earlier in table.pts[-_MOST_REORDERED:]))
+        reordered = sum(earlier > pts for earlier in table.pts[-_MOST_REORDERED:])
+        if reordered > table.reordered:
+            table.reordered, table.reordered_at = reordered, len(table.pts)
     table.pts.append(pts)
     table.last = max(table.last, (pts, packet.duration or 0))
     if packet.is_keyframe:

@@ -18,7 +18,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from refvid.errors import VideoError
-from refvid.video.decoded_timeline import DecodedTimeline, decode_timeline, is_broadcast, longest_pause
+from refvid.video.decoded_timeline import DecodedTimeline, confirms, decode_timeline, is_broadcast, longest_pause
 from refvid.video.frame import ClockJoin, ColourTags, VideoInfo
 from refvid.video.image_folder import is_image, looks_still, scan_folder, scan_image
 from refvid.video.orientation import frame_orientation
@@ -116,6 +116,8 @@ def _scan_container(path: Path, container: InputContainer) -> ProbedSource:
         Fraction(rate.numerator, rate.denominator) for rate in (stream.average_rate, stream.guessed_rate) if rate
     ]
     pts = table.timeline(longest_pause(container) / time_base, lossy=is_broadcast(container))
+    if pts is not None and table.to_confirm() and not _confirmed(path, pts, table.to_confirm()):
+        pts = None
     exact, repairs = pts is not None, ""
     joins: tuple[ClockJoin, ...] = ()
     if pts is None:
@@ -145,6 +147,11 @@ def _scan_container(path: Path, container: InputContainer) -> ProbedSource:
         interlaced=table.interlaced,
         repairs=repairs,
     )
+
+
+def _confirmed(path: Path, pts: Sequence[int], count: int) -> bool:
+    with open_container(path) as container:
+        return confirms(container, picture_stream(path, container), pts, count)
 
 
 def _decode(path: Path, table: PacketTable, nominal: Sequence[Fraction]) -> DecodedTimeline:

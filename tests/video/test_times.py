@@ -142,6 +142,22 @@ def test_a_time_that_no_reordering_explains(tmp_path: Path) -> None:
     assert len(damage) == 1
 
 
+def test_a_wrong_time_that_looks_like_a_reordered_frame(tmp_path: Path) -> None:
+    """FFmpeg lets the decoder of an MP4 with composition offsets reorder frames, although none has to be."""
+    source, path = make_part(tmp_path / "plain.mp4", frames=24, b_frames=False), tmp_path / "late.mp4"
+    with av.open(str(source)) as container, av.open(str(path), "w") as output:
+        stream = container.streams.video[0]
+        copied = output.add_stream_from_template(stream)
+        for index, packet in enumerate(container.demux(stream)):
+            if packet.size and packet.pts is not None:
+                packet.pts += 1280 * (index == 16)
+                packet.stream = copied
+                output.mux(packet)
+    times, damage = read_checked(path, plain_decode(source), range(24))
+    assert even(times[:16])
+    assert len(damage) == 1
+
+
 @pytest.mark.parametrize(
     "keep", [lambda index: index == 0, lambda index: index % 3 == 0, lambda index: index > 2, lambda index: index < 15]
 )
