@@ -24,10 +24,14 @@ class Claims:
 
     A claim is a lock on one byte of a file in the output folder. The system gives it up when the process ends, however
     it ends, so that there is never a claim of nobody.
+
+    Attributes:
+        work: Whether the system and the file system have such locks; else every claim is granted.
     """
 
     def __init__(self, folder: Path) -> None:
         self._file = (folder / LOCK_NAME).open("ab")
+        self.work = fcntl is not None
 
     def __enter__(self) -> Self:
         return self
@@ -53,6 +57,7 @@ class Claims:
             except OSError as error:
                 if error.errno not in _TAKEN:
                     LOGGER.debug("the file system of %s has no locks: %s", output, error)
+                    self.work = False
                     return True
             if not wait:
                 return False

@@ -144,7 +144,8 @@ class _Batch:
             return self._record.find(key, job)
 
     def _do(self, key: str, job: BatchJob, segment: SegmentFunction) -> Findings:
-        remove_stale(job.output)
+        if self._claims.work:  # else another machine may be writing them
+            remove_stale(job.output)
         with self._lock:
             _check_output(job, self._options, self._record.writer_of(job.output))
             self._record.begin(key, job)
