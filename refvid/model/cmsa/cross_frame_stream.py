@@ -5,12 +5,14 @@ composed from the softmaxes over the keys of its single frames. So the stream ke
 the window,
 
     lse_tt'p = log sum_p' exp(q_tp . k_t'p')              [P]
-    out_tt'p = softmax_p'(q_tp . k_t'p') V_t'             [A, P]
+    N_tt'p   = sum_p' 2^-s exp(q_tp . k_t'p') V_t'p'      [A, P]
+    Z_tt'p   = sum_p' 2^-s exp(q_tp . k_t'p')             [P]
 
-and the result of a clip is a weighted sum of the stored outputs. total_tp = logsumexp_t' lse_tt'p, and the frame
-weights w_t of Eq. 11 come from the same log-sum-exps:
+where s, which may differ for every query and block, keeps the exponentials within the range of their type. The result
+of a clip is a weighted sum of what is stored. total_tp = logsumexp_t' lse_tt'p, and the frame weights w_t of Eq. 11
+come from the same log-sum-exps:
 
-    v^_p = sum_t w_t sum_t' exp(lse_tt'p - total_tp) out_tt'p
+    v^_p = sum_t w_t sum_t' exp(lse_tt'p - total_tp) N_tt'p / Z_tt'p
 
 The P x P logits of a block are dropped as soon as the block is computed.
 """
@@ -25,25 +27,23 @@ from refvid.model.cmsa.cross_frame import CrossFrameSelfAttention
 from refvid.model.layers.products import LOG2_E, exponentials, longest, multiply
 
 
-def attend_block(queries: Tensor, keys: Tensor, values: Tensor, reach: float | None, out: Tensor) -> Tensor:
+def attend_block(queries: Tensor, keys: Tensor, values: Tensor, reach: float, sums: Tensor) -> Tensor | None:
     """Attend from the queries of one frame to the keys of one frame, with unscaled logits (no 1 / sqrt(A)).
 
     Args:
         queries: Queries times log2 e [P, A].
         keys: Keys [P, A].
         values: Values [A + 1, P], where the last row is ones.
-        reach: Upper bound of all |q . k| log2 e; None if it is unknown.
-        out: Output tensor for softmax(q k^T) v, [A, P].
+        reach: Upper bound of all |q . k| log2 e.
+        sums: Output tensor for N and, as its last row, Z, [A + 1, P].
 
     Returns:
-        log sum exp(q k^T) [P].
+        s [P]; None for s = 0.
     """
     terms, largest = exponentials(keys, queries, reach)
     # The row of ones makes the same product also sum the exponentials, which saves a pass over the P x P matrix.
-    summed = multiply(values, terms.T)
-    torch.div(summed[:-1], summed[-1], out=out)
-    logsumexp = summed[-1].log()
-    return logsumexp if largest is None else logsumexp + largest / LOG2_E
+    sums.copy_(multiply(values, terms.T))
+    return largest
 
 
 def attend_blocks(queries: Tensor, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,11 +95,7 @@ class CrossFrameStream:
             self._take(slot, queries, keys, values)
             self._pending.append(features)
             self.pushed += 1
-            # Only the pairs that contain the new frame are missing: its queries on all keys, its own among them, and
-            # all other queries on its keys. That makes the 2 T - 1 blocks.
-            held = range(min(self.pushed, self.window))
-            self._attend([slot] * len(held), list(held))
-            self._attend([other for other in held if other != slot], [slot] * (len(held) - 1))
+            self._attend(slot, min(self.pushed, self.window))
             if self._steps is not None:
                 self._add_time(slot)
         return self._deliver() if self.pushed - self.delivered > self.radius else None
@@ -118,10 +114,11 @@ class CrossFrameStream:
             "k": (window, positions, channels),
             "v": (window, channels + 1, positions),  # values, and below them a row of ones
             "time": (window, 2, positions),  # q . r for keys one frame later and one frame earlier
-            "out": (window, window, channels, positions),  # outputs out_tt' of all blocks
+            "sums": (window, window, channels + 1, positions),  # N_tt' of all blocks, and below it Z_tt'
             "lse": (window, window, positions),  # log-sum-exps lse_tt' of all blocks
         }
-        self._ring = {name: queries.new_zeros(shape) for name, shape in shapes.items()}
+        # Ones, so that Z is not 0 where there is no block yet.
+        self._ring = {name: queries.new_ones(shape) for name, shape in shapes.items()}
         self._longest = {"q": [0.0] * window, "k": [0.0] * window}
         self._one_by_one = queries.device.type == "cpu"
         self._steps = self.attention.time_terms(torch.tensor([1, -1], device=queries.device))
@@ -130,24 +127,38 @@ class CrossFrameStream:
         """Store the queries, keys and values [P, A] of a frame in its slot."""
         ring = self._ring
         ring["q"][slot], ring["k"][slot] = queries * LOG2_E, keys
-        ring["v"][slot, :-1], ring["v"][slot, -1] = values.T, 1
+        ring["v"][slot, :-1] = values.T
         if self._steps is not None:
             ring["time"][slot] = multiply(self._steps[0], queries)
         if self._one_by_one:
             # |q . k| <= |q| |k| (Cauchy-Schwarz): if this bound is small, exponentials need no maximum subtracted.
             self._longest["q"][slot], self._longest["k"][slot] = longest(ring["q"][slot]), longest(keys)
 
-    def _attend(self, query_slots: list[int], key_slots: list[int]) -> None:
-        """Compute one block for each pair of slots, from the queries in the first slot to the keys in the second."""
+    def _attend(self, slot: int, held: int) -> None:
+        """Compute the blocks of the frame in a slot with each of the frames in the first `held` slots.
+
+        Its queries attend to the keys of all of them, its own among them, and all their queries to its keys. These are
+        the 2 T - 1 pairs that contain the new frame, and only they are missing.
+        """
         ring = self._ring
+        pairs = [(slot, other) for other in range(held)] + [(other, slot) for other in range(held) if other != slot]
         if self._one_by_one:
-            for t, s in zip(query_slots, key_slots, strict=True):
-                reach = self._longest["q"][t] * self._longest["k"][s]
-                out = ring["out"][t, s]
-                ring["lse"][t, s] = attend_block(ring["q"][t], ring["k"][s], ring["v"][s], reach, out)
-        elif query_slots:
-            blocks = attend_blocks(ring["q"][query_slots], ring["k"][key_slots], ring["v"][key_slots])
-            ring["out"][query_slots, key_slots], ring["lse"][query_slots, key_slots] = blocks
+            q, k, v = ring["q"].unbind(), ring["k"].unbind(), ring["v"].unbind()
+            longest_query, longest_key = self._longest["q"], self._longest["k"]
+            moved = [
+                attend_block(q[t], k[s], v[s], longest_query[t] * longest_key[s], ring["sums"][t, s]) for t, s in pairs
+            ]
+            for t, s in ((slot, slice(held)), (slice(held), slot)):
+                ring["lse"][t, s] = ring["sums"][t, s, -1].log()
+            for (t, s), largest in zip(pairs, moved, strict=True):
+                if largest is not None:
+                    ring["lse"][t, s] += largest / LOG2_E
+        else:
+            for group in filter(None, (pairs[:held], pairs[held:])):
+                queries, keys = map(list, zip(*group, strict=True))
+                blocks = attend_blocks(ring["q"][queries], ring["k"][keys], ring["v"][keys])
+                ring["sums"][queries, keys, :-1], ring["lse"][queries, keys] = blocks
+                ring["sums"][queries, keys, -1] = 1
 
     def _add_time(self, slot: int) -> None:
         """Add q . r to the log-sum-exps of the blocks of the newest frame.
@@ -181,9 +192,10 @@ class CrossFrameStream:
         clip = sorted(index % self.window for index in range(first, last))
         with torch.autocast(ring["lse"].device.type, enabled=False):
             share = self._share(None if len(clip) == self.window else clip)
-            pooled = torch.zeros_like(ring["out"][0])  # [T', A, P]
+            weights = (share / ring["sums"][:, :, -1]).unsqueeze(2)  # [T, T', 1, P]
+            pooled = torch.zeros_like(ring["sums"][0, :, :-1])  # [T', A, P]
             for t in clip:
-                pooled.addcmul_(share[t, :, None], ring["out"][t])
+                pooled.addcmul_(weights[t], ring["sums"][t, :, :-1])
             pooled = pooled.sum(0)
             if self._steps is not None:
                 # u is the same for all keys of a block, whose weights sum to 1, so that it is added to the output.

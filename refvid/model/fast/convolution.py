@@ -4,7 +4,7 @@ PyTorch itself reorders the weights in every call, and when it has a single thre
 another library.
 """
 
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -39,8 +39,8 @@ class PackedConvolution(nn.Conv2d):
         )
         self.weight, self.bias = convolution.weight, convolution.bias
         self.relu, self.relu6 = relu, relu6
-        # Cache: reordered weight and bias for the size and type of the last input; in a stream, these do not change.
-        self._packed: tuple[torch.Size, torch.dtype, Tensor, Tensor | None] | None = None
+        # Cache: what was prepared for the size and type of the last input; in a stream, these do not change.
+        self._plan: Plan | None = None
 
     def forward(self, features: Tensor, other: Tensor | None = None) -> Tensor:
         """Convolve features, add another term if there is one, and apply the activation: [B, C', h', w'].
@@ -49,23 +49,53 @@ class PackedConvolution(nn.Conv2d):
             features: Input [B, C, h, w].
             other: Term added before ReLU or ReLU6, [B, C', h', w']; None for none.
         """
-        dtype = onednn.computing_dtype(features)
-        padding = None if isinstance(self.padding, str) or self.padding_mode != "zeros" else self.padding
-        if dtype is None or padding is None or not onednn.convolves(dtype):
+        dtype, plan = onednn.computing_dtype(features), self._plan
+        if plan is None or plan.dtype != dtype or plan.size != features.shape:
+            plan = self._plan = self._prepare(features.shape, dtype)
+        if dtype is None or plan.weight is None:
             out = super().forward(features)
             out = out if other is None else out + other
             return F.relu6(out) if self.relu6 else F.relu(out) if self.relu else out
+        features = features if features.dtype == dtype else features.to(dtype)
+        if other is None:
+            out = onednn.convolve(features, None, plan.weight, plan.bias, plan.geometry, plan.alone)
+            return out if plan.alone == "relu6" or not self.relu6 else F.relu6(out, inplace=True)
+        out = onednn.convolve(features, other.to(dtype), plan.weight, plan.bias, plan.geometry, plan.summed)
+        return F.relu6(out, inplace=True) if self.relu6 else out
+
+    def _prepare(self, size: torch.Size, dtype: torch.dtype | None) -> "Plan":
+        """Reorder the weight for features of a size and type, where oneDNN can be used."""
+        padding = None if isinstance(self.padding, str) or self.padding_mode != "zeros" else self.padding
+        summed: onednn.Activation = "relu" if self.relu else "none"
+        if dtype is None or padding is None or not onednn.convolves(dtype):
+            return Plan(size, dtype, None, None, ([], [], [], 1), summed, summed)
         geometry = (list(padding), list(self.stride), list(self.dilation), self.groups)
-        packed = self._packed
-        if packed is None or packed[:2] != (features.shape, dtype):
-            weight = onednn.pack(self.weight.detach().to(dtype), geometry, features.shape)
-            bias = None if self.bias is None else self.bias.detach().to(dtype)
-            packed = self._packed = features.shape, dtype, weight, bias
-        added = None if other is None else other.to(dtype)
-        clamps = self.relu6 and added is None and onednn.clamps(dtype)
-        after: onednn.Activation = "relu6" if clamps else "relu" if self.relu else "none"
-        out = onednn.convolve(features.to(dtype), added, *packed[2:], geometry, after)
-        return F.relu6(out, inplace=True) if self.relu6 and not clamps else out
+        weight = onednn.pack(self.weight.detach().to(dtype), geometry, size)
+        bias = None if self.bias is None else self.bias.detach().to(dtype)
+        alone: onednn.Activation = "relu6" if self.relu6 and onednn.clamps(dtype) else summed
+        return Plan(size, dtype, weight, bias, geometry, alone, summed)
+
+
+class Plan(NamedTuple):
+    """What a `PackedConvolution` prepares for features of one size and type.
+
+    Attributes:
+        size: Size of the features, [B, C, h, w].
+        dtype: Type in which oneDNN computes; None where it cannot be used.
+        weight: Weight in the order that oneDNN prefers; None where it cannot be used.
+        bias: Bias [C']; None for none.
+        geometry: Padding, stride, dilation and groups.
+        alone: Activation that oneDNN applies where nothing is added.
+        summed: Activation that oneDNN applies to a sum.
+    """
+
+    size: torch.Size
+    dtype: torch.dtype | None
+    weight: Tensor | None
+    bias: Tensor | None
+    geometry: onednn.Geometry
+    alone: onednn.Activation
+    summed: onednn.Activation
 
 
 def pack_convolutions(module: nn.Module) -> None:

@@ -52,7 +52,7 @@ def multiply(rows: Tensor, columns: Tensor, bias: Tensor | None) -> Tensor:
         columns: Contiguous or the transpose of a contiguous matrix, [N, K].
         bias: [N]; None for none.
     """
-    return cast(Tensor, torch.ops.mkldnn._linear_pointwise(rows, columns, bias, "none", [], ""))
+    return cast(Tensor, torch.ops.mkldnn._linear_pointwise.default(rows, columns, bias, "none", [], ""))
 
 
 def pack(weight: Tensor, geometry: Geometry, size: torch.Size) -> Tensor:
@@ -74,8 +74,9 @@ def convolve(
         after: Name of the activation; "relu6" requires that `clamps` is true and `other` is None.
     """
     operator, (name, bounds) = torch.ops.mkldnn._convolution_pointwise, _ACTIVATIONS[after]
+    # Named overloads: PyTorch takes longer to choose one by itself than oneDNN takes for a small convolution.
     if other is None:
-        return cast(Tensor, operator(features, packed, bias, *geometry, name or "none", bounds, ""))
+        return cast(Tensor, operator.default(features, packed, bias, *geometry, name or "none", bounds, ""))
     return cast(Tensor, operator.binary(features, other, packed, bias, *geometry, "add", 1.0, name, bounds, ""))
 
 

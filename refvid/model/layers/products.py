@@ -1,8 +1,9 @@
 """Matrix products and exponentials by the functions that are fastest for inference on the CPU.
 
-PyTorch has two libraries for float32 products on the CPU. `torch.matmul` calls MKL, which runs at less than half the
-speed of oneDNN on processors not made by Intel. For the same reason `torch.exp`, which calls MKL, is slower there than
-`torch.exp2`, which does not (`benchmarks/profile_stages.py` measures all four).
+PyTorch has two libraries for float32 products on the CPU. `torch.matmul` calls MKL, which on some processors not made
+by Intel runs at less than half the speed of oneDNN for large matrices. For the same reason `torch.exp`, which calls
+MKL, is slower there than `torch.exp2`, which does not (`benchmarks/profile_stages.py` measures all four). A call of
+oneDNN takes five times as long to begin and rearranges a matrix first, so that small products are left to MKL.
 """
 
 import math
@@ -17,7 +18,8 @@ LOG2_E = math.log2(math.e)
 # Base-2 logits up to this size are exponentiated without subtracting their maximum. A sum over ten thousand positions
 # of 2^90 times a value of a thousand is below the largest float32, 2^128, and 2^-90 is above the smallest.
 LARGEST_LOGIT = 90.0
-SMALL_PRODUCT = 500_000  # multiplications that take as long as the overhead of one call of oneDNN
+# Multiplications below which MKL is faster: by a quarter to a third for 264 x 64 x 264 and 320 x 128 x 264 numbers.
+SMALL_PRODUCT = 12_000_000
 
 
 def takes_onednn(values: Tensor) -> bool:

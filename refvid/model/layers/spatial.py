@@ -1,5 +1,7 @@
 """The spatial coordinates of section 3.1."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,16 @@ def spatial_code(height: int, width: int, *, dtype: torch.dtype, device: torch.d
 
     The channels are the left edge, centre and right edge of each cell, then its top edge, centre and bottom edge, all
     in [-1, 1], and finally 1 / width and 1 / height.
+
+    Callers must not change the result, which is kept for the next call.
     """
+    # Autograd refuses to save tensors that were made in inference mode.
+    return _spatial_code(height, width, dtype, device, inference=torch.is_inference_mode_enabled())
+
+
+@lru_cache(maxsize=8)
+def _spatial_code(height: int, width: int, dtype: torch.dtype, device: torch.device, *, inference: bool) -> Tensor:
+    """Make what `spatial_code` returns; `inference` only tells results of different modes apart."""
 
     def edges(count: int) -> Tensor:
         start = torch.arange(count, dtype=dtype, device=device) * (2.0 / count) - 1.0

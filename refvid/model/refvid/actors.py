@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from refvid.model.layers.products import LOG2_E, multiply, takes_onednn, widen
+from refvid.model.layers.products import LOG2_E, takes_onednn, widen
 from refvid.model.layers.spatial import SPATIAL_CHANNELS, spatial_code
 
 MOTION_CHANNELS = 4  # displacement to the right and down, since the earliest frame and until the latest frame
@@ -61,22 +61,24 @@ def _lengths(codes: Tensor) -> Tensor:
 
 
 def _attend_in_inference(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """Do the same as `attend` for one picture, [G, P], [G, Q] and [V, Q] to [V, P], with products fast on a CPU.
+    """Do the same as `attend` for one picture, [G, P], [G, Q] and [V, Q] to [V, P], in few passes.
 
     As long as each position has a key near it, the softmax needs no second pass over the P x Q logits to find the
     maximum of each row.
     """
     # Here the term -|e_p|^2 is kept: every logit is then minus a squared distance, at most 0, and cannot overflow.
-    rows = torch.cat([queries, torch.ones_like(queries[:1]), -_lengths(queries)]).T.contiguous()
-    columns = torch.cat([2 * keys, -_lengths(keys), torch.ones_like(keys[:1])]).mul_(LOG2_E).T.contiguous()
-    ones = torch.cat([values, torch.ones_like(values[:1])])
-    summed = multiply(multiply(rows, columns).clamp_(min=MIN_LOGIT).exp2_(), ones)
+    far, near = -_lengths(keys), -_lengths(queries)
+    rows = torch.cat([queries, torch.ones_like(near), near]).T
+    columns = torch.cat([2 * keys, far, torch.ones_like(far)]).mul_(LOG2_E)
+    ones = torch.cat([values, torch.ones_like(far)])
+    # With so few channels, `torch.mm` is faster than oneDNN, and it takes matrices in any order.
+    summed = torch.mm(ones, torch.mm(rows, columns).clamp_(min=MIN_LOGIT).exp2_().T)  # [V + 1, P]
     # The row of ones has summed the exponentials. A tiny sum belongs to a position with no key near it, whose terms
     # may all have been clamped; then the maximum of each row is subtracted after all.
-    if bool(summed[:, -1].amin() < MIN_SUM):
-        logits = multiply(rows, columns)  # [P, Q]
-        summed = multiply(logits.sub_(logits.amax(1, keepdim=True)).clamp_(min=MIN_LOGIT).exp2_(), ones)
-    return (summed[:, :-1] / summed[:, -1:]).T
+    if float(summed[-1].amin()) < MIN_SUM:
+        logits = torch.mm(rows, columns)
+        summed = torch.mm(ones, logits.sub_(logits.amax(1, keepdim=True)).clamp_(min=MIN_LOGIT).exp2_().T)
+    return summed[:-1] / summed[-1:]
 
 
 class ActorCodes(nn.Module):

@@ -20,6 +20,7 @@ from refvid.model.fast.backbone import FoldedLightBackbone
 from refvid.model.fast.convolution import PackedConvolution, pack_convolutions
 from refvid.model.fast.folding import fold, fold_norms
 from refvid.model.interface import ReferringNetwork
+from refvid.model.layers.products import SMALL_PRODUCT
 from refvid.model.refvid.network import RefvidNetwork
 from refvid.weights import LoadedModel
 from tests.model.miniature import EXPRESSIONS, build
@@ -92,8 +93,10 @@ def test_a_folded_network_says_the_same_of_every_frame(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["refvid-tiny", "as printed"])
-def test_in_float32_only_rounding_differs(name: str) -> None:
-    """Here oneDNN does the products: the canvas is large enough for it."""
+@pytest.mark.parametrize("small", [0, SMALL_PRODUCT])
+def test_in_float32_only_rounding_differs(name: str, small: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With products by oneDNN and with products by MKL."""
+    monkeypatch.setattr("refvid.model.layers.products.SMALL_PRODUCT", small)
     network = miniature(torch.float32, **VARIANTS[name], attention_channels=32, fusion_channels=32)
     frames = torch.rand(6, 3, 144, 192, generator=torch.Generator().manual_seed(3))
     exact = run(copy.deepcopy(network).double(), frames.double(), EXPRESSIONS[:1])

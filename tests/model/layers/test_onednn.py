@@ -23,8 +23,9 @@ OPERATORS = ("_linear_pointwise", "_convolution_pointwise", "_reorder_convolutio
 
 @pytest.fixture(autouse=True)
 def _unasked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing has been asked yet, and nothing that a test made believe is remembered."""
+    """Nothing has been asked yet, nothing that a test made believe is remembered, and no product is too small."""
     monkeypatch.setattr(onednn, "_answers", {})
+    monkeypatch.setattr("refvid.model.layers.products.SMALL_PRODUCT", 0)
 
 
 def numbers(*shape: int) -> Tensor:
@@ -44,8 +45,8 @@ def narrow(*given: Any) -> Tensor:
 
 
 def replaced(monkeypatch: pytest.MonkeyPatch, operator: Callable[..., Tensor]) -> None:
-    """Put a function in the place of all three operators."""
-    operator.binary = operator  # type: ignore[attr-defined]
+    """Put a function in the place of all three operators and their overloads."""
+    operator.default = operator.binary = operator  # type: ignore[attr-defined]
     for name in OPERATORS:
         monkeypatch.setattr(torch.ops.mkldnn, name, operator)
 
