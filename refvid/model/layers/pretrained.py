@@ -12,6 +12,7 @@ from refvid.model.layers.backbone import ColourPath, ResidualBlock
 from refvid.model.layers.efficientnet import HEAD_CHANNELS, EfficientNetLite
 
 GRID_STRIDE = 16
+DROPPED = 0.2  # share of the trunk's channels that the neck does not see in a training step
 
 
 class PretrainedBackbone(nn.Module):
@@ -21,6 +22,9 @@ class PretrainedBackbone(nn.Module):
     train on a CPU. The systems learn only the neck and what follows it. Each level sees more of the picture than the
     one before: the first combines the trunk's strides 16 and 8, the second adds stride 32, and the third adds the
     features that the ImageNet classifier reads. The colours of each cell are added to all of them (`ColourPath`).
+
+    In training, whole channels of the trunk are dropped at random. Otherwise the neck soon recognises each of a few
+    hundred photos by some channel, and what it learns no longer holds for others.
 
     Args:
         variant: Name of the EfficientNet-Lite.
@@ -91,6 +95,9 @@ class PretrainedBackbone(nn.Module):
         known = given is not None and len(given[0]) == len(images)
         quarter, eighth, sixteenth, last = given if given is not None and known else self.trunk(images)
         head = self.trunk.describe(last)
+        classes = self.trunk.classifier(head).softmax(1) if self.with_classes else None
+        if self.training:
+            eighth, sixteenth, last, head = (F.dropout2d(part, DROPPED) for part in (eighth, sixteenth, last, head))
         size = sixteenth.shape[-2:]
         entries = (
             self.from_eighth(eighth) + self.from_sixteenth(sixteenth),
@@ -111,7 +118,6 @@ class PretrainedBackbone(nn.Module):
         stem = None
         if self.quarter_norm is not None:
             stem = torch.cat([self.quarter_norm(quarter), F.avg_pool2d(images, 4)], 1)
-        classes = self.trunk.classifier(head).softmax(1) if self.with_classes else None
         return FrameFeatures(levels, fine, stem, classes=classes)
 
 

@@ -12,7 +12,7 @@ from refvid.model.layers.word_vectors import WordVectorTable
 
 INNER_CHANNELS = 192
 OWN_SHARE_KEPT = 0.7  # share of the taught words that keep their own row in a training step
-VECTOR_SHARE_KEPT = 0.88  # share of the words with ImageNet classes that keep their vector in a training step
+VECTOR_SHARE_KEPT = 0.8  # share of the words with ImageNet classes that keep their vector in a training step
 
 
 class VectorEmbedding(WordEmbedding):

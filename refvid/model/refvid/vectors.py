@@ -13,7 +13,7 @@ from refvid.model.layers.vector_embedding import VectorEmbedding
 from refvid.model.refvid.evidence import DENIED, HIDDEN_CHANNELS, RARE, REACH, STATED, WordEvidence
 
 MIN_PROBABILITY = 1e-3  # class probabilities below it carry no information
-LEARNT_SHARE_KEPT = 0.75  # share of the words with classes that keep their learnt term in a training step
+LEARNT_SHARE_KEPT = 0.6  # share of the words with classes that keep their learnt term in a training step
 TOLD_CHANNELS = 32
 OPINION_SCALE = 0.3  # brings opinions, which reach log(1 / MIN_PROBABILITY), to the size of other features
 MIN_WEIGHT = 1e-4
