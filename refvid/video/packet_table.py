@@ -32,6 +32,7 @@ class PacketTable:
         pts: Presentation times of the packets that are shown, in the order of the file.
         dts: Their decoding times, where they have one.
         tried: Presentation times of the first frames that the decoder gave.
+        damaged: Whether trying ended at damage, which the reader reports.
         first: First frame that could be decoded.
         counted: Number of packets, including those that an edit list hides.
         shown: Number of packets that are shown.
@@ -55,6 +56,7 @@ class PacketTable:
     pts: "array[int]" = field(default_factory=lambda: array("q"))
     dts: "array[int]" = field(default_factory=lambda: array("q"))
     tried: list[int | None] = field(default_factory=list)
+    damaged: bool = False
     first: av.VideoFrame | None = None
     counted: int = 0
     shown: int = 0
@@ -125,7 +127,7 @@ def read_packets(container: InputContainer, stream: VideoStream) -> PacketTable:
     hides_frames = stream.codec_context.codec.canonical_name == "vp8"
     try:
         for packet in container.demux(stream):
-            if len(table.tried) < _TRIED_FRAMES and not _is_blank(packet):
+            if len(table.tried) < _TRIED_FRAMES and not table.damaged and not _is_blank(packet):
                 _try(decoder, packet, table)
             table.counted += packet.size > 0 or _is_blank(packet)
             if packet.size and not (hides_frames and not bytes(memoryview(packet)[:1])[0] & _VP8_SHOWN):
@@ -155,9 +157,13 @@ def _try(decoder: Any, packet: VideoPacket, table: PacketTable) -> None:
     try:
         frames = decoder.decode(packet)
     except av.FFmpegError:
-        return  # at the beginning, a later packet may be decodable; elsewhere, the reader reports it
+        table.damaged = bool(table.tried)  # at the beginning, a later packet may be decodable
+        return
     for frame in frames:
         table.first = table.first or frame
+        if table.damaged or (table.tried and frame.is_corrupt):
+            table.damaged = True
+            return
         table.interlaced |= frame.interlaced_frame
         table.tried.append(frame.pts)
 
