@@ -13,7 +13,7 @@ from refvid.data.referring import Target
 from refvid.errors import UnavailableError, UsageError
 from refvid.evaluation.model_masks import ModelMasks
 from refvid.evaluation.sources import FrameMasks
-from refvid.inference import segmenter as segmenter_module
+from refvid.inference import frame_stages
 from refvid.inference.segmenter import Segmenter
 from refvid.inference.windows import windows
 from refvid.masks.dense_crf import Refiner
@@ -93,7 +93,7 @@ def test_long_windows_are_read_in_parts_and_many_expressions_go_through_in_parts
 ) -> None:
     whole = stream(model)
     monkeypatch.setattr("refvid.inference.windows.FRAMES_AT_ONCE", 5)
-    monkeypatch.setattr(segmenter_module, "EXPRESSIONS_AT_ONCE", 2)
+    monkeypatch.setattr(frame_stages, "EXPRESSIONS_AT_ONCE", 2)
     sizes, batches = [], []
     segment = model.folded.segment
 
