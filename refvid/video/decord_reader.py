@@ -112,9 +112,8 @@ class DecordReader:
     def _broken(self, index: int, error: Exception) -> VideoError:
         if isinstance(error, VideoError):
             return VideoError(f"{error}; read {self.info.path} with --reader pyav")
-        return VideoError(
-            f"{self.info.path} breaks off: {self._source.spoken(index)} of {self._source.expected} cannot be decoded"
-        )
+        where = self._source.spoken(index)
+        return VideoError(f"decord cannot decode {where} of {self.info.path}; read it with --reader pyav")
 
 
 def distrust(source: ProbedSource, start: int) -> str:

@@ -43,13 +43,12 @@ def differing_starts(source: ProbedSource, expected: list[Pixels], reader: str) 
     for start in range(len(expected)):
         stop = min(start + READ, len(expected))
         try:
-            opened = (DecordReader if reader == "decord" else PyAVReader)(source, start, stop)
+            with (DecordReader if reader == "decord" else PyAVReader)(source, start, stop) as opened:
+                frames = [frame.pixels for frame in opened]
         except VideoError as refusal:
             if reader != "decord" or "--reader pyav" not in str(refusal):
                 raise
             continue
-        with opened:
-            frames = [frame.pixels for frame in opened]
         same = len(frames) == stop - start and all(map(np.array_equal, frames, expected[start:stop]))
         if not same:
             wrong.append(start)
