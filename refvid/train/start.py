@@ -16,7 +16,7 @@ from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.language import FIRST_WORD_ID
 from refvid.model.layers.vector_embedding import VectorEmbedding
 from refvid.model.layers.word_vectors import WordVectorTable, load_table
-from refvid.model.refvos.network import RefvosConfig
+from refvid.model.refvos.config import RefvosConfig
 from refvid.model.registry import CONFIGS, FORMER_NAMES, build_network, read_config
 from refvid.train.backbone_weights import DEFAULT_BACKBONE, load_backbone
 from refvid.train.bert_weights import DEFAULT_BERT, load_bert, read_pieces

@@ -186,6 +186,7 @@ def test_the_papers_loss_is_cross_entropy_alone(squares: list[str], tmp_path: Pa
     run = tmp_path / "runs" / "squares"
     weights = json.loads((run / "run.json").read_text())["objective"]
     assert weights.pop("entropy") == weights.pop("foreground") == 1.0
+    assert not weights.pop("balanced")
     assert set(weights) == {"dice", "contrast", "choice", "words", "attributes", "actors", "edges"}
     assert not any(weights.values())
     for line in (run / "log.jsonl").read_text().splitlines():

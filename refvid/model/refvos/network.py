@@ -19,7 +19,7 @@ from refvid.model.layers.trunks import Backbone, build_backbone
 from refvid.model.layers.upsampling import DetailUpsampling
 from refvid.model.layers.vector_embedding import build_word_embedding
 from refvid.model.refvos.aspp import PatientBatchNorm1d, atrous_pyramid
-from refvid.model.refvos.config import RefvosConfig as RefvosConfig  # also imported from here
+from refvid.model.refvos.config import RefvosConfig  # also imported from here
 
 CLASSES = 2  # background and object
 

@@ -12,7 +12,8 @@ from refvid.errors import RefvidError, UsageError
 from refvid.files import Staging, writing
 from refvid.progress import OnProgress, ignore_progress
 from refvid.video.folder_writer import save_picture
-from refvid.video.render import Colour, expression_colour
+from refvid.video.legend import Colour
+from refvid.video.render import expression_colour
 from refvid.world.scene import Reference, Scene
 
 SceneMaker = Callable[[np.random.Generator], Scene]

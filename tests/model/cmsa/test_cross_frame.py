@@ -122,7 +122,7 @@ def test_a_new_frame_costs_two_blocks_for_each_frame_of_its_window_but_one(
 ) -> None:
     blocks = []
 
-    def attend(*arguments: Any) -> Tensor:
+    def attend(*arguments: Any) -> Tensor | None:
         blocks.append(arguments)
         return attend_block(*arguments)
 
