@@ -27,6 +27,7 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from refvid.inference.segmenter import Segmenter
+from refvid.model.fast.pretrained import FoldedPretrainedBackbone
 from refvid.model.layers.pretrained import PretrainedBackbone
 from refvid.weights import load_model
 
@@ -151,7 +152,7 @@ class Runner:
 
 def _stages_of(backbone: Any) -> list[tuple[Any, str]]:
     """Return the stages of a light or a pretrained backbone with their names."""
-    if isinstance(backbone, PretrainedBackbone):
+    if isinstance(backbone, PretrainedBackbone | FoldedPretrainedBackbone):
         describe = (backbone.trunk.head, "head features"), (backbone.trunk.classifier, "classifier")
         return [(backbone.trunk, "pretrained trunk"), *describe, (backbone, "neck")]
     stages = getattr(backbone, "stages", None) or [backbone.res3, backbone.res4, backbone.res5]

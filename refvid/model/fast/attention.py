@@ -58,6 +58,8 @@ class PositionMap(nn.Module):
         kept = self._code
         if kept is None or kept[0] != visual.shape[1:]:
             kept = self._code = visual.shape[1:], self._map_code(*visual.shape[1:])
+        if self.unit_channels == len(mapped):
+            return torch.addcmul(kept[1], mapped, inverse), mapped[:0]
         unit, raw = torch.split(kept[1], [self.unit_channels, len(mapped) - self.unit_channels])
         return torch.addcmul(unit, mapped[: self.unit_channels], inverse), mapped[self.unit_channels :] + raw
 
@@ -207,7 +209,11 @@ class FoldedCrossModal(nn.Module):
     def _project_words(self, words: Tensor, word_mask: Tensor) -> list[ProjectedWords]:
         """Return the projected words of each picture, computed again only if the words have changed."""
         kept = self._projected
-        if kept is None or not (torch.equal(kept[0], words) and torch.equal(kept[1], word_mask)):
+        same = kept is not None and (
+            (kept[0] is words and kept[1] is word_mask)
+            or (torch.equal(kept[0], words) and torch.equal(kept[1], word_mask))
+        )
+        if kept is None or not same:
             kept = words, word_mask, [self._project(*picture) for picture in zip(words, word_mask, strict=True)]
             self._projected = kept
         return kept[2]
@@ -237,8 +243,8 @@ class FoldedCrossModal(nn.Module):
         reach = longest(a)
         attention, word_weights = self._attend_words(a, projected, reach * projected.longest_key)
         fused = self._pool_positions(a, c, g, attention, projected, reach * longest(c))
-        own = torch.einsum("el,elx->ex", attention, projected.own)
-        fused += torch.baddbmm(own[..., None], projected.values.mT, word_weights)
+        own = projected.own.mT @ attention[..., None]  # [E, X, 1]
+        fused += torch.baddbmm(own, projected.values.mT, word_weights)
         fused += seen
         return fused, attention
 

@@ -19,9 +19,15 @@ from refvid.model.fast.attention import FoldedCrossFrame, FoldedCrossModal
 from refvid.model.fast.backbone import FoldedLightBackbone
 from refvid.model.fast.convolution import pack_convolutions
 from refvid.model.fast.efficientnet import pack_efficientnet
+from refvid.model.fast.pretrained import FoldedPretrainedBackbone
+from refvid.model.fast.words import FoldedVectorEvidence, KeptVectorEmbedding
 from refvid.model.interface import ReferringNetwork, lay_channels_last
 from refvid.model.layers.backbone import LightBackbone, ResidualBlock
 from refvid.model.layers.efficientnet import EfficientNetLite
+from refvid.model.layers.pretrained import PretrainedBackbone
+from refvid.model.layers.vector_embedding import VectorEmbedding
+from refvid.model.refvid.network import RefvidNetwork
+from refvid.model.refvid.vectors import VectorEvidence
 
 Network = TypeVar("Network", bound=ReferringNetwork)
 # The pairs of convolution and following norm in blocks that are not sequences. Blocks are matched by name, because
@@ -49,7 +55,7 @@ def fold(network: Network) -> Network:
     fold_norms(folded)
     if next(folded.parameters()).device.type == "cpu":
         _prepare_for_cpu(folded)
-    return folded
+    return folded.eval()
 
 
 def fold_norms(module: nn.Module) -> None:
@@ -78,6 +84,13 @@ def _prepare_for_cpu(network: ReferringNetwork) -> None:
     for part in list(network.modules()):
         if isinstance(part, EfficientNetLite):
             pack_efficientnet(part)
+    if isinstance(network.backbone, PretrainedBackbone):
+        network.backbone = FoldedPretrainedBackbone(network.backbone)
+    embedding: object = network.embedding
+    if isinstance(embedding, VectorEmbedding):
+        network.embedding = KeptVectorEmbedding(embedding)
+    if isinstance(network, RefvidNetwork) and isinstance(network.evidence, VectorEvidence):
+        network.evidence = FoldedVectorEvidence(network.evidence)
     if isinstance(network, CmsaNetwork):
         for index, attention in enumerate(network.cross_frame):
             network.cross_frame[index] = FoldedCrossFrame(cast(CrossFrameSelfAttention, attention))

@@ -176,7 +176,8 @@ def displacements(codes: Tensor, others: Sequence[tuple[Tensor, Tensor]]) -> Ten
     """
     height, width = codes.shape[-2:]
     queries = codes.flatten(2)
-    places = spatial_code(height, width, dtype=queries.dtype, device=queries.device)[[1, 4]].flatten(1)
+    code = spatial_code(height, width, dtype=queries.dtype, device=queries.device)
+    places = code[1:5:3].flatten(1)  # channels 1 and 4, the centres of cells
     places = places.expand(len(queries), -1, -1)
     here = attend(queries, queries, places)
     moved = [

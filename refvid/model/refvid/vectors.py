@@ -1,7 +1,8 @@
 """Word evidence for words that are read by their vectors, with the help of the ImageNet classifier."""
 
 from collections.abc import Sequence
-from typing import cast
+from functools import reduce
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,25 @@ TOLD_CHANNELS = 32
 OPINION_SCALE = 0.3  # brings opinions, which reach log(1 / MIN_PROBABILITY), to the size of other features
 MIN_WEIGHT = 1e-4
 RELIANCE_SCALE = 5.0  # so that the gains, which are larger numbers than weights, are learnt as fast
+
+
+class WordTerms(NamedTuple):
+    """The terms of N words that do not depend on the picture.
+
+    Attributes:
+        rows: Learnt map from the levels to the logit of each word, [B, N, C].
+        rarity: Learnt bias of each word, [B, N, 1].
+        gains: Weights of the classifier's opinion at a position and at the best one, and an offset, [B, N, 1, 3]; 0 for
+            words without classes.
+        weights: Weights of the ImageNet classes, [B, N, 1000].
+        named: 1 for words with classes, 0 for others, [B, N, 1].
+    """
+
+    rows: Tensor
+    rarity: Tensor
+    gains: Tensor
+    weights: Tensor
+    named: Tensor
 
 
 class VectorEvidence(WordEvidence):
@@ -68,19 +88,30 @@ class VectorEvidence(WordEvidence):
 
     def word_logits(self, features: FrameFeatures, words: Tensor, word_ids: Tensor) -> Tensor:
         """Return the logits [B, N, P] that N words, embeddings [B, N, C] and ids [B, N], are true at each position."""
-        levels = torch.cat([level.flatten(2) for level in features.levels], 1)
-        learnt = widen(self.row(words) @ levels)
-        rarity = widen(self.rarity(words))
+        terms = self.word_terms(words, word_ids)
+        # A sum over the levels: joining them would take longer than the products.
+        widths = [level.shape[1] for level in features.levels]
+        rows = torch.split(terms.rows, widths, dim=-1)
+        learnt = widen(
+            reduce(torch.add, [row @ level.flatten(2) for row, level in zip(rows, features.levels, strict=True)])
+        )
         if features.classes is None:
-            return learnt + rarity
-        here, best, named = self._opinions(features, word_ids, learnt.dtype)
+            return learnt + terms.rarity
+        here, best = self.opinions(features, terms)
         if self.training:
-            learnt = learnt * self._kept(word_ids, named)
-        each = torch.cat([self.class_gain, self.class_offset[None]]).to(learnt.dtype)
+            learnt = learnt * self._kept(word_ids, terms.named)
+        at_position, at_best, offset = terms.gains.unbind(-1)
+        return learnt + terms.rarity + (at_position * here + (at_best * best + offset))
+
+    def word_terms(self, words: Tensor, word_ids: Tensor) -> WordTerms:
+        """Return the terms of N words, embeddings [B, N, C] and ids [B, N], that do not depend on the picture."""
+        rarity = widen(self.rarity(words))
+        weights = self._vectors[0].class_weights(word_ids).to(rarity.dtype)
+        named = (weights.sum(-1) > 0).to(rarity.dtype)[..., None]
+        gains = torch.cat([self.class_gain, self.class_offset[None]]).to(rarity.dtype)
         if self.tells:
-            each = each + RELIANCE_SCALE * widen(self.reliance(words))  # [B, N, 3]
-        at_position, at_best, offset = each[..., None].unbind(-2)
-        return learnt + rarity + named * (at_position * here + at_best * best + offset)
+            gains = gains + RELIANCE_SCALE * widen(self.reliance(words))  # [B, N, 3]
+        return WordTerms(self.row(words), rarity, (named * gains)[:, :, None], weights, named)
 
     def word_gains(self, words: Tensor, word_ids: Tensor) -> Tensor:
         """Return the contribution of each word itself to its weights before softplus, stated and denied, [B, E, L, 2].
@@ -107,8 +138,9 @@ class VectorEvidence(WordEvidence):
             return None
         height, width = features.levels[0].shape[-2:]
         stated, _ = self.weights(words, word_mask, word_ids)  # [B, E, L]
-        here, best, named = self._opinions(features, word_ids.flatten(1), stated.dtype)
-        share = stated * named.view(stated.shape)
+        terms = self.word_terms(words.flatten(1, 2), word_ids.flatten(1))
+        here, best = self.opinions(features, terms)
+        share = stated * terms.named.view(stated.shape)
         share = share / (share.sum(-1, keepdim=True) + MIN_WEIGHT)
         mean = (share[:, :, None] @ here.view(*stated.shape, -1))[:, :, 0]  # [B, E, P]
         most = (share * best.view(stated.shape)).sum(-1, keepdim=True).expand_as(mean)
@@ -116,21 +148,19 @@ class VectorEvidence(WordEvidence):
         opinion = torch.stack([mean * OPINION_SCALE, most * OPINION_SCALE, known], 2).to(words.dtype)
         return cast(Tensor, self.told(F.relu(self.opinion(opinion.view(-1, 3, height, width)))))
 
-    def _opinions(self, features: FrameFeatures, word_ids: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
-        """Return what the classifier says of N words, ids [B, N].
+    def opinions(self, features: FrameFeatures, terms: WordTerms) -> tuple[Tensor, Tensor]:
+        """Return what the classifier says of N words.
 
         Returns:
             How far the logarithm of the probability of each word exceeds that of `MIN_PROBABILITY` at each position,
-            [B, N, P], and at the best one, [B, N, 1], and whether the word has classes, 1 or 0, [B, N, 1].
+            [B, N, P], and at the best one, [B, N, 1].
         """
         assert features.classes is not None
-        weights = self._vectors[0].class_weights(word_ids).to(dtype)  # [B, N, 1000]
-        named = (weights.sum(-1) > 0).to(dtype)[..., None]
         height, width = features.levels[0].shape[-2:]
-        probability = torch.einsum("bnk,bkhw->bnhw", weights, features.classes.to(dtype)).clamp(max=1)
-        opinion = ((probability + MIN_PROBABILITY) / MIN_PROBABILITY).log()
+        probability = torch.einsum("bnk,bkhw->bnhw", terms.weights, features.classes.to(terms.weights.dtype))
+        opinion = ((probability.clamp(max=1) + MIN_PROBABILITY) / MIN_PROBABILITY).log()
         best = opinion.amax((-2, -1))[..., None]
-        return F.interpolate(opinion, (height, width), mode="bilinear").flatten(2), best, named
+        return F.interpolate(opinion, (height, width), mode="bilinear").flatten(2), best
 
     @staticmethod
     def _kept(word_ids: Tensor, named: Tensor) -> Tensor:
