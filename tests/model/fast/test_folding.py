@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from refvid.model.cmsa.position_attention import pool_positions_query_by_query
@@ -262,6 +263,35 @@ def test_a_packed_convolution_is_that_convolution(
             torch.testing.assert_close(found, summed.relu() if relu else summed, rtol=1e-5, atol=1e-5)
             assert torch.equal(other, kept), "what is added is not touched"
     assert packed.state_dict().keys() == convolution.state_dict().keys()
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("activation", [{}, {"relu": True}, {"relu6": True}])
+@pytest.mark.parametrize("bias", [False, True])
+def test_a_pointwise_convolution_of_one_picture_is_a_product(
+    bias: bool, activation: dict[str, bool], layout: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of a part of a picture, of which neither rows nor positions lie in a row."""
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(8, 16, 1, bias=bias)
+    packed = PackedConvolution(convolution, **activation)
+    activate: Callable[[Tensor], Tensor] = {"relu": F.relu, "relu6": F.relu6}.get(
+        next(iter(activation), ""), Tensor.clone
+    )
+    monkeypatch.setattr("refvid.model.layers.onednn.convolve", None)  # it must not be called
+    with torch.no_grad():
+        for size in ((10, 14), (1, 9)):
+            features = 6 * torch.randn(1, 8, *size).contiguous(memory_format=layout)
+            for given in (features, features[..., 1:]):
+                truth = convolution(given)
+                other = torch.randn(1, 16, *given.shape[2:]).contiguous(memory_format=layout)
+                kept = other.clone()
+                for added in (None, other):
+                    expected = activate(truth if added is None else truth + added)
+                    found = packed(given, added)
+                    torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+                    assert found.is_contiguous(memory_format=torch.channels_last)
+                assert torch.equal(other, kept), "what is added is not touched"
 
 
 def test_a_loaded_model_is_folded_once(model: LoadedModel) -> None:
