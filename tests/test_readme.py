@@ -58,4 +58,4 @@ def test_python_snippet(checkout: Path) -> None:
 def test_make_targets_do_what_the_readme_says() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     assert 'refvid segment examples/park.mp4 "man in yellow shirt" -o out.mp4' in makefile
-    assert re.search(r"^test:.*\n\t\$\(BIN\)/pytest$", makefile, re.MULTILINE)
+    assert re.search(r"^test:.*\n\t\$\(BIN\)/pytest -n auto ", makefile, re.MULTILINE)

@@ -215,6 +215,8 @@ def test_interrupt_is_130(refvid: Refvid, segmenting: FakeSegmenting) -> None:
     assert (outcome.code, outcome.stdout, outcome.stderr) == (130, "", "refvid: interrupted\n")
 
 
+# A test run that nohup or a shell's "&" began hands ignored signals on to its children.
+RESET = "import signal; [signal.signal(n, signal.SIG_DFL) for n in (signal.SIGHUP, signal.SIGQUIT)]\n"
 SLEEPER = """
 import sys, time
 from types import ModuleType
@@ -237,7 +239,7 @@ sys.exit(main(["segment", "a.mp4", "dog"]))
     [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGQUIT, 131), (signal.SIGXCPU, 152)],
 )
 def test_signals_unwind_so_that_temporary_files_go(number: signal.Signals, code: int) -> None:
-    process = subprocess.Popen([sys.executable, "-c", SLEEPER], stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-c", RESET + SLEEPER], stderr=subprocess.PIPE, text=True, cwd=ROOT)
     with process:
         assert process.stderr is not None
         assert process.stderr.readline() == "ready\n"
@@ -249,7 +251,7 @@ def test_signals_unwind_so_that_temporary_files_go(number: signal.Signals, code:
 
 
 def test_second_signal_does_not_interrupt_the_cleaning_up() -> None:
-    script = SLEEPER.replace(
+    script = RESET + SLEEPER.replace(
         'print("cleaned"', 'print("cleaning", file=sys.stderr, flush=True); time.sleep(0.5); print("cleaned"'
     )
     process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True, cwd=ROOT)
@@ -279,7 +281,9 @@ def test_ignored_hangup_stays_ignored() -> None:
 def test_terminal_that_is_gone_does_not_stop_the_cleaning_up(tmp_path: Path) -> None:
     leader, terminal = os.openpty()
     mark = tmp_path / "cleaned"
-    script = SLEEPER.replace('print("cleaned", file=sys.stderr, flush=True)', f"open({str(mark)!r}, 'w').close()")
+    script = RESET + SLEEPER.replace(
+        'print("cleaned", file=sys.stderr, flush=True)', f"open({str(mark)!r}, 'w').close()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", script], stdin=terminal, stdout=terminal, stderr=terminal, cwd=ROOT,
         start_new_session=True, preexec_fn=_take_terminal)  # fmt: skip

@@ -205,7 +205,7 @@ def test_the_papers_loss_is_cross_entropy_alone(squares: list[str], tmp_path: Pa
         (["--dataset", "a2d", "--root", "gone", "--protocol", "unc"], 2, "A2D Sentences has no protocol 'unc'"),
         (["--dataset", "world", "--pseudo-video"], 2, "--pseudo-video go with data sets on disk"),
         (["--dataset", "refcoco", "--pseudo-video", "--frames", "1"], 2, "it must be left out with --frames 1"),
-        (["--dataset", "davis"], 2, "no data set is called 'davis'"),
+        (["--dataset", "davis"], 2, "there is no data set 'davis' (did you mean 'davis16' or 'davis17'?)"),
         (["--dataset", "world", "--frames", "4"], 2, "--frames is 4; it must be odd"),
         (["--dataset", "world", "--learning-rate", "0"], 2, "--learning-rate is 0.0; it must be more than 0"),
         (["--dataset", "world", "-m", "nothing"], 2, "there is no model 'nothing'"),

@@ -14,15 +14,15 @@ def spatial_code(height: int, width: int, *, dtype: torch.dtype, device: torch.d
     The channels are the left edge, centre and right edge of each cell, then its top edge, centre and bottom edge, all
     in [-1, 1], and finally 1 / width and 1 / height.
 
-    Callers must not change the result, which is kept for the next call.
+    Callers must not change the result, which is kept for the next call in inference mode. Elsewhere it is made anew:
+    autograd refuses to save tensors of inference mode, and modes that only trace shapes must not leave tensors behind.
     """
-    # Autograd refuses to save tensors that were made in inference mode.
-    return _spatial_code(height, width, dtype, device, inference=torch.is_inference_mode_enabled())
+    make = _kept if torch.is_inference_mode_enabled() else _spatial_code
+    return make(height, width, dtype, device)
 
 
-@lru_cache(maxsize=8)
-def _spatial_code(height: int, width: int, dtype: torch.dtype, device: torch.device, *, inference: bool) -> Tensor:
-    """Make what `spatial_code` returns; `inference` only tells results of different modes apart."""
+def _spatial_code(height: int, width: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Make what `spatial_code` returns."""
 
     def edges(count: int) -> Tensor:
         start = torch.arange(count, dtype=dtype, device=device) * (2.0 / count) - 1.0
@@ -32,3 +32,6 @@ def _spatial_code(height: int, width: int, dtype: torch.dtype, device: torch.dev
     vertical = edges(height)[:, :, None].expand(3, height, width)
     size = torch.tensor([1.0 / width, 1.0 / height], dtype=dtype, device=device)[:, None, None]
     return torch.cat([horizontal, vertical, size.expand(2, height, width)])
+
+
+_kept = lru_cache(maxsize=8)(_spatial_code)
