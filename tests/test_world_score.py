@@ -32,6 +32,8 @@ from refvid.data.sample import Sample
 from refvid.inference.segmenter import Segmenter
 from refvid.model.cmsa.config import CmsaConfig
 from refvid.weights import LoadedModel, load_model
+from refvid.world.source import VOCABULARY
+from tests.conftest import save_random, small_config
 
 
 def _perfect(clip: Clip) -> Masks:
@@ -225,7 +227,9 @@ def test_the_sheet_shows_a_clip_once_a_band() -> None:
 
 
 @pytest.mark.parametrize("frames", [1, 3, 5, 8])
-def test_a_model_is_scored_as_it_segments(model: LoadedModel, frames: int) -> None:
+def test_a_model_is_scored_as_it_segments(tmp_path: Path, frames: int) -> None:
+    folder = save_random(small_config().replace(vocabulary=VOCABULARY), tmp_path / "knows-all-words")
+    model = load_model(folder, device="cpu")
     clip = Clips("world", 1, frames=frames)[0]
     stream = Segmenter(model, precision="float32").stream(clip.sample.frames, clip.sample.expressions)
     masks = next(itertools.islice(stream, frames // 2, None))

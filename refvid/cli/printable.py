@@ -19,7 +19,8 @@ def spell(error: UnicodeError) -> tuple[str, int]:
     """Return what to print instead of characters that an encoding lacks; an error handler of `codecs`.
 
     Signs of typography have a plain spelling; everything else, such as the bytes of a file name that is not UTF-8,
-    becomes an escape like \\xe9. Undecodable bytes, which only a stream that is read has, become a replacement character.
+    becomes an escape like \\xe9. Bytes that cannot be decoded, which only a stream that is read has, become a
+    replacement character.
     """
     if not isinstance(error, UnicodeEncodeError):
         return "\ufffd", error.end if isinstance(error, UnicodeDecodeError) else error.start + 1
