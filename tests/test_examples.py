@@ -229,6 +229,8 @@ def test_the_score_of_known_masks_is_known(scenes: dict[str, Scene]) -> None:
     assert text.endswith("| all | | 0.400 | 0.40 | 1.00 |")
 
 
+@pytest.mark.filterwarnings("ignore:the model small has never seen")
+@pytest.mark.filterwarnings("ignore:nothing is looked for by")
 def test_a_model_is_scored(checkpoint: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copy(FOLDER / "yard.mp4", tmp_path)
     score_main(["-m", str(checkpoint), "--folder", str(tmp_path), "--only", "yard", "--device", "cpu"])
