@@ -22,8 +22,10 @@ def spell(error: UnicodeError) -> tuple[str, int]:
     becomes an escape like \\xe9. Bytes that cannot be decoded, which only a stream that is read has, become a
     replacement character.
     """
+    if isinstance(error, UnicodeDecodeError):
+        return "\ufffd", error.end
     if not isinstance(error, UnicodeEncodeError):
-        return "\ufffd", error.end if isinstance(error, UnicodeDecodeError) else error.start + 1
+        raise error
     missing = error.object[error.start : error.end]
     spelled = [_SPELLED.get(sign) or sign.encode("ascii", "backslashreplace").decode("ascii") for sign in missing]
     return "".join(spelled), error.end
