@@ -13,13 +13,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from refvid.errors import RefvidError, UsageError
 from refvid.model.config import ModelConfig
 from refvid.model.interface import ReferringNetwork
 from refvid.model.layers.vector_embedding import VectorEmbedding
 from refvid.model.registry import build_network
+from refvid.train.start import lengthen
 from refvid.train.words.synonyms import pulls
 from refvid.weights import read_checkpoint, save_checkpoint
 from refvid.world.objects.lexicon import LEXICON
@@ -57,7 +56,7 @@ def share_words(network: ReferringNetwork, config: ModelConfig) -> tuple[Referri
     weights = network.state_dict()
     for name in embeddings:
         own, vectors = weights[f"{name}.own.weight"], weights[f"{name}.vectors.vectors"].clone()
-        lasting = torch.cat([own, own.new_zeros(1 + len(wider.taught_words) - len(own), own.shape[1])])
+        lasting = lengthen(own, len(wider.taught_words))
         for row, word in enumerate(wider.taught_words, 1):
             if word in shared:
                 lasting[row] = own[rows[shared[word]]]

@@ -176,6 +176,11 @@ def _word_embeddings(network: ReferringNetwork) -> list[VectorEmbedding]:
     return [part for part in network.modules() if isinstance(part, VectorEmbedding)]
 
 
+def lengthen(rows: Tensor, taught: int) -> Tensor:
+    """Return the learnt rows of taught words [1 + N, C], the first for no word, with zeros for further words."""
+    return torch.cat([rows, rows.new_zeros(1 + taught - len(rows), rows.shape[1])])
+
+
 def widen_table(
     network: ReferringNetwork, config: ModelConfig, where: Path, words: tuple[str, ...]
 ) -> tuple[ReferringNetwork, ModelConfig]:
@@ -206,9 +211,7 @@ def widen_table(
     weights = network.state_dict()
     for name, part in wider.named_modules():
         if isinstance(part, VectorEmbedding):
-            rows = weights[f"{name}.own.weight"]
-            fresh = rows.new_zeros(1 + len(taught) - len(rows), rows.shape[1])
-            weights[f"{name}.own.weight"] = torch.cat([rows, fresh])
+            weights[f"{name}.own.weight"] = lengthen(weights[f"{name}.own.weight"], len(taught))
             weights |= {f"{name}.vectors.{key}": value for key, value in table.state_dict().items()}
     wider.load_state_dict(weights)
     return wider, config
